@@ -1,0 +1,310 @@
+"""What flows between steps: read-only arrays that know where on the detector they lie.
+
+The last two axes of every array are (y, x), and every pixel coordinate counts from 0 at the first
+pixel of the *exposure* (its subarray), also in a product that is only a box of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses as dc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import numpy as np
+
+from jwinteractive.errors import InputError
+
+__all__ = ["Array", "Box", "Exposure", "Product", "Ramp", "Rate", "RateInts", "cut", "seal"]
+
+Array = np.ndarray[Any, Any]
+T = TypeVar("T")
+
+
+@dc.dataclass(frozen=True, slots=True, order=True)
+class Box:
+    """A rectangle of pixels, rows ``y0`` to ``y1`` and columns ``x0`` to ``x1``, ends excluded."""
+
+    y0: int
+    y1: int
+    x0: int
+    x1: int
+
+    @classmethod
+    def around(cls, y: int, x: int, reach: int = 0) -> Box:
+        """Box of (2 ``reach`` + 1)² pixels centred on pixel (y, x)."""
+        return cls(y - reach, y + reach + 1, x - reach, x + reach + 1)
+
+    @classmethod
+    def whole(cls, shape: tuple[int, int]) -> Box:
+        """Box of all pixels of a (ny, nx) frame."""
+        return cls(0, shape[0], 0, shape[1])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Size (ny, nx)."""
+        return self.y1 - self.y0, self.x1 - self.x0
+
+    def grow(self, n: int, inside: Box) -> Box:
+        """Box with ``n`` more pixels on each side, cut at the edges of ``inside``."""
+        return Box(self.y0 - n, self.y1 + n, self.x0 - n, self.x1 + n).clip(inside)
+
+    def clip(self, inside: Box) -> Box:
+        """Part of this box that lies in ``inside``."""
+        return Box(
+            max(self.y0, inside.y0),
+            min(self.y1, inside.y1),
+            max(self.x0, inside.x0),
+            min(self.x1, inside.x1),
+        )
+
+    def __contains__(self, other: Box) -> bool:
+        return (
+            self.y0 <= other.y0
+            and other.y1 <= self.y1
+            and self.x0 <= other.x0
+            and other.x1 <= self.x1
+        )
+
+    def slices(self, within: Box) -> tuple[slice, slice]:
+        """Index of this box in the last two axes of an array that covers ``within``."""
+        return (
+            slice(self.y0 - within.y0, self.y1 - within.y0),
+            slice(self.x0 - within.x0, self.x1 - within.x0),
+        )
+
+    def strips(self, rows: int) -> Iterator[Box]:
+        """Cut into full-width strips of at most ``rows`` rows."""
+        for y in range(self.y0, self.y1, rows):
+            yield Box(y, min(y + rows, self.y1), self.x0, self.x1)
+
+
+def seal(thing: Any) -> None:
+    """Make the arrays of a frozen dataclass read-only and set its ``box`` where it has none.
+
+    Raises
+    ------
+    InputError
+        If the arrays disagree with each other or with the box on (ny, nx).
+    """
+    shapes = set()
+    for f in dc.fields(thing):
+        array = getattr(thing, f.name)
+        if isinstance(array, np.ndarray):
+            view = array.view()
+            view.flags.writeable = False
+            object.__setattr__(thing, f.name, view)
+            shapes.add(view.shape[-2:])
+    what = type(thing).__name__
+    if len(shapes) != 1:
+        found = ", ".join(map(str, sorted(shapes))) or "none"
+        raise InputError(f"{what} needs arrays of one (ny, nx) shape, gets {found}")
+    (shape,) = shapes
+    if thing.box is None:
+        object.__setattr__(thing, "box", Box.whole(shape))
+    elif thing.box.shape != shape:
+        raise InputError(f"{what} covers {thing.box}, but its arrays are {shape}")
+
+
+def cut(thing: T, box: Box) -> T:
+    """Copy of a sealed dataclass with its arrays, and those of parts that have a ``crop``, cut.
+
+    Raises
+    ------
+    InputError
+        If the box is empty or reaches out of what the arrays cover.
+    """
+    covers: Box = thing.box  # type: ignore[attr-defined]  # set by `seal`
+    if box == covers:
+        return thing
+    if box not in covers or min(box.shape) < 1:
+        raise InputError(f"{box} does not lie in {covers}: choose a box inside the frame")
+    rows, columns = box.slices(covers)
+    parts: dict[str, Any] = {"box": box}
+    for f in dc.fields(thing):  # type: ignore[arg-type]
+        value = getattr(thing, f.name)
+        if isinstance(value, np.ndarray):
+            parts[f.name] = value[..., rows, columns]
+        elif hasattr(value, "crop"):
+            parts[f.name] = value.crop(box)
+    return dc.replace(thing, **parts)  # type: ignore[type-var]
+
+
+@dc.dataclass(frozen=True, kw_only=True, slots=True)
+class Exposure:
+    """What the header says of the exposure, by the names of the JWST keyword dictionary."""
+
+    instrument: str
+    detector: str
+    exp_type: str = ""
+    filter: str = ""
+    pupil: str = ""
+    grating: str = ""
+    channel: str = ""
+    band: str = ""
+    subarray: str = "FULL"
+    readpatt: str = ""
+    nints: int = 1
+    ngroups: int = 1
+    nframes: int = 1
+    groupgap: int = 0
+    noutputs: int = 0  # amplifiers that read the frame; 0: not given
+    frame_time: float = 0.0  # s
+    group_time: float = 0.0  # s
+    frame_divisor: int = 0  # 0: not given
+    first_integration: int = 1  # of this file, in the exposure; counts from 1
+    xstart: int = 1  # first column on the full detector; counts from 1
+    ystart: int = 1
+    fastaxis: int = 0
+    slowaxis: int = 0
+    gain_factor: float = 0.0  # 0: not given
+    date: str = ""
+    tso: bool = False
+    done: tuple[str, ...] = ()  # official steps that the file says it has been through
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class Product:
+    """Base of everything that a step takes or gives.
+
+    Attributes
+    ----------
+    exposure
+        What the header says.
+    box
+        The pixels of the exposure that the arrays cover; by default those of the arrays.
+    source
+        File that the product goes back to; what the arrays do not hold of it (WCS, other HDUs,
+        unknown keywords) is taken from there when the product is written.
+    """
+
+    exposure: Exposure
+    box: Box | None = None
+    source: Path | None = None
+
+    def __post_init__(self) -> None:
+        seal(self)
+
+    def arrays(self) -> dict[str, Array]:
+        """Return the arrays by field name; those of a product inside this one as ``name.field``."""
+        found: dict[str, Array] = {}
+        for f in dc.fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, np.ndarray):
+                found[f.name] = value
+            elif isinstance(value, Product):
+                found |= {f"{f.name}.{k}": v for k, v in value.arrays().items()}
+        return found
+
+    @property
+    def covers(self) -> Box:
+        """The pixels of the exposure that the arrays cover."""
+        assert self.box is not None  # set in __post_init__
+        return self.box
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Detector shape (ny, nx) of the arrays."""
+        return self.covers.shape
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        return sum(a.nbytes for a in self.arrays().values())
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with ``changes``."""
+        return dc.replace(self, **changes)
+
+    def crop(self, box: Box) -> Self:
+        """Return the pixels inside ``box`` (exposure coordinates), as views.
+
+        Raises
+        ------
+        InputError
+            If the box is empty or reaches out of this product.
+        """
+        return cut(self, box)
+
+    def native(self) -> Self:
+        """Return the arrays contiguous, in memory and in native byte order."""
+        changes: dict[str, Any] = {}
+        for f in dc.fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, np.ndarray):
+                changes[f.name] = np.ascontiguousarray(value, value.dtype.newbyteorder("="))
+            elif isinstance(value, Product):
+                changes[f.name] = value.native()
+        return dc.replace(self, **changes)
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class Ramp(Product):
+    """Up-the-ramp samples.
+
+    Attributes
+    ----------
+    data
+        Signal [integration, group, y, x]; float32 DN after `native`, before it as in the file.
+    groupdq
+        Flags of each sample, uint8, same shape.
+    pixeldq
+        Flags of each pixel [y, x], uint32.
+    zeroframe
+        First frame of the first group [integration, y, x] in DN, where it was kept.
+    average_dark_current
+        Mean dark current [y, x] in e-/s that was subtracted, where it is known: its Poisson noise
+        is still in the data.
+    zero
+        DN that `native` adds to data and zeroframe: FITS keeps unsigned integers as signed ones
+        below this number (BZERO), and mapped files are not changed before they are read.
+    """
+
+    data: Array
+    groupdq: Array
+    pixeldq: Array
+    zeroframe: Array | None = None
+    average_dark_current: Array | None = None
+    zero: float = 0.0
+
+    def native(self) -> Self:
+        """Return the samples as contiguous float32 in memory; from a memory map, read here."""
+        frame = self.zeroframe
+        return self.replace(
+            data=self._samples(self.data),
+            groupdq=np.ascontiguousarray(self.groupdq),
+            pixeldq=np.ascontiguousarray(self.pixeldq, dtype=np.uint32),
+            zeroframe=None if frame is None else self._samples(frame),
+            zero=0.0,
+        )
+
+    def _samples(self, stored: Array) -> Array:
+        if self.zero:
+            return np.add(stored, np.float32(self.zero), dtype=np.float32)
+        return np.ascontiguousarray(stored, dtype=np.float32)
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class RateInts(Product):
+    """Count rate of each integration: data, err in DN/s, variances in (DN/s)², dq [nint, y, x]."""
+
+    data: Array
+    err: Array
+    dq: Array
+    var_poisson: Array
+    var_rnoise: Array
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class Rate(Product):
+    """Count rate: data and err in DN/s, variances in (DN/s)², dq uint32, all [y, x].
+
+    ``integrations`` holds the rate of each integration where it is known.
+    """
+
+    data: Array
+    err: Array
+    dq: Array
+    var_poisson: Array
+    var_rnoise: Array
+    integrations: RateInts | None = None

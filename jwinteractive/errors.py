@@ -1,0 +1,78 @@
+"""What can go wrong, in one small tree.
+
+::
+
+    JwinteractiveError           exit code of the command line
+    ├── InputError       3       a file or an array that cannot be reduced
+    ├── ParamError       2       a parameter's name or value
+    ├── RecipeError      2       an unknown step, or steps in an order that cannot work
+    ├── MissingReference 4       no reference file of a type, or one that does not fit
+    ├── StepError        5       a step that failed while it ran
+    ├── OutputError      6       a product that cannot be written
+    └── Cancelled        130     somebody pressed cancel
+
+Every message is one line: the thing, the value, the rule, the way out.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "Cancelled",
+    "InputError",
+    "JwinteractiveError",
+    "MissingReference",
+    "OutputError",
+    "ParamError",
+    "RecipeError",
+    "StepError",
+]
+
+
+class JwinteractiveError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class InputError(JwinteractiveError, ValueError):
+    """A file or an array that cannot be reduced."""
+
+    exit_code = 3
+
+
+class ParamError(JwinteractiveError, ValueError):
+    """A parameter that does not exist, or a value its declaration does not allow."""
+
+    exit_code = 2
+
+
+class RecipeError(JwinteractiveError, ValueError):
+    """An unknown step or recipe, or steps in an order that cannot work."""
+
+    exit_code = 2
+
+
+class MissingReference(JwinteractiveError, LookupError):
+    """No reference file of the needed type, or one that does not fit the exposure."""
+
+    exit_code = 4
+
+
+class StepError(JwinteractiveError, RuntimeError):
+    """A step that failed while it ran; results computed before it are kept."""
+
+    exit_code = 5
+
+
+class OutputError(JwinteractiveError, OSError):
+    """A product that cannot be written where it was asked for."""
+
+    exit_code = 6
+
+
+class Cancelled(JwinteractiveError):
+    """A run that was cancelled; what had finished is kept."""
+
+    exit_code = 130

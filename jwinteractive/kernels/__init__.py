@@ -1,0 +1,1 @@
+"""Numba kernels that several steps share: arrays in, arrays out."""

@@ -1,0 +1,347 @@
+"""What each type of reference file holds, how it is read, and its nominal stand-in.
+
+Formats follow the official reference-file documentation (HDU names, DQ_DEF tables). Values that no
+file gives come from the detector tables (dossier 13) and are called *nominal*.
+"""
+
+from __future__ import annotations
+
+import dataclasses as dc
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from astropy.io import fits
+
+from jwinteractive import dq
+from jwinteractive.data import Array, Box, Exposure, cut, seal
+from jwinteractive.detectors import detector, reference_pixels
+from jwinteractive.errors import MissingReference
+
+__all__ = [
+    "DarkRef",
+    "GainRef",
+    "LinearityRef",
+    "MaskRef",
+    "ReadnoiseRef",
+    "Reference",
+    "ResetRef",
+    "RscdRef",
+    "SaturationRef",
+    "SuperbiasRef",
+]
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class Reference:
+    """Base of all reference types: read-only arrays whose last axes are (y, x).
+
+    Class attributes say what a file of the type looks like: ``reftype``, the HDU of each array
+    (``hdus``; those in ``required`` must be there) and the header keywords that select it.
+    """
+
+    reftype: ClassVar[str]
+    hdus: ClassVar[Mapping[str, str]] = {"data": "SCI", "dq": "DQ"}
+    required: ClassVar[tuple[str, ...]] = ("data",)
+    selects: ClassVar[tuple[str, ...]] = ("DETECTOR",)
+
+    box: Box | None = None
+
+    def __post_init__(self) -> None:
+        seal(self)
+
+    def crop(self, box: Box) -> Self:
+        """Return the pixels inside ``box``: contiguous, native byte order, decimals as float32."""
+        part = cut(self, box)
+        changes: dict[str, Any] = {
+            f.name: np.ascontiguousarray(
+                value, np.float32 if value.dtype.kind == "f" else value.dtype.newbyteorder("=")
+            )
+            for f in dc.fields(part)
+            if isinstance(value := getattr(part, f.name), np.ndarray)
+        }
+        return dc.replace(part, **changes)
+
+    @classmethod
+    def read(cls, hdus: fits.HDUList, window: tuple[slice, slice], exposure: Exposure) -> Self:
+        """Read the part inside ``window`` of an open reference file.
+
+        Raises
+        ------
+        MissingReference
+            If a required HDU is absent.
+        """
+        arrays: dict[str, Any] = {}
+        for name, hdu in cls.hdus.items():
+            if hdu not in hdus:
+                if name in cls.required:
+                    raise MissingReference(
+                        f"{hdus.filename()}: a {cls.reftype} reference needs an HDU {hdu}"
+                    )
+                continue
+            whole = flags(hdus) if hdu == "DQ" else hdus[hdu].data
+            arrays[name] = whole[..., window[0], window[1]]
+        if "dq" in cls.hdus and "dq" not in arrays:
+            ny, nx = next(iter(arrays.values())).shape[-2:]
+            arrays["dq"] = np.zeros((ny, nx), np.uint32)
+        return cls(**arrays, **cls.header(hdus[0].header, exposure))
+
+    @classmethod
+    def header(cls, header: fits.Header, exposure: Exposure) -> dict[str, Any]:
+        """Fields that come from the primary header."""
+        return {}
+
+    @classmethod
+    def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
+        """Stand-in for a (ny, nx) frame, from the detector tables.
+
+        Raises
+        ------
+        MissingReference
+            Where no honest stand-in can be made.
+        """
+        raise MissingReference(
+            f"{cls.reftype} for {exposure.detector}: no file was found and no nominal one can be "
+            "made; give one as an override or in a folder"
+        )
+
+
+def flags(hdus: fits.HDUList) -> Array:
+    """DQ of a reference file in the standard bits, uint32 [y, x]; DQ_DEF says what its bits mean.
+
+    A MIRI dark has planes [integration, group, y, x] of flags: their union is returned.
+    """
+    planes = np.asarray(hdus["DQ"].data).astype(np.uint32)
+    raw: Array = np.bitwise_or.reduce(planes.reshape(-1, *planes.shape[-2:]), axis=0)
+    if "DQ_DEF" not in hdus or not len(hdus["DQ_DEF"].data):
+        return raw
+    standard: Array = np.zeros_like(raw)
+    for row in hdus["DQ_DEF"].data:
+        bit = dq.BITS.get(row["NAME"].strip())
+        if bit is not None:
+            standard[raw & np.uint32(row["VALUE"]) != 0] |= np.uint32(bit)
+    return standard
+
+
+def _constant(value: float, shape: tuple[int, ...]) -> Array:
+    return np.full(shape, value, np.float32)
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class MaskRef(Reference):
+    """Bad pixels: dq uint32 [y, x]."""
+
+    reftype: ClassVar[str] = "mask"
+    hdus: ClassVar[Mapping[str, str]] = {"dq": "DQ"}
+    required: ClassVar[tuple[str, ...]] = ("dq",)
+    dq: Array
+
+    @classmethod
+    def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
+        """No bad pixels; reference pixels where the detector has them."""
+        d = detector(exposure.instrument, exposure.detector)
+        dark = reference_pixels(d, exposure.xstart, exposure.ystart, shape)
+        return cls(dq=np.where(dark, np.uint32(dq.REFERENCE_PIXEL), np.uint32(0)))
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class SaturationRef(Reference):
+    """Saturation threshold of each pixel: data DN [y, x]; dq uint32."""
+
+    reftype: ClassVar[str] = "saturation"
+    data: Array
+    dq: Array
+
+    @classmethod
+    def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
+        """Full well over gain above the bias, kept below the converter's range."""
+        d = detector(exposure.instrument, exposure.detector)
+        return cls(data=_constant(d.saturation, shape), dq=np.zeros(shape, np.uint32))
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class SuperbiasRef(Reference):
+    """Bias of each pixel: data DN [y, x]; dq uint32."""
+
+    reftype: ClassVar[str] = "superbias"
+    selects: ClassVar[tuple[str, ...]] = ("DETECTOR", "READPATT")
+    data: Array
+    dq: Array
+
+    @classmethod
+    def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
+        """A flat bias: it moves no slope, only the zero point of linearity."""
+        d = detector(exposure.instrument, exposure.detector)
+        return cls(data=_constant(d.bias, shape), dq=np.zeros(shape, np.uint32))
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class LinearityRef(Reference):
+    """Polynomial that linearises the signal: coeffs [coefficient, y, x], lowest first; dq."""
+
+    reftype: ClassVar[str] = "linearity"
+    hdus: ClassVar[Mapping[str, str]] = {
+        "coeffs": "COEFFS",
+        "inv_coeffs": "INV_COEFFS",
+        "dq": "DQ",
+    }
+    required: ClassVar[tuple[str, ...]] = ("coeffs",)
+    coeffs: Array
+    dq: Array
+    inv_coeffs: Array | None = None
+
+    @classmethod
+    def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
+        """The identity: nominal data stay non-linear."""
+        coeffs = np.zeros((2, *shape), np.float32)
+        coeffs[1] = 1
+        return cls(coeffs=coeffs, dq=np.zeros(shape, np.uint32))
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class DarkRef(Reference):
+    """Dark signal: data DN [group, y, x], MIRI [integration, group, y, x]; dq uint32.
+
+    ``average_dark_current`` is e-/s [y, x] where the file has it, else None and
+    ``average_dark_current_value`` holds one number (0 if unknown).
+    """
+
+    reftype: ClassVar[str] = "dark"
+    hdus: ClassVar[Mapping[str, str]] = {
+        "data": "SCI",
+        "dq": "DQ",
+        "average_dark_current": "AVDRKCUR",
+    }
+    selects: ClassVar[tuple[str, ...]] = ("DETECTOR", "READPATT")
+    data: Array
+    dq: Array
+    average_dark_current: Array | None = None
+    average_dark_current_value: float = 0.0
+    nframes: int = 1
+    groupgap: int = 0
+
+    @classmethod
+    def read(cls, hdus: fits.HDUList, window: tuple[slice, slice], exposure: Exposure) -> Self:
+        """Read as any reference; a mean current that is zero everywhere counts as not given."""
+        found = super().read(hdus, window, exposure)
+        average = found.average_dark_current
+        if average is None or average.any():
+            return found
+        return dc.replace(found, average_dark_current=None)
+
+    @classmethod
+    def header(cls, header: fits.Header, exposure: Exposure) -> dict[str, Any]:
+        """Averaging of the dark's groups and its mean current."""
+        return {
+            "nframes": int(header.get("NFRAMES") or 1),
+            "groupgap": int(header.get("GROUPGAP") or 0),
+            "average_dark_current_value": float(header.get("AVDRKCUR") or 0.0),
+        }
+
+    @classmethod
+    def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
+        """The detector's mean dark current, the same in every pixel."""
+        d = detector(exposure.instrument, exposure.detector)
+        times = np.arange(exposure.ngroups, dtype=np.float32) * np.float32(exposure.group_time)
+        ramp = (times * np.float32(d.dark / d.gain))[:, None, None]
+        data = np.broadcast_to(ramp, (exposure.ngroups, *shape))
+        if exposure.instrument == "MIRI":
+            data = data[None]
+        return cls(
+            data=data,
+            dq=np.zeros(shape, np.uint32),
+            average_dark_current_value=d.dark,
+            nframes=exposure.nframes,
+            groupgap=exposure.groupgap,
+        )
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class GainRef(Reference):
+    """Gain: data e-/DN [y, x]; ``gain_factor`` scales rates of modes read at another gain."""
+
+    reftype: ClassVar[str] = "gain"
+    hdus: ClassVar[Mapping[str, str]] = {"data": "SCI"}
+    data: Array
+    gain_factor: float = 0.0  # 0: not given
+
+    @classmethod
+    def header(cls, header: fits.Header, exposure: Exposure) -> dict[str, Any]:
+        """Gain factor, where there is one."""
+        return {"gain_factor": float(header.get("GAINFACT") or 0.0)}
+
+    @classmethod
+    def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
+        """The detector's mean gain."""
+        return cls(data=_constant(detector(exposure.instrument, exposure.detector).gain, shape))
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class ReadnoiseRef(Reference):
+    """Read noise of a difference of two reads (CDS): data DN [y, x]."""
+
+    reftype: ClassVar[str] = "readnoise"
+    hdus: ClassVar[Mapping[str, str]] = {"data": "SCI"}
+    selects: ClassVar[tuple[str, ...]] = ("DETECTOR", "READPATT")
+    data: Array
+
+    @classmethod
+    def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
+        """The detector's mean read noise, as a difference of two reads."""
+        d = detector(exposure.instrument, exposure.detector)
+        return cls(data=_constant(d.cds_noise, shape))
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class ResetRef(Reference):
+    """MIRI reset anomaly: data DN [integration, group, y, x]; dq uint32."""
+
+    reftype: ClassVar[str] = "reset"
+    selects: ClassVar[tuple[str, ...]] = ("DETECTOR", "READPATT")
+    data: Array
+    dq: Array
+
+    @classmethod
+    def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
+        """No correction."""
+        return cls(data=np.zeros((1, 1, *shape), np.float32), dq=np.zeros(shape, np.uint32))
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class RscdRef(Reference):
+    """MIRI groups to skip at the start of the first and of later integrations.
+
+    The file is a table without pixels; -1 in ``skip_first`` means a file of the old form, and
+    ``found`` is False where the table has no row for the subarray and read-out pattern.
+    """
+
+    reftype: ClassVar[str] = "rscd"
+    skip_first: int = 0
+    skip_later: int = 0
+    found: bool = True
+
+    def __post_init__(self) -> None:
+        pass  # no arrays to seal
+
+    def crop(self, box: Box) -> Self:
+        """Return itself: it has no pixels."""
+        return self
+
+    @classmethod
+    def read(cls, hdus: fits.HDUList, window: tuple[slice, slice], exposure: Exposure) -> Self:
+        """Find the row of the exposure's subarray and read-out pattern."""
+        table = hdus["RSCD_GROUP_SKIP"].data
+        old = "group_skip1" not in {n.lower() for n in table.names}
+        for row in table:
+            if (row["subarray"].strip(), row["readpatt"].strip()) == (
+                exposure.subarray,
+                exposure.readpatt,
+            ):
+                first = -1 if old else int(row["group_skip1"])
+                return cls(skip_first=first, skip_later=int(row["group_skip"]))
+        return cls(found=False)
+
+    @classmethod
+    def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
+        """Four groups, three e-folds of the transient (dossier 3.9)."""
+        return cls(skip_first=4, skip_later=4)

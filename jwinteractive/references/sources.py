@@ -1,0 +1,354 @@
+"""Where a reference comes from: override, folder, CRDS, the exposure's own simulated set, nominal.
+
+The order is fixed and the source of each reference is shown to the user. Nothing is read before a
+step asks; what was found is known by a key, so that a plan touches no arrays.
+"""
+
+from __future__ import annotations
+
+import dataclasses as dc
+import functools
+import hashlib
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from astropy.io import fits
+
+from jwinteractive.data import Array, Exposure
+from jwinteractive.errors import MissingReference
+from jwinteractive.references.kinds import Reference
+
+__all__ = ["Found", "References"]
+
+Source = Literal["override", "folder", "crds", "simulated", "nominal"]
+R = TypeVar("R", bound=Reference)
+
+_ANY = {"", "ANY", "N/A", "GENERIC", "NONE"}
+_DETECTOR_ALIASES = {"NRCALONG": {"NRCA5", "NRCALONG"}, "NRCBLONG": {"NRCB5", "NRCBLONG"}}
+_PATTERN_KEYWORDS = {"READPATT": "P_READPA", "DETECTOR": "P_DETECT"}
+
+
+@dc.dataclass(frozen=True)
+class Found:
+    """One reference, found but not read.
+
+    Attributes
+    ----------
+    key
+        Identity: name, size and time of the file, or a digest of an array given by the user.
+    source
+        Which of the five sources it is from.
+    name
+        File name, or a word for what is no file.
+    """
+
+    kind: type[Reference]
+    key: str
+    source: Source
+    name: str
+    path: Path | None = None
+    value: Reference | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.name == self.source else f"{self.source}: {self.name}"
+
+
+class References:
+    """Finds the references of an exposure.
+
+    Parameters
+    ----------
+    folder
+        A folder of reference files, selected by their header keywords.
+    overrides
+        By reference type: a file, an array (its main plane), or a `Reference`; wins over all else.
+    beside
+        Folder of the simulated set that came with the exposure.
+    crds
+        Whether CRDS may be asked; by default if it is installed and configured by
+        ``CRDS_PATH`` or ``CRDS_SERVER_URL``.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        beside: Path | None = None,
+        crds: bool | None = None,
+    ) -> None:
+        self.folder = None if folder is None else Path(folder)
+        if self.folder is not None and not self.folder.is_dir():
+            raise MissingReference(f"reference folder {self.folder}: no such folder")
+        self.overrides = dict(overrides or {})
+        self.beside = beside
+        self.crds = _crds_configured() if crds is None else crds
+        self.crds_said = ""
+        self._found: dict[tuple[Any, ...], Found] = {}
+        self._read: dict[str, Reference] = {}
+        self._lock = threading.RLock()
+
+    def with_override(self, reftype: str, value: Any) -> References:
+        """Copy in which ``reftype`` comes from ``value`` (None: no override any more)."""
+        overrides = {k: v for k, v in self.overrides.items() if k != reftype}
+        if value is not None:
+            overrides[reftype] = value
+        return References(self.folder, overrides, self.beside, self.crds)
+
+    def beside_of(self, folder: Path | None) -> References:
+        """Copy that also knows the simulated set of one exposure."""
+        return References(self.folder, self.overrides, folder, self.crds)
+
+    def find(
+        self,
+        kind: type[Reference],
+        exposure: Exposure,
+        shape: tuple[int, int],
+        override: str = "",
+    ) -> Found:
+        """Find the reference of a type for an exposure of (ny, nx) pixels.
+
+        ``override`` is a file that wins over all else.
+
+        Raises
+        ------
+        MissingReference
+            If an override does not exist or does not fit.
+        """
+        if override:
+            return _override(kind, override)
+        with self._lock:
+            where = (kind, exposure, shape)
+            found = self._found.get(where)
+            if found is None:
+                found = next(self._search(kind, exposure, shape))
+                self._found[where] = found
+            return found
+
+    def load(self, found: Found, exposure: Exposure, shape: tuple[int, int]) -> Reference:
+        """Read what `find` found, cut to the exposure's subarray; held after the first time.
+
+        Raises
+        ------
+        MissingReference
+            If the file cannot be read, does not cover the subarray, or has no nominal stand-in.
+        """
+        with self._lock:
+            if found.key not in self._read:
+                self._read[found.key] = self._open(found, exposure, shape)
+            return self._read[found.key]
+
+    def _open(self, found: Found, exposure: Exposure, shape: tuple[int, int]) -> Reference:
+        if found.value is not None:
+            reference = found.value
+        elif found.path is not None:
+            reference = _read_file(found.kind, found.path, exposure, shape)
+        else:
+            reference = found.kind.nominal(exposure, shape)
+        if reference.box is not None and reference.box.shape != shape:
+            raise MissingReference(
+                f"{found}: is {reference.box.shape}, the exposure is {shape}; "
+                f"give a {found.kind.reftype} of the exposure's shape"
+            )
+        return reference
+
+    def _search(
+        self, kind: type[Reference], exposure: Exposure, shape: tuple[int, int]
+    ) -> Iterator[Found]:
+        if kind.reftype in self.overrides:
+            yield _override(kind, self.overrides[kind.reftype])
+        for source, folder in (("folder", self.folder), ("simulated", self.beside)):
+            if source == "simulated" and self.crds and (path := self._from_crds(kind, exposure)):
+                yield _file(kind, path, "crds")
+            if folder is not None and (path := _select(kind, folder, exposure, shape)):
+                yield _file(kind, path, source)  # type: ignore[arg-type]
+        token = [kind.reftype, kind.__qualname__, exposure, shape]
+        yield Found(kind, "nominal-" + _digest(repr(token).encode()), "nominal", "nominal")
+
+    def _from_crds(self, kind: type[Reference], exposure: Exposure) -> Path | None:
+        if self.crds_said:  # it failed before: do not wait for the network once more
+            return None
+        try:
+            import crds
+
+            best = crds.getreferences(
+                _crds_parameters(exposure), reftypes=[kind.reftype], observatory="jwst"
+            )
+        except (Exception, SystemExit) as error:
+            self.crds_said = str(error).partition("\n")[0] or type(error).__name__
+            return None
+        path = str(best.get(kind.reftype, ""))
+        return None if path.upper().startswith("NOT FOUND") or path in _ANY else Path(path)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=12).hexdigest()
+
+
+def _file(kind: type[Reference], path: Path, source: Source) -> Found:
+    try:
+        stat = path.stat()
+    except OSError:
+        raise MissingReference(
+            f"{kind.reftype} reference {path}: no such file; correct the path or leave it out"
+        ) from None
+    key = _digest(f"{kind.reftype} {path.name} {stat.st_size} {stat.st_mtime_ns}".encode())
+    return Found(kind, f"{path.name}-{key}", source, path.name, path=path)
+
+
+def _override(kind: type[Reference], value: Any) -> Found:
+    if isinstance(value, Reference):
+        if not isinstance(value, kind):
+            raise MissingReference(
+                f"override of {kind.reftype}: needs a {kind.__name__}, got {type(value).__name__}"
+            )
+    elif isinstance(value, np.ndarray):
+        main = kind.required[0]
+        planes: dict[str, Any] = {main: value}
+        if "dq" in kind.hdus and main != "dq":
+            planes["dq"] = np.zeros(value.shape[-2:], np.uint32)
+        value = kind(**planes)
+    else:
+        return _file(kind, Path(value), "override")
+    parts = [repr(f) for f in _plain(value)] + [
+        f"{a.shape}{a.dtype}" + _digest(np.ascontiguousarray(a).tobytes()) for a in _planes(value)
+    ]
+    key = _digest("|".join(parts).encode())
+    return Found(kind, f"array-{key}", "override", "array", value=value)
+
+
+def _planes(reference: Reference) -> list[Array]:
+    values = (getattr(reference, f.name) for f in dc.fields(reference))
+    return [v for v in values if isinstance(v, np.ndarray)]
+
+
+def _plain(reference: Reference) -> list[Any]:
+    values = (getattr(reference, f.name) for f in dc.fields(reference))
+    return [v for v in values if not isinstance(v, np.ndarray)]
+
+
+def _window(
+    header: Mapping[str, Any], exposure: Exposure, shape: tuple[int, int]
+) -> tuple[slice, slice] | None:
+    """Where the exposure lies in a reference, from SUBSTRT and SUBSIZE; None if it does not.
+
+    A file without SUBSTRT of just the exposure's size (a mask drawn by hand) is taken as its own.
+    """
+    ny = int(header.get("SUBSIZE2") or 2048)
+    nx = int(header.get("SUBSIZE1") or 2048)
+    if not (header.get("SUBSTRT1") or header.get("SUBSTRT2")) and (ny, nx) == shape:
+        return slice(0, ny), slice(0, nx)
+    y = exposure.ystart - int(header.get("SUBSTRT2") or 1)
+    x = exposure.xstart - int(header.get("SUBSTRT1") or 1)
+    if y < 0 or x < 0 or y + shape[0] > ny or x + shape[1] > nx:
+        return None
+    return slice(y, y + shape[0]), slice(x, x + shape[1])
+
+
+def _read_file(
+    kind: type[Reference], path: Path, exposure: Exposure, shape: tuple[int, int]
+) -> Reference:
+    try:
+        # None maps where it can: True refuses every scaled array, and so each uint32 DQ
+        hdus = fits.open(path, memmap=False if path.suffix == ".gz" else None)
+    except OSError as error:
+        raise MissingReference(f"{kind.reftype} reference {path}: {error}") from None
+    with hdus:  # arrays that were mapped stay open behind their views
+        window = _window(_cards(hdus), exposure, shape)
+        if window is None:
+            raise MissingReference(
+                f"{kind.reftype} reference {path.name}: does not cover the exposure's subarray "
+                f"(x from {exposure.xstart}, y from {exposure.ystart}, {shape[1]} x {shape[0]})"
+            )
+        try:
+            return kind.read(hdus, window, exposure)
+        except (KeyError, ValueError, TypeError, IndexError) as error:
+            raise MissingReference(
+                f"{kind.reftype} reference {path.name}: cannot be read ({error})"
+            ) from None
+
+
+def _cards(hdus: fits.HDUList) -> dict[str, Any]:
+    """Keywords of the primary header, with the size of the pixels where it is not given."""
+    cards = {k: v for k, v in hdus[0].header.items() if k}
+    for hdu in hdus:
+        shape: tuple[int, ...] = hdu.shape if hdu.is_image else ()
+        if len(shape) >= 2:
+            cards.setdefault("SUBSIZE2", shape[-2])
+            cards.setdefault("SUBSIZE1", shape[-1])
+            break
+    return cards
+
+
+@functools.lru_cache(maxsize=4096)
+def _headers(path: Path, size: int, modified: int) -> dict[str, Any]:
+    with fits.open(path, memmap=path.suffix != ".gz", lazy_load_hdus=True) as hdus:
+        return _cards(hdus)
+
+
+def _select(
+    kind: type[Reference], folder: Path, exposure: Exposure, shape: tuple[int, int]
+) -> Path | None:
+    """Best file of a type in a folder: right keywords, covering, nearest size, latest USEAFTER."""
+    wanted = {"DETECTOR": exposure.detector, "READPATT": exposure.readpatt}
+    best: tuple[Any, ...] | None = None
+    for path in sorted([*folder.glob("*.fits"), *folder.glob("*.fits.gz")]):
+        try:
+            stat = path.stat()
+            header = _headers(path, stat.st_size, stat.st_mtime_ns)
+        except OSError:
+            continue  # not a FITS file after all
+        if str(header.get("REFTYPE", "")).lower() != kind.reftype:
+            continue
+        if str(header.get("INSTRUME", exposure.instrument)).upper() != exposure.instrument:
+            continue
+        if not all(_allows(header, keyword, wanted[keyword]) for keyword in kind.selects):
+            continue
+        if _window(header, exposure, shape) is None:
+            continue
+        useafter = str(header.get("USEAFTER", ""))
+        if exposure.date and useafter[:10] > exposure.date:
+            continue
+        same = header.get("SUBARRAY") == exposure.subarray
+        rank = (same, useafter, path.name)
+        if best is None or rank > best[0]:
+            best = (rank, path)
+    return None if best is None else best[1]
+
+
+def _allows(header: Mapping[str, Any], keyword: str, value: str) -> bool:
+    pattern = str(header.get(_PATTERN_KEYWORDS[keyword]) or "")
+    given = {p.strip().upper() for p in pattern.split("|") if p.strip()}
+    given = given or {str(header.get(keyword) or "").strip().upper()}
+    return bool(given & ({value.upper()} | _ANY | _DETECTOR_ALIASES.get(value, set())))
+
+
+def _crds_configured() -> bool:
+    from importlib.util import find_spec
+
+    set_up = os.environ.get("CRDS_PATH") or os.environ.get("CRDS_SERVER_URL")
+    return bool(set_up) and find_spec("crds") is not None
+
+
+def _crds_parameters(exposure: Exposure) -> dict[str, Any]:
+    date, _, time = exposure.date.partition("T")
+    values = {
+        "INSTRUMENT.NAME": exposure.instrument,
+        "INSTRUMENT.DETECTOR": exposure.detector,
+        "INSTRUMENT.FILTER": exposure.filter,
+        "INSTRUMENT.PUPIL": exposure.pupil,
+        "INSTRUMENT.GRATING": exposure.grating,
+        "INSTRUMENT.CHANNEL": exposure.channel,
+        "INSTRUMENT.BAND": exposure.band,
+        "EXPOSURE.TYPE": exposure.exp_type,
+        "EXPOSURE.READPATT": exposure.readpatt,
+        "EXPOSURE.NFRAMES": exposure.nframes,
+        "EXPOSURE.GROUPGAP": exposure.groupgap,
+        "SUBARRAY.NAME": exposure.subarray,
+        "OBSERVATION.DATE": date,
+        "OBSERVATION.TIME": time or "00:00:00",
+    }
+    return {f"META.{k}": str(v) for k, v in values.items() if v != ""}

@@ -1,0 +1,248 @@
+"""What a calibration step is, and the registry of them all.
+
+A step is a pure function of a product, its parameters and its references::
+
+    @step(halo=0)
+    def dark_current(ramp: Ramp, p: DarkParams, dark: DarkRef) -> Ramp: ...
+
+Its signature says what it takes, gives and needs. One that must first learn something from the
+whole exposure comes in two halves, as an estimator's fit and transform::
+
+    def measure_refpix(whole: Whole, p: RefpixParams) -> RefpixModel: ...
+
+    @step(halo=0, measure=measure_refpix)
+    def refpix(ramp: Ramp, p: RefpixParams, model: RefpixModel) -> Ramp: ...
+"""
+
+from __future__ import annotations
+
+import dataclasses as dc
+import importlib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from jwinteractive.data import Array, Box, Exposure, Product
+from jwinteractive.errors import RecipeError
+from jwinteractive.params import Params, fields_of, suggestion
+from jwinteractive.references import Reference
+
+__all__ = ["Model", "Need", "Registry", "Step", "Whole", "registry", "step"]
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class Model:
+    """Base of what a step measures over the whole exposure: small, read-only, kept by key.
+
+    Subclasses are frozen dataclasses whose fields are arrays or plain numbers and strings.
+    """
+
+    def arrays(self) -> dict[str, Array]:
+        """Return the arrays by field name."""
+        found = {f.name: getattr(self, f.name) for f in dc.fields(self)}
+        return {k: v for k, v in found.items() if hasattr(v, "dtype") and v.ndim}
+
+
+@dc.dataclass(frozen=True, slots=True)
+class Whole:
+    """The whole exposure as a step would get it, pulled in boxes so that it is never all in memory.
+
+    Attributes
+    ----------
+    exposure
+        What the header says.
+    box
+        All pixels of the exposure.
+    look
+        Returns the product inside a box, brought up to this step.
+    """
+
+    exposure: Exposure
+    box: Box
+    look: Callable[[Box], Product]
+
+    def strips(self, rows: int = 64) -> Iterator[Product]:
+        """Walk through the exposure in full-width strips."""
+        for box in self.box.strips(rows):
+            yield self.look(box)
+
+
+@dc.dataclass(frozen=True, slots=True)
+class Need:
+    """A reference that a step asks for; an optional one may be absent."""
+
+    kind: type[Reference]
+    optional: bool
+
+
+def _never(exposure: Exposure, p: Params) -> str:
+    return ""
+
+
+@dc.dataclass(frozen=True, slots=True)
+class Step:
+    """One calibration step: a pure function and what the rest of the package must know of it."""
+
+    name: str
+    function: Callable[..., Product]
+    params: type[Params]
+    takes: type[Product]
+    gives: type[Product]
+    needs: Mapping[str, Need]
+    halo: int | Callable[[Any], int]
+    version: int
+    summary: str
+    cal_step: str
+    measure: Callable[..., Model] | None
+    model: type[Model] | None
+    skips: Callable[[Exposure, Any], str]
+
+    def __call__(
+        self,
+        product: Product,
+        params: Params,
+        references: Mapping[str, Reference | None] | None = None,
+        model: Model | None = None,
+    ) -> Product:
+        """Run the step on a product, or on a box of one; references are cut to its box."""
+        extra: dict[str, Any] = {
+            name: None if (ref := (references or {})[name]) is None else ref.crop(product.covers)
+            for name in self.needs
+        }
+        if self.model is not None:
+            extra["model"] = model
+        return self.function(product, params, **extra)
+
+    def learn(
+        self, whole: Whole, params: Params, references: Mapping[str, Reference | None]
+    ) -> Model:
+        """Measure the model of a step that has one."""
+        assert self.measure is not None
+        asked = inspect.signature(self.measure).parameters
+        return self.measure(whole, params, **{k: v for k, v in references.items() if k in asked})
+
+    def reach(self, params: Params) -> int:
+        """Pixels of context that a box needs on each side."""
+        return self.halo if isinstance(self.halo, int) else self.halo(params)
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values for JSON and docs."""
+        return {
+            "step": self.name,
+            "summary": self.summary,
+            "takes": self.takes.__name__,
+            "gives": self.gives.__name__,
+            "halo": self.reach(self.params()),
+            "version": self.version,
+            "references": [n.kind.reftype for n in self.needs.values()],
+            "measures": self.model is not None,
+            "parameters": [f.describe() for f in fields_of(self.params)],
+        }
+
+
+class Registry(Mapping[str, Step]):
+    """Steps by name; loaded when first looked at, those of other packages too."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, Step] = {}
+        self._loaded = False
+
+    def _load(self) -> dict[str, Step]:
+        if not self._loaded:
+            self._loaded = True
+            importlib.import_module("jwinteractive.steps")
+            for found in entry_points(group="jwinteractive.steps"):
+                found.load()
+        return self._steps
+
+    def __getitem__(self, name: str) -> Step:
+        steps = self._load()
+        if name not in steps:
+            raise RecipeError(f"no step {name!r}: {suggestion(name, sorted(steps))}")
+        return steps[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._load()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._load())
+
+    def __len__(self) -> int:
+        return len(self._load())
+
+    def add(self, new: Step) -> None:
+        """Register ``new``; a second step of the same name is an error."""
+        if new.name in self._steps:
+            owner = self._steps[new.name].function.__module__
+            raise ValueError(f"step {new.name!r} is already registered by {owner}")
+        fields_of(new.params)  # fail at import, not at the first panel
+        self._steps[new.name] = new
+
+
+registry = Registry()
+
+F = typing.TypeVar("F", bound=Callable[..., Product])
+
+
+def _need(hint: Any) -> Need:
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        (only,) = (a for a in typing.get_args(hint) if a is not type(None))
+        return Need(only, optional=True)
+    return Need(hint, optional=False)
+
+
+def step(
+    *,
+    halo: int | Callable[[Any], int],
+    version: int = 1,
+    measure: Callable[..., Model] | None = None,
+    skips: Callable[[Exposure, Any], str] = _never,
+    cal_step: str = "",
+) -> Callable[[F], F]:
+    """Register a function as a calibration step.
+
+    Parameters
+    ----------
+    halo
+        How many pixels around a pixel its result depends on, or a function of the parameters that
+        says so: previews and strips run on a box grown by this much.
+    version
+        Raise it when the same input and parameters give other numbers: results of the older
+        version are then left alone.
+    measure
+        For a step that learns from the whole exposure: a function ``(whole, params, references by
+        name) -> Model`` whose result the step takes as ``model``.
+    skips
+        Says why the step does not apply to an exposure with given parameters; "" if it does.
+    cal_step
+        Name of the official status keyword in ``meta.cal_step`` where it differs from the step's.
+    """
+
+    def register(function: F) -> F:
+        hints = typing.get_type_hints(function)
+        takes, params, *extra = inspect.signature(function).parameters
+        references = [name for name in extra if name != "model"]
+        name = function.__name__
+        registry.add(
+            Step(
+                name=name,
+                function=function,
+                params=hints[params],
+                takes=hints[takes],
+                gives=hints["return"],
+                needs={r: _need(hints[r]) for r in references},
+                halo=halo,
+                version=version,
+                summary=(inspect.getdoc(function) or "").partition("\n")[0],
+                cal_step=cal_step or name,
+                measure=measure,
+                model=hints.get("model"),
+                skips=skips,
+            )
+        )
+        return function
+
+    return register

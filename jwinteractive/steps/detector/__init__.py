@@ -1,0 +1,1 @@
+"""Steps of the detector stage: from raw groups to count rates."""
