@@ -1,0 +1,189 @@
+"""A chain of steps with their references and models, run on a box or streamed over an exposure.
+
+Previews, full runs and measurements all go through `run_box`: what a preview shows is what the
+full run computes.
+"""
+
+from __future__ import annotations
+
+import dataclasses as dc
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from jwinteractive.data import Box, Product
+from jwinteractive.errors import Cancelled, JwinteractiveError, StepError
+from jwinteractive.params import Params
+from jwinteractive.references import Reference
+from jwinteractive.step import Model, Step
+from jwinteractive.store import Draft
+
+__all__ = ["Link", "Progress", "run_box", "stream", "strip_rows"]
+
+STRIP_BYTES = 4 * 2**20  # of float32 samples: about what a core's share of the cache holds
+FEWEST_ROWS, MOST_ROWS = 8, 128
+
+
+@dc.dataclass(frozen=True)
+class Link:
+    """One step ready to run."""
+
+    step: Step
+    params: Params
+    references: Mapping[str, Reference | None]
+    model: Model | None = None
+
+    def __call__(self, product: Product) -> Product:
+        """Run the step; a failure names the step and its parameters.
+
+        Raises
+        ------
+        StepError
+            If the step fails.
+        """
+        try:
+            return self.step(product, self.params, self.references, self.model)
+        except JwinteractiveError:
+            raise
+        except Exception as error:
+            changed = ", ".join(f"{k}={v!r}" for k, v in self.params.changed().items())
+            setting = f" with {changed}" if changed else ""
+            raise StepError(
+                f"{self.step.name}{setting} failed: {type(error).__name__}: {error}"
+            ) from error
+
+
+@dc.dataclass(frozen=True)
+class Progress:
+    """How far a run is: strips done of all, seconds so far and left (None: not known yet)."""
+
+    name: str
+    done: int
+    total: int
+    seconds: float
+    left: float | None
+
+
+def run_box(
+    source: Product,
+    links: Sequence[Link],
+    box: Box,
+    seen: Callable[[Link, Product, float], None] | None = None,
+) -> Product:
+    """Bring the pixels of a box through the chain; equal to the same box of a full run.
+
+    ``seen`` is told each link's result (on the box with its context) and its seconds.
+    """
+    context = sum(link.step.reach(link.params) for link in links)
+    product = source.crop(box.grow(context, source.covers)).native()
+    for link in links:
+        began = time.perf_counter()
+        product = link(product)
+        if seen is not None:
+            seen(link, product, time.perf_counter() - began)
+    return product.crop(box)
+
+
+def strip_rows(source: Product) -> int:
+    """Rows of a strip whose samples fit a core's cache."""
+    samples = max(a.size for a in source.arrays().values())
+    row = 4 * samples // source.shape[0]
+    return max(FEWEST_ROWS, min(MOST_ROWS, STRIP_BYTES // max(row, 1)))
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def stream(
+    source: Product,
+    links: Sequence[Link],
+    open_draft: Callable[[Product, int], Draft],
+    *,
+    name: str = "",
+    threads: int = 0,
+    report: Callable[[Progress], None] | None = None,
+    cancel: threading.Event | None = None,
+) -> tuple[Product, dict[str, float]]:
+    """Run the chain over a whole exposure, strip by strip in threads.
+
+    Parameters
+    ----------
+    open_draft
+        Makes the room for the result from its first strip and the rows of a strip.
+    name, report
+        Called in the calling thread after each strip.
+    threads
+        How many; 0 takes all cores. Numbers do not depend on it.
+    cancel
+        Set it to stop after the strips in work.
+
+    Returns
+    -------
+    tuple
+        The result, and the seconds spent in each step, added up over the threads.
+
+    Raises
+    ------
+    Cancelled
+        With what is finished kept in the draft.
+    StepError
+        If a step fails.
+    """
+    began = time.perf_counter()
+    rows = strip_rows(source)
+    strips = list(source.covers.strips(rows))
+    seconds = dict.fromkeys([link.step.name for link in links], 0.0)
+    guard = threading.Lock()
+
+    def clock(link: Link, product: Product, spent: float) -> None:
+        with guard:
+            seconds[link.step.name] += spent
+
+    first = run_box(source, links, strips[0], clock)
+    draft = open_draft(first, rows)
+    draft.fill(first)
+    todo = [s for s in strips if s.y0 not in draft.done]
+    already = len(strips) - len(todo)
+    threads = threads or cores()
+
+    def tell(done: int) -> None:
+        if report is not None:
+            spent = time.perf_counter() - began
+            left = spent / (done - already + 1) * (len(strips) - done)
+            report(Progress(name, done, len(strips), spent, left))
+
+    def work(strip: Box) -> None:
+        draft.fill(run_box(source, links, strip, clock))
+
+    pending: set[Future[None]] = set()
+    queue = iter(todo)
+    done = already
+    tell(done)
+    try:
+        with ThreadPoolExecutor(threads, thread_name_prefix="strip") as pool:
+            while True:
+                stop = cancel is not None and cancel.is_set()
+                while not stop and len(pending) < 2 * threads:
+                    strip = next(queue, None)
+                    if strip is None:
+                        break
+                    pending.add(pool.submit(work, strip))
+                if not pending:
+                    break
+                finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    future.result()
+                    done += 1
+                    tell(done)
+        if done < len(strips):
+            raise Cancelled(
+                f"{name or 'run'}: cancelled after {done} of {len(strips)} strips; "
+                "what is finished is kept"
+            )
+        return draft.finish(), seconds
+    finally:
+        draft.close()

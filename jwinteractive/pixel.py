@@ -1,0 +1,154 @@
+"""One pixel through every step: its groups, flags, fit and residuals."""
+
+from __future__ import annotations
+
+import dataclasses as dc
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jwinteractive import dq
+from jwinteractive.data import Array, Product, Ramp, Rate
+
+__all__ = ["PixelFit", "PixelHistory", "PixelStep", "as_json", "as_text", "pixel_history"]
+
+_UNUSED = dq.DO_NOT_USE | dq.SATURATED
+
+
+@dc.dataclass(frozen=True)
+class PixelStep:
+    """The pixel after one step: data and groupdq [integration, group], or its rate."""
+
+    step: str
+    data: Array | None = None
+    groupdq: Array | None = None
+    pixeldq: int = 0
+    rate: float | None = None
+    err: float | None = None
+    rate_per_integration: Array | None = None
+
+
+@dc.dataclass(frozen=True)
+class PixelFit:
+    """The fitted line of each integration.
+
+    ``rate`` [nint] DN/s, ``intercept`` [nint] DN, ``line`` and ``residuals`` [nint, ngroup] DN;
+    after a jump the line starts anew. Groups that were not used have residual NaN.
+    """
+
+    rate: Array
+    intercept: Array
+    line: Array
+    residuals: Array
+
+
+@dc.dataclass(frozen=True)
+class PixelHistory:
+    """What every step did to pixel (y, x)."""
+
+    y: int
+    x: int
+    times: Array
+    steps: tuple[PixelStep, ...]
+    fit: PixelFit | None
+
+
+def pixel_history(y: int, x: int, products: Sequence[tuple[str, Product]]) -> PixelHistory:
+    """Collect the history from the products of one pixel, by step name in order."""
+    steps = [_step(name, product) for name, product in products]
+    ramps = [p for _, p in products if isinstance(p, Ramp)]
+    rates = [p for _, p in products if isinstance(p, Rate)]
+    exposure = products[0][1].exposure
+    ngroup = ramps[-1].data.shape[1] if ramps else 0
+    times = exposure.group_time * np.arange(1, ngroup + 1)
+    fit = None
+    if ramps and rates and rates[0].integrations is not None:
+        slopes = rates[0].integrations.data[:, 0, 0].astype(float)
+        fit = _fit(ramps[-1], slopes, times)
+    return PixelHistory(y, x, times, tuple(steps), fit)
+
+
+def _step(name: str, product: Product) -> PixelStep:
+    if isinstance(product, Ramp):
+        return PixelStep(
+            name,
+            product.data[:, :, 0, 0],
+            product.groupdq[:, :, 0, 0],
+            int(product.pixeldq[0, 0]),
+        )
+    if isinstance(product, Rate):
+        ints = product.integrations
+        return PixelStep(
+            name,
+            pixeldq=int(product.dq[0, 0]),
+            rate=float(product.data[0, 0]),
+            err=float(product.err[0, 0]),
+            rate_per_integration=None if ints is None else ints.data[:, 0, 0],
+        )
+    return PixelStep(name)
+
+
+def _fit(ramp: Ramp, slopes: Array, times: Array) -> PixelFit:
+    data = ramp.data[:, :, 0, 0].astype(float)
+    flags = ramp.groupdq[:, :, 0, 0]
+    line = np.full(data.shape, np.nan)
+    residuals = np.full(data.shape, np.nan)
+    intercept = np.full(len(data), np.nan)
+    for i, slope in enumerate(slopes):
+        used = (flags[i] & _UNUSED) == 0
+        pieces = np.cumsum((flags[i] & dq.JUMP_DET) != 0)  # a jump starts a new line
+        for piece in np.unique(pieces[used]):
+            here = pieces == piece
+            level = np.mean((data[i] - slope * times)[here & used])
+            line[i, here] = level + slope * times[here]
+            if np.isnan(intercept[i]):
+                intercept[i] = level
+        residuals[i, used] = (data[i] - line[i])[used]
+    return PixelFit(slopes, intercept, line, residuals)
+
+
+def as_json(history: PixelHistory) -> dict[str, Any]:
+    """Plain values of a history; NaN becomes None."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return [plain(v) for v in value]
+        if isinstance(value, float | np.floating):
+            return float(value) if np.isfinite(value) else None
+        return int(value) if isinstance(value, np.integer) else value
+
+    return {
+        "y": history.y,
+        "x": history.x,
+        "times": plain(history.times),
+        "steps": [{f.name: plain(getattr(s, f.name)) for f in dc.fields(s)} for s in history.steps],
+        "fit": history.fit
+        and {f.name: plain(getattr(history.fit, f.name)) for f in dc.fields(history.fit)},
+    }
+
+
+def as_text(history: PixelHistory) -> str:
+    """A page for a terminal: the last signal, flags and rate after each step, then the fit."""
+    lines = [f"pixel y={history.y} x={history.x}"]
+    for s in history.steps:
+        flags = ", ".join(dq.names(s.pixeldq)) or "-"
+        if s.data is not None and s.groupdq is not None:
+            groups = [
+                f"{i}.{g} {'|'.join(dq.names(flag))}"
+                for (i, g), flag in np.ndenumerate(s.groupdq)
+                if flag
+            ]
+            values = f"last group {s.data[-1, -1]:.6g} DN"
+            lines.append(
+                f"{s.step:14} {values:28} pixel: {flags}; groups: {', '.join(groups) or '-'}"
+            )
+        elif s.rate is not None:
+            values = f"{s.rate:.6g} +- {s.err:.3g} DN/s"
+            lines.append(f"{s.step:14} {values:28} pixel: {flags}")
+    if history.fit is not None:
+        lines.append("time (s)  signal - fit (DN), by integration")
+        for g, t in enumerate(history.times):
+            row = "  ".join(f"{r:10.3f}" for r in history.fit.residuals[:, g])
+            lines.append(f"{t:8.2f}  {row}")
+    return "\n".join(lines)

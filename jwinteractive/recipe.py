@@ -1,0 +1,190 @@
+"""A recipe: the steps to run, in order, and their parameters. It *is* the parameter file."""
+
+from __future__ import annotations
+
+import dataclasses as dc
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+from jwinteractive.data import Exposure
+from jwinteractive.errors import InputError, RecipeError
+from jwinteractive.params import Params, suggestion
+from jwinteractive.step import registry
+
+__all__ = ["Recipe", "Stage", "recipe_names"]
+
+
+@dc.dataclass(frozen=True)
+class Stage:
+    """One step of a recipe with its parameters."""
+
+    step: str
+    params: Params
+    enabled: bool = True
+
+
+@dc.dataclass(frozen=True)
+class Recipe:
+    """The steps to run, in order; immutable, a change gives a new recipe.
+
+    Attributes
+    ----------
+    name, summary
+        What it is called and what it is for.
+    instruments
+        Instruments that `auto` picks it for.
+    """
+
+    stages: tuple[Stage, ...]
+    name: str = "custom"
+    summary: str = ""
+    instruments: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, *names: str) -> Self:
+        """Build from step names, all parameters at their defaults."""
+        return cls(tuple(Stage(n, registry[n].params()) for n in names))
+
+    @classmethod
+    def load(cls, name: str | Path) -> Self:
+        """Read a recipe that comes with the package, or a TOML file.
+
+        Raises
+        ------
+        RecipeError
+            If there is neither, or what it says makes no recipe.
+        ParamError
+            If a parameter does not exist or its value is not allowed.
+        """
+        if str(name) in recipe_names():
+            return cls.from_toml((files("jwinteractive") / f"recipes/{name}.toml").read_text())
+        path = Path(name)
+        if path.suffix != ".toml" or not path.is_file():
+            raise RecipeError(
+                f"no recipe {str(name)!r}: give a .toml file, or "
+                + suggestion(str(name), ["auto", *recipe_names()])
+            )
+        try:
+            return cls.from_toml(path.read_text())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise RecipeError(f"recipe {path}: no valid TOML ({error})") from None
+
+    @classmethod
+    def auto(cls, exposure: Exposure) -> Self:
+        """Pick the recipe of an exposure's instrument.
+
+        Raises
+        ------
+        InputError
+            If no recipe is for that instrument.
+        """
+        for name in recipe_names():
+            recipe = cls.load(name)
+            if exposure.instrument in recipe.instruments:
+                return recipe
+        raise InputError(f"INSTRUME = {exposure.instrument!r}: no recipe is for this instrument")
+
+    @classmethod
+    def from_toml(cls, text: str) -> Self:
+        """Read a parameter file; what it leaves out has its default.
+
+        Raises
+        ------
+        RecipeError
+            If it is not a list of known stages, each step once.
+        """
+        table = tomllib.loads(text)
+        stages = table.pop("stage", [])
+        known = {"name", "summary", "instruments"}
+        for word in table.keys() - known:
+            raise RecipeError(
+                f"recipe entry {word!r}: {suggestion(word, [*sorted(known), 'stage'])}"
+            )
+        made: list[Stage] = []
+        for stage in stages:
+            for word in stage.keys() - {"step", "enabled", "params"}:
+                way_out = suggestion(word, ["step", "enabled", "params"])
+                raise RecipeError(f"recipe stage entry {word!r}: {way_out}")
+            if "step" not in stage:
+                raise RecipeError(f'recipe stage {len(made) + 1}: needs a step = "name"')
+            params = registry[stage["step"]].params.from_dict(stage.get("params", {}))
+            made.append(Stage(stage["step"], params, bool(stage.get("enabled", True))))
+        names = [s.step for s in made]
+        if not names:
+            raise RecipeError("the recipe has no stages: add [[stage]] tables")
+        for name in names:
+            if names.count(name) > 1:
+                raise RecipeError(f"step {name!r} is in the recipe twice: leave one out")
+        return cls(
+            tuple(made),
+            name=str(table.get("name", "custom")),
+            summary=str(table.get("summary", "")),
+            instruments=tuple(table.get("instruments", ())),
+        )
+
+    def to_toml(self) -> str:
+        """Write as a parameter file, every value spelt out."""
+        lines = [f"name = {json.dumps(self.name)}", f"summary = {json.dumps(self.summary)}"]
+        lines += [f"instruments = {json.dumps(list(self.instruments))}", ""]
+        for s in self.stages:
+            lines += ["[[stage]]", f"step = {json.dumps(s.step)}"]
+            lines += [f"enabled = {json.dumps(s.enabled)}", "[stage.params]"]
+            lines += [*s.params.to_toml(), ""]
+        return "\n".join(lines)
+
+    def __iter__(self) -> Iterator[Stage]:
+        return iter(self.stages)
+
+    def __len__(self) -> int:
+        return len(self.stages)
+
+    def __contains__(self, name: object) -> bool:
+        return any(s.step == name for s in self.stages)
+
+    def __getitem__(self, name: str) -> Stage:
+        for stage in self.stages:
+            if stage.step == name:
+                return stage
+        way_out = suggestion(name, [s.step for s in self.stages])
+        raise RecipeError(f"no step {name!r} in recipe {self.name!r}: {way_out}")
+
+    def with_params(self, name: str, **changes: Any) -> Self:
+        """Copy with other parameters for one step."""
+        return self._with(dc.replace(self[name], params=self[name].params.replace(**changes)))
+
+    def with_enabled(self, name: str, enabled: bool) -> Self:
+        """Copy with a step switched on or off."""
+        return self._with(dc.replace(self[name], enabled=enabled))
+
+    def _with(self, new: Stage) -> Self:
+        stages = tuple(new if s.step == new.step else s for s in self.stages)
+        return dc.replace(self, stages=stages)
+
+    def diff(self, other: Recipe) -> list[tuple[str, str, Any, Any]]:
+        """What differs: (step, parameter, here, there); a missing or disabled step is None."""
+        found: list[tuple[str, str, Any, Any]] = []
+        for name in dict.fromkeys([s.step for s in (*self.stages, *other.stages)]):
+            mine, its = (_settings(r, name) for r in (self, other))
+            for key in dict.fromkeys([*mine, *its]):
+                if mine.get(key) != its.get(key):
+                    found.append((name, key, mine.get(key), its.get(key)))
+        return found
+
+
+def _settings(recipe: Recipe, name: str) -> Mapping[str, Any]:
+    if name not in recipe:
+        return {}
+    stage = recipe[name]
+    return {"enabled": stage.enabled, **stage.params.as_dict()}
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with the package."""
+    folder = files("jwinteractive") / "recipes"
+    return sorted(
+        f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")
+    )

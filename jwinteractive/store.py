@@ -1,0 +1,310 @@
+"""Where results live, by key: in memory, least recently used dropped first, over a folder on disk.
+
+On disk a result is one folder of ``.npy`` files beside a ``thing.json``; it appears by a rename, so
+a reader sees all of it or nothing. A result that is being computed strip by strip is a *draft*:
+its finished strips survive a killed process and are not computed again. Nothing is ever pickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses as dc
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from jwinteractive.data import Array, Box, Exposure, Product, Ramp, Rate, RateInts
+from jwinteractive.errors import OutputError
+from jwinteractive.step import Model, registry
+
+__all__ = ["Draft", "Store"]
+
+Thing = Product | Model
+GB = 2**30
+
+
+class Store:
+    """Results by key.
+
+    Parameters
+    ----------
+    folder
+        Where results are kept across processes; None keeps them in memory alone.
+    limit
+        Bytes of arrays held in memory.
+    """
+
+    def __init__(self, folder: Path | str | None = None, limit: int = 4 * GB) -> None:
+        self.folder = None if folder is None else Path(folder)
+        self.limit = limit
+        self._held: OrderedDict[str, Thing] = OrderedDict()
+        self._lock = threading.RLock()
+        if self.folder is not None:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OutputError(
+                    f"store {self.folder}: cannot be made ({error.strerror})"
+                ) from None
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._held or (
+            self.folder is not None and (self.folder / key / "thing.json").exists()
+        )
+
+    def get(self, key: str) -> Thing | None:
+        """Return the result of a key, read-only and memory-mapped if it was on disk, or None."""
+        with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+                return self._held[key]
+            if self.folder is None:
+                return None
+            thing = _load(self.folder / key)
+            if thing is not None:
+                self._hold(key, thing)
+            return thing
+
+    def put(self, key: str, thing: Thing) -> None:
+        """Keep a result; on disk it appears whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            If the disk cannot take it; what was kept before is untouched.
+        """
+        with self._lock:
+            self._hold(key, thing)
+            if self.folder is None or (self.folder / key).exists():
+                return
+            with _writing(self.folder):
+                temp = Path(tempfile.mkdtemp(dir=self.folder, prefix=".new-"))
+                try:
+                    for name, array in thing.arrays().items():
+                        np.save(temp / f"{name}.npy", array)
+                    (temp / "thing.json").write_text(json.dumps(_head(thing)))
+                    _appear(temp, self.folder / key)
+                finally:
+                    shutil.rmtree(temp, ignore_errors=True)
+
+    def draft(self, key: str, sample: Product, box: Box, rows: int) -> Draft:
+        """Room for a result that covers ``box``, shaped as a ``sample`` strip of it.
+
+        Raises
+        ------
+        OutputError
+            If the disk has no room.
+        """
+        if self.folder is None:
+            return Draft(self, key, sample, box, _blank(sample, box))
+        with _writing(self.folder):
+            return _disk_draft(self, self.folder, key, sample, box, rows)
+
+    def copy_to(self, other: Store) -> None:
+        """Put everything that is held in memory into another store."""
+        for key, thing in list(self._held.items()):
+            other.put(key, thing)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in memory; arrays that results share count once."""
+        seen = {
+            id(a.base if a.base is not None else a): a.nbytes
+            for thing in self._held.values()
+            for a in thing.arrays().values()
+        }
+        return sum(seen.values())
+
+    def _hold(self, key: str, thing: Thing) -> None:
+        with self._lock:
+            self._held[key] = thing
+            self._held.move_to_end(key)
+            while len(self._held) > 1 and self.nbytes > self.limit:
+                self._held.popitem(last=False)
+
+
+@dc.dataclass
+class Draft:
+    """A result in the making; strips are filled from any thread, then `finish` keeps it."""
+
+    store: Store
+    key: str
+    sample: Product
+    box: Box
+    planes: dict[str, Array]
+    folder: Path | None = None
+    lock: IO[str] | None = None
+    done: set[int] = dc.field(default_factory=set)
+    _guard: threading.Lock = dc.field(default_factory=threading.Lock)
+
+    def fill(self, strip: Product) -> None:
+        """Copy a finished strip to its place."""
+        rows, columns = strip.covers.slices(self.box)
+        for name, array in strip.arrays().items():
+            self.planes[name][..., rows, columns] = array
+        with self._guard:
+            self.done.add(strip.covers.y0)
+            if self.folder is not None:
+                with (self.folder / "done.txt").open("a") as log:
+                    log.write(f"{strip.covers.y0}\n")
+
+    def finish(self) -> Product:
+        """Keep the result under its key and return it."""
+        product = _assemble(self.sample, self.planes, self.box)
+        if self.folder is not None and self.store.folder is not None:
+            with _writing(self.store.folder):
+                for plane in self.planes.values():
+                    plane.flush()  # type: ignore[attr-defined]  # a memory map
+                (self.folder / "thing.json").write_text(json.dumps(_head(product)))
+                for leftover in ("done.txt", "lock"):
+                    (self.folder / leftover).unlink(missing_ok=True)
+                _appear(self.folder, self.store.folder / self.key)
+        self.close()
+        self.store._hold(self.key, product)
+        return product
+
+    def close(self) -> None:
+        """Let another process go on with the draft."""
+        if self.lock is not None:
+            self.lock.close()
+            self.lock = None
+
+
+def _blank(sample: Product, box: Box) -> dict[str, Array]:
+    return {
+        name: np.empty((*array.shape[:-2], *box.shape), array.dtype)
+        for name, array in sample.arrays().items()
+    }
+
+
+def _disk_draft(store: Store, root: Path, key: str, sample: Product, box: Box, rows: int) -> Draft:
+    folder = root / f"{key}.draft-{rows}"
+    folder.mkdir(exist_ok=True)
+    lock = (folder / "lock").open("w")
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # another process is at it: work apart, the first to finish wins
+            folder = Path(tempfile.mkdtemp(dir=root, prefix=".new-"))
+        planes, fresh = _planes(folder, sample, box)
+    except BaseException:
+        lock.close()
+        raise
+    log = folder / "done.txt"
+    if fresh:
+        log.unlink(missing_ok=True)
+    lines = log.read_text().split("\n")[:-1] if log.exists() else []
+    return Draft(store, key, sample, box, planes, folder, lock, {int(y) for y in lines})
+
+
+def _planes(folder: Path, sample: Product, box: Box) -> tuple[dict[str, Array], bool]:
+    """Memory-mapped planes of a draft, and whether any had to be made anew."""
+    planes: dict[str, Array] = {}
+    fresh = False
+    for name, array in sample.arrays().items():
+        path = folder / f"{name}.npy"
+        shape = (*array.shape[:-2], *box.shape)
+        kept = None
+        with contextlib.suppress(OSError, ValueError):
+            kept = np.lib.format.open_memmap(path, mode="r+")
+        if kept is None or kept.shape != shape or kept.dtype != array.dtype:
+            fresh = True
+            kept = np.lib.format.open_memmap(path, mode="w+", dtype=array.dtype, shape=shape)
+            # ask for the room now: a full disk must be an error here, not a signal later
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        planes[name] = kept
+    return planes, fresh
+
+
+def _appear(temp: Path, final: Path) -> None:
+    try:
+        temp.rename(final)
+    except OSError:
+        if not final.is_dir():  # another process was first, with the same content
+            raise
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"store {folder}: {error.strerror or error}; free some room or choose another folder"
+        ) from None
+
+
+def _assemble(sample: Product, planes: Mapping[str, Array], box: Box, prefix: str = "") -> Product:
+    parts: dict[str, Any] = {"box": box}
+    for f in dc.fields(sample):
+        value = getattr(sample, f.name)
+        if isinstance(value, Product):
+            parts[f.name] = _assemble(value, planes, box, f"{prefix}{f.name}.")
+        elif prefix + f.name in planes:
+            parts[f.name] = planes[prefix + f.name]
+    return dc.replace(sample, **parts)
+
+
+def _head(thing: Thing) -> dict[str, Any]:
+    head: dict[str, Any] = {"type": type(thing).__name__, "fields": {}, "arrays": [], "parts": {}}
+    for f in dc.fields(thing):
+        value = getattr(thing, f.name)
+        if isinstance(value, np.ndarray):
+            head["arrays"].append(f.name)
+        elif isinstance(value, Product):
+            head["parts"][f.name] = _head(value)
+        elif isinstance(value, Exposure | Box):
+            head["fields"][f.name] = dc.asdict(value)
+        elif value is None or isinstance(value, bool | int | float | str | tuple):
+            head["fields"][f.name] = value
+        elif isinstance(value, Path):
+            head["fields"][f.name] = str(value)
+        else:
+            raise TypeError(f"{type(thing).__name__}.{f.name}: {type(value).__name__} has no form")
+    return head
+
+
+def _types() -> dict[str, type]:
+    """What a store may hold: products, and the models of the registered steps."""
+    models = {s.model.__name__: s.model for s in registry.values() if s.model is not None}
+    return {t.__name__: t for t in (Ramp, Rate, RateInts)} | models
+
+
+def _load(folder: Path) -> Thing | None:
+    try:
+        head = json.loads((folder / "thing.json").read_text())
+        return _build(head, folder, "")
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # absent, or of an older form: it is computed again
+
+
+def _tuples(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+
+
+def _build(head: Mapping[str, Any], folder: Path, prefix: str) -> Thing:
+    values = _tuples(head["fields"])
+    if "exposure" in values:
+        values["exposure"] = Exposure(**_tuples(values["exposure"]))
+    if values.get("box") is not None:
+        values["box"] = Box(**values["box"])
+    if values.get("source") is not None:
+        values["source"] = Path(values["source"])
+    for name in head["arrays"]:
+        values[name] = np.load(folder / f"{prefix}{name}.npy", mmap_mode="r", allow_pickle=False)
+    for name, part in head["parts"].items():
+        values[name] = _build(part, folder, f"{prefix}{name}.")
+    made: Thing = _types()[head["type"]](**values)
+    return made

@@ -1,0 +1,171 @@
+"""What every registered step must keep; a new step is tested by being registered."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jwinteractive.chain import Link, run_box, stream
+from jwinteractive.data import Box, Ramp, Rate
+from jwinteractive.params import fields_of
+from jwinteractive.recipe import Recipe, recipe_names
+from jwinteractive.step import Whole, registry
+from jwinteractive.store import Store
+from jwinteractive.testing import (
+    example_exposure,
+    example_ramp,
+    example_references,
+    params_strategy,
+)
+
+SHAPE = (40, 48)
+every_step = pytest.mark.parametrize("step", registry.values(), ids=lambda s: s.name)
+
+
+def instruments(step):
+    found = [Recipe.load(n) for n in recipe_names()]
+    return {
+        i for r in found if step.name in r for i in r.instruments if i in ("NIRCAM", "MIRI")
+    } or {"NIRCAM"}
+
+
+def product_before(step, instrument, nints=2):
+    # averaged groups, so that every step has its work; the corner has reference pixels
+    exposure = example_exposure(
+        instrument,
+        nints=nints,
+        nframes=4 if instrument == "NIRCAM" else 1,
+        frame_divisor=8 if step.name == "group_scale" else 4,
+        gain_factor=1.4,
+        xstart=1,
+        ystart=1,
+    )
+    early = ("group_scale", "dq_init", "saturation", "superbias")
+    ramp = example_ramp(exposure, SHAPE, bias=step.name in early)
+    references = dict(example_references(exposure, SHAPE))
+    if step.takes is Ramp:
+        return ramp, references
+    assert step.takes is Rate
+    fit = registry["ramp_fit"]
+    return fit(ramp, fit.params(), needed(fit, references)), references
+
+
+def needed(step, references):
+    return {name: references.get(need.kind.reftype) for name, need in step.needs.items()}
+
+
+def link_for(step, product, references, params):
+    refs = needed(step, references)
+    model = None
+    if step.measure is not None:
+        whole = Whole(product.exposure, product.covers, lambda b: product.crop(b).native())
+        model = step.learn(whole, params, refs)
+    return Link(step, params, refs, model)
+
+
+def assert_same(part, whole):
+    assert part.arrays().keys() == whole.arrays().keys()
+    for name, array in part.arrays().items():
+        np.testing.assert_array_equal(array, whole.arrays()[name], err_msg=name)
+
+
+@every_step
+def test_is_documented(step):
+    assert step.summary.endswith(".")
+    for f in fields_of(step.params):
+        assert f.doc, f.name
+        assert f.doc.endswith("."), f.name
+    assert json.loads(json.dumps(step.describe()))["step"] == step.name
+
+
+@every_step
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(data=st.data())
+def test_a_box_with_its_halo_equals_the_whole(step, data):
+    for instrument in sorted(instruments(step)):
+        product, references = product_before(step, instrument)
+        params = data.draw(params_strategy(step.params))
+        link = link_for(step, product, references, params)
+        y, x = data.draw(st.integers(0, SHAPE[0] - 7)), data.draw(st.integers(0, SHAPE[1] - 9))
+        box = Box(y, y + 7, x, x + 9)
+        assert_same(run_box(product, [link], box), link(product).crop(box))
+
+
+@every_step
+def test_streams_to_the_same_result_whatever_the_threads(step, monkeypatch):
+    product, references = product_before(step, sorted(instruments(step))[0])
+    link = link_for(step, product, references, step.params())
+    whole = link(product)
+    for threads, rows in ((1, 3), (2, 16)):
+        monkeypatch.setattr("jwinteractive.chain.strip_rows", lambda source, rows=rows: rows)
+        made, _ = stream(
+            product,
+            [link],
+            lambda sample, rows: Store().draft("key", sample, product.covers, rows),
+            threads=threads,
+        )
+        assert_same(made, whole)
+
+
+@every_step
+def test_leaves_its_input_alone(step):
+    product, references = product_before(step, sorted(instruments(step))[0])
+    before = {k: v.copy() for k, v in product.arrays().items()}
+    link_for(step, product, references, step.params())(product)
+    for name, array in product.arrays().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+@every_step
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_parameters_survive_a_recipe_file(step, data):
+    params = data.draw(params_strategy(step.params))
+    recipe = Recipe.of(step.name).with_params(step.name, **params.as_dict())
+    assert Recipe.from_toml(recipe.to_toml()) == recipe
+
+
+def other_value(f):
+    if f.choices:
+        return next((c for c in f.choices if c != f.default), None)
+    if f.type is bool:
+        return not f.default
+    if f.type in (int, float):
+        tries = [f.default, f.low, f.high, 1, 2, 3]
+        for value in (f.type(t + d) for t in tries if t is not None for d in (1, -1, 0)):
+            low_ok = f.low is None or value >= f.low
+            if value != f.default and low_ok and (f.high is None or value <= f.high):
+                return value
+    return None
+
+
+@every_step
+def test_key_changes_when_and_only_when_it_must(step, request):
+    name = "nircam_file" if "NIRCAM" in instruments(step) else "miri_file"
+    import jwinteractive
+
+    session = jwinteractive.open(request.getfixturevalue(name))
+    if step.name not in session.recipe:
+        pytest.skip("in no recipe of the package")
+    session.enable(step.name)
+
+    def keys():
+        return {p.step.name: p.key for p in session.plan()}
+
+    before = keys()
+    assert keys() == before
+    order = list(before)
+    later = order[order.index(step.name) :]
+    skipped = {p.step.name: p.skipped for p in session.plan()}
+    for f in fields_of(step.params):
+        value = other_value(f)
+        if value is None or skipped[step.name]:
+            continue
+        session.set(step.name, **{f.name: value})
+        after = keys()
+        assert all(before[n] == after[n] for n in order if n not in later), f.name
+        assert all(before[n] != after[n] for n in later), f.name
+        session.undo()
+        assert keys() == before
