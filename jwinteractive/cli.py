@@ -1,0 +1,350 @@
+"""The ``jwinteractive`` command; its step options come from the registry."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jwinteractive
+from jwinteractive.errors import InputError, JwinteractiveError, OutputError, ParamError
+from jwinteractive.params import fields_of, suggestion
+
+__all__ = ["main"]
+
+EXIT_CODES = """\
+exit codes: 0 done; 2 wrong option, parameter or recipe; 3 unusable input; 4 missing reference;
+5 a step failed; 6 output cannot be written; 130 cancelled. Progress goes to stderr."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    parser = _parser()
+    asked = parser.parse_args(argv)
+    if not hasattr(asked, "do"):
+        parser.print_help()
+        return 2
+    try:
+        return int(asked.do(asked) or 0)
+    except JwinteractiveError as error:
+        _say(f"error: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        _say("cancelled; finished results are kept and are not computed again")
+        return 130
+    except BrokenPipeError:  # the reader of our output left
+        sys.stderr.close()
+        return 0
+
+
+def _say(text: str) -> None:
+    print(f"jwinteractive: {text}", file=sys.stderr)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, default=str))
+
+
+def _parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="jwinteractive",
+        description="Reduce JWST exposures, interactively or from the command line.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=jwinteractive.__version__)
+    sub = top.add_subparsers(title="commands", metavar="COMMAND")
+
+    def command(name: str, do: Any, text: str, **options: Any) -> argparse.ArgumentParser:
+        p = sub.add_parser(name, help=text, description=text, **options)
+        p.set_defaults(do=do)
+        return p
+
+    p = command("demo", _demo, "Simulate an exposure, reduce it, compare with the truth.")
+    p.add_argument("--mode", default="nircam", help="observing mode (default: %(default)s)")
+    p.add_argument("-o", "--output", type=Path, default=Path("jwinteractive-demo"), metavar="DIR")
+    p.add_argument("--size", type=int, default=512, help="pixels a side; 0: the mode's own")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--json", action="store_true", help="print the table as JSON")
+
+    p = command("simulate", _simulate, "Write a simulated exposure with references and truth.")
+    p.add_argument("mode", nargs="?", default="nircam")
+    p.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR")
+    p.add_argument("--size", type=int, nargs=2, metavar=("NY", "NX"))
+    p.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings")
+    p.add_argument("--seed", type=int, default=1)
+
+    p = command(
+        "run",
+        _run,
+        "Reduce exposures with a recipe and write the products.",
+        epilog="example: jwinteractive run auto jw*_uncal.fits -o out "
+        "--set jump.rejection_threshold=5",
+    )
+    p.add_argument("recipe", help='"auto", the name of a recipe, or a TOML file')
+    p.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    p.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    p.add_argument("--set", action="append", default=[], metavar="STEP.PARAM=VALUE")
+    p.add_argument("--skip", action="append", default=[], metavar="STEP", help="switch a step off")
+    p.add_argument("--to", metavar="STEP", help="stop after this step and write its product")
+    p.add_argument("--refs", type=Path, metavar="DIR", help="folder of reference files")
+    p.add_argument("--ref", action="append", default=[], metavar="TYPE=FILE", help="one reference")
+    p.add_argument("--threads", type=int, default=0, help="0 takes all cores (default)")
+    p.add_argument("--overwrite", action="store_true", help="replace products that exist")
+    p.add_argument("--json", action="store_true")
+
+    p = command("steps", _steps, "List the steps and their parameters.")
+    p.add_argument("step", nargs="?")
+    p.add_argument("--json", action="store_true")
+
+    p = command("recipe", _recipe, "Show a recipe, or what differs between two.")
+    p.add_argument("what", choices=["list", "show", "diff"])
+    p.add_argument("names", nargs="*", metavar="RECIPE")
+    p.add_argument("--json", action="store_true")
+
+    p = command("inspect", _inspect, "Follow one pixel through every step.")
+    p.add_argument("file", type=Path)
+    p.add_argument("y", type=int)
+    p.add_argument("x", type=int)
+    p.add_argument("--recipe", default="auto")
+    p.add_argument("--refs", type=Path, metavar="DIR")
+    p.add_argument("--json", action="store_true")
+
+    p = command("lab", _lab, "Open JupyterLab on the workbench (bound to 127.0.0.1).")
+    p.add_argument("files", nargs="*", metavar="FILE")
+    p.add_argument("--folder", type=Path, metavar="DIR", help="working folder")
+    p.add_argument("--port", type=int)
+    p.add_argument("--no-browser", action="store_true")
+
+    p = command("bench", _bench, "Measure speed and accuracy against the official steps.")
+    p.add_argument("names", nargs="*", metavar="NAME")
+    p.add_argument("--list", action="store_true", help="print the names")
+    p.add_argument("--json", action="store_true")
+    return top
+
+
+# -- commands ----------------------------------------------------------------------------------
+
+
+def _demo(asked: argparse.Namespace) -> int:
+    from jwinteractive.demo import demo
+
+    return demo(asked.mode, asked.output, asked.size, asked.seed, asked.json)
+
+
+def _simulate(asked: argparse.Namespace) -> None:
+    from jwinteractive.simulate import MODES, simulate
+
+    if asked.mode not in MODES:
+        raise InputError(f"mode = {asked.mode!r}: {suggestion(asked.mode, sorted(MODES))}")
+    settings: dict[str, Any] = {"seed": asked.seed}
+    if asked.size:
+        settings["size"] = tuple(asked.size)
+    for text in asked.settings:
+        name, _, value = _split(text, "NAME=VALUE")
+        try:
+            settings[name] = json.loads(value)
+        except json.JSONDecodeError:
+            settings[name] = value
+    print(simulate(asked.mode, **settings).write(asked.output))
+
+
+def _split(text: str, form: str) -> tuple[str, str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ParamError(f"option {text!r}: must have the form {form}")
+    return name, equals, value
+
+
+def _run(asked: argparse.Namespace) -> int:
+    from jwinteractive.store import Store
+
+    overrides = dict(_split(text, "TYPE=FILE")[::2] for text in asked.ref)
+    work = asked.output / ".jwinteractive"  # finished strips survive a killed process here
+    report: dict[str, Any] = {"outputs": [], "steps": [], "references": {}}
+    session = _prepare(asked, None, overrides)
+    plans = [session.outputs(asked.output, asked.to, i) for i in range(len(session.exposures))]
+    todo = _unfinished(session, plans, asked)
+    session.store = Store(work)
+    for i, paths in enumerate(plans):
+        report["outputs"] += [str(p) for p in paths]
+        file = session.exposures[i]
+        for note in file.notes:
+            _say(f"{file.name}: {note}")
+        sources = session.sources(i)
+        report["references"] |= sources
+        nominal = [k for k, source in sources.items() if source == "nominal"]
+        if nominal:
+            _say(
+                f"{file.name}: NOMINAL references ({', '.join(nominal)}): detector averages "
+                "stand in for real files; give --refs DIR for calibrated numbers"
+            )
+        seconds: dict[str, float] = {}
+        if i in todo:
+            with _ProgressBar() as show:
+                made = session.result(asked.to, i, threads=asked.threads, report=show)
+            seconds = dict(made.by_step)
+            session.write(asked.output, asked.to, i, overwrite=True)
+        report["steps"] += _states(session, asked.to, i, seconds)
+    shutil.rmtree(work, ignore_errors=True)
+    if asked.json:
+        _print_json(report)
+    else:
+        print("\n".join(report["outputs"]))
+    return 0
+
+
+def _prepare(asked: argparse.Namespace, store: Any, overrides: dict[str, str]) -> Any:
+    """Open the session with all options applied, before anything long starts."""
+    refs = getattr(asked, "refs", None)
+    session = jwinteractive.open(asked.files, asked.recipe, refs, store)
+    for reftype, path in overrides.items():
+        session.use(reftype, path)
+    for text in asked.set:
+        name, _, value = _split(text, "STEP.PARAM=VALUE")
+        step, dot, param = name.partition(".")
+        if not dot:
+            raise ParamError(f"option {text!r}: must have the form STEP.PARAM=VALUE")
+        known = {f.name: f for f in fields_of(type(session.recipe[step].params))}
+        parsed = known[param].parse(value) if param in known else value
+        session.set(step, **{param: parsed})
+    for step in asked.skip:
+        session.enable(step, False)
+    return session
+
+
+def _unfinished(session: Any, plans: list[list[Path]], asked: argparse.Namespace) -> set[int]:
+    """Exposures whose products are not there yet; one made otherwise is not overwritten."""
+    from jwinteractive.io import check_writable, read_provenance
+
+    todo: set[int] = set()
+    for i, paths in enumerate(plans):
+        key = session.provenance(asked.to, i).key
+        same = [p for p in paths if p.exists() and (r := read_provenance(p)) and r.key == key]
+        if len(same) == len(paths) and not asked.overwrite:
+            _say(f"{session.exposures[i].name}: products are there and up to date")
+        else:
+            check_writable([p for p in paths if p not in same], asked.overwrite)
+            todo.add(i)
+    names = [p for paths in plans for p in paths]
+    twice = {p.name for p in names if names.count(p) > 1}
+    if twice:
+        raise OutputError(f"{', '.join(sorted(twice))}: two inputs would write it; run them apart")
+    return todo
+
+
+def _states(
+    session: Any, to: str | None, number: int, seconds: dict[str, float]
+) -> list[dict[str, Any]]:
+    def state(skipped: str, name: str) -> str:
+        return "skipped" if skipped else "complete" if name in seconds else "kept"
+
+    return [
+        {
+            "step": p.step.name,
+            "state": state(p.skipped, p.step.name),
+            "seconds": round(seconds.get(p.step.name, 0.0), 4),
+            **({"reason": p.skipped} if p.skipped else {}),
+        }
+        for p in session.plan(to, number)
+    ]
+
+
+class _ProgressBar:
+    """Bar on stderr with the time left; silent where stderr is no terminal."""
+
+    def __enter__(self) -> Any:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}% {task.fields[left]}"),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task("", left="")
+
+        def show(p: Any) -> None:
+            left = "" if p.left is None else f"{p.left:.0f} s left"
+            self._bar.update(
+                self._task, description=p.name, completed=p.done, total=p.total, left=left
+            )
+
+        return show
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+
+def _steps(asked: argparse.Namespace) -> None:
+    steps = jwinteractive.registry
+    chosen = [steps[asked.step]] if asked.step else list(steps.values())
+    if asked.json:
+        _print_json([s.describe() for s in chosen])
+        return
+    for s in chosen:
+        told = s.describe()
+        refs = f", needs {', '.join(told['references'])}" if told["references"] else ""
+        print(f"{s.name}: {s.summary}\n  {told['takes']} -> {told['gives']}{refs}")
+        for f in fields_of(s.params):
+            rule = "" if f.type in (str, bool) and not f.choices else f" ({f.rule})"
+            print(f"    {f.name} = {f.default}{rule}: {f.doc}")
+
+
+def _recipe(asked: argparse.Namespace) -> None:
+    from jwinteractive.recipe import Recipe, recipe_names
+
+    if asked.what == "list":
+        for name in recipe_names():
+            print(f"{name}: {Recipe.load(name).summary}")
+        return
+    wanted = 1 if asked.what == "show" else 2
+    if len(asked.names) != wanted:
+        raise ParamError(f"recipe {asked.what}: takes {wanted} recipe(s), got {len(asked.names)}")
+    recipes = [Recipe.load(name) for name in asked.names]
+    if asked.what == "show":
+        print(recipes[0].to_toml(), end="")
+        return
+    rows = recipes[0].diff(recipes[1])
+    if asked.json:
+        names = ("step", "parameter", "first", "second")
+        _print_json([dict(zip(names, row, strict=True)) for row in rows])
+        return
+    for step, name, mine, its in rows:
+        print(f"{step}.{name}: {mine} -> {its}")
+
+
+def _inspect(asked: argparse.Namespace) -> None:
+    session = jwinteractive.open(asked.file, asked.recipe, asked.refs)
+    history = session.inspect(asked.y, asked.x)
+    from jwinteractive.pixel import as_json, as_text
+
+    if asked.json:
+        _print_json(as_json(history))
+    else:
+        print(as_text(history))
+
+
+def _lab(asked: argparse.Namespace) -> int:
+    from jwinteractive.lab import launch
+
+    return launch(asked.folder, asked.port, not asked.no_browser, asked.files)
+
+
+def _bench(asked: argparse.Namespace) -> int:
+    from jwinteractive.bench import bench
+
+    return bench(asked.names, asked.list, asked.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

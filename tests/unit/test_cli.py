@@ -1,0 +1,202 @@
+"""The command line: fixed forms for scripts, exit codes that mean something, one line an error."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from jwinteractive.cli import main
+from jwinteractive.io import open_product
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command in this process: (exit code, stdout, stderr)."""
+
+    def call(*words):
+        code = main([str(w) for w in words])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+def test_run_writes_products_and_tells_as_json(run, nircam_file, tmp_path):
+    out = tmp_path / "out"
+    code, told, _ = run(
+        "run", "auto", nircam_file, "-o", out, "--set", "jump.rejection_threshold=5", "--json"
+    )
+    told = json.loads(told)
+    assert code == 0
+    assert sorted(told) == ["outputs", "references", "steps"]
+    assert [open_product(p).product.shape for p in told["outputs"]] == [(64, 72), (64, 72)]
+    assert {"step", "state", "seconds"} <= told["steps"][0].keys()
+    states = {s["step"]: s["state"] for s in told["steps"]}
+    assert states["jump"] == "complete"
+    assert states["group_scale"] == "skipped"
+    assert told["references"]["gain"].startswith("simulated")
+    assert sorted(p.name for p in out.iterdir()) == sorted(
+        p.rsplit("/", 1)[1] for p in told["outputs"]
+    )
+
+
+def test_run_again_does_nothing_and_another_setting_does_not_overwrite(run, nircam_file, tmp_path):
+    assert run("run", "auto", nircam_file, "-o", tmp_path)[0] == 0
+    code, _, err = run("run", "auto", nircam_file, "-o", tmp_path)
+    assert code == 0
+    assert "up to date" in err
+    other = ("run", "auto", nircam_file, "-o", tmp_path, "--set", "jump.rejection_threshold=9")
+    code, _, err = run(*other)
+    assert code == 6
+    assert "exists" in err
+    assert run(*other, "--overwrite")[0] == 0
+
+
+def test_run_stops_at_a_step_and_skips_another(run, nircam_file, tmp_path):
+    words = ("--to", "linearity", "--skip", "superbias", "--json")
+    code, told, _ = run("run", "auto", nircam_file, "-o", tmp_path, *words)
+    told = json.loads(told)
+    assert code == 0
+    assert told["outputs"][0].endswith("_ramp.fits")
+    states = {s["step"]: s["state"] for s in told["steps"]}
+    assert states == {**states, "superbias": "skipped", "linearity": "complete"}
+    assert "jump" not in states
+
+
+def test_nominal_references_are_announced_loudly(run, nircam_file, tmp_path):
+    alone = tmp_path / "alone_uncal.fits"
+    alone.write_bytes(nircam_file.read_bytes())
+    code, told, err = run("run", "auto", alone, "-o", tmp_path / "out", "--json")
+    assert code == 0
+    assert "NOMINAL references" in err
+    assert set(json.loads(told)["references"].values()) == {"nominal"}
+
+
+def test_steps_are_listed_as_json(run):
+    code, told, _ = run("steps", "--json")
+    told = {s["step"]: s for s in json.loads(told)}
+    assert code == 0
+    assert {"step", "takes", "gives", "halo", "parameters"} <= told["jump"].keys()
+    names = {p["name"] for p in told["jump"]["parameters"]}
+    assert "rejection_threshold" in names
+    assert "rejection_threshold" in run("steps", "jump")[1]
+
+
+def test_recipes_are_shown_and_compared(run, tmp_path):
+    code, text, _ = run("recipe", "show", "nir_imaging")
+    mine = tmp_path / "mine.toml"
+    mine.write_text(text.replace("rejection_threshold = 4.0", "rejection_threshold = 7.5"))
+    assert code == 0
+    code, told, _ = run("recipe", "diff", "nir_imaging", mine)
+    assert told.strip() == "jump.rejection_threshold: 4.0 -> 7.5"
+    assert "miri_imaging" in run("recipe", "list")[1]
+
+
+def test_inspect_prints_the_pixels_history(run, nircam_file):
+    code, told, _ = run("inspect", nircam_file, 30, 33, "--json")
+    told = json.loads(told)
+    assert code == 0
+    assert told["steps"][0]["step"] == "input"
+    assert np.shape(told["fit"]["residuals"]) == (2, 8)
+    assert "ramp_fit" in run("inspect", nircam_file, 30, 33)[1]
+
+
+def test_simulate_writes_an_exposure_that_run_takes(run, tmp_path):
+    code, path, _ = run("simulate", "miri", "-o", tmp_path, "--size", 40, 44, "--set", "ngroups=6")
+    assert code == 0
+    assert run("run", "auto", path.strip(), "-o", tmp_path / "out")[0] == 0
+
+
+def test_demo_prints_truth_against_result(run, tmp_path):
+    code, told, _ = run("demo", "-o", tmp_path, "--size", 128, "--json")
+    told = json.loads(told)
+    assert code == 0
+    for row in told["rates"]:
+        if row["count"] > 500:
+            assert abs(row["pull_median"]) < 0.3, row
+    assert told["jumps_found"] > 0.9
+    assert [p.rsplit(".", 1)[1] for p in told["outputs"]] == ["fits", "fits", "fits", "png"]
+
+
+def test_bench_names_are_listed(run):
+    code, told, _ = run("bench", "--list")
+    assert code == 0
+    assert {"detector1", "preview", "inspect", "import"} <= set(told.split())
+
+
+def bad_file(kind, folder, good):
+    path = folder / "bad_uncal.fits"
+    if kind == "missing":
+        return folder / "missing.fits"
+    if kind == "truncated":
+        data = good.read_bytes()
+        path.write_bytes(data[: len(data) // 2])
+    elif kind == "text":
+        path.write_text("no FITS file")
+    elif kind == "folder":
+        path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize("kind", ["missing", "truncated", "text", "folder"])
+def test_bad_input_is_one_line_and_exit_code_3(run, nircam_file, tmp_path, kind):
+    path = bad_file(kind, tmp_path, nircam_file)
+    code, out, err = run("run", "auto", path, "-o", tmp_path / "out")
+    assert code == 3
+    assert out == ""
+    assert len(err.strip().splitlines()) == 1
+    assert "error: " in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("--set", "jump.rejection_threshold=-1"), 2, "rejection_threshold"),
+        (("--set", "jump.rejection_treshold=5"), 2, "did you mean"),
+        (("--set", "jmp.x=5"), 2, "did you mean 'jump'"),
+        (("--set", "jump"), 2, "STEP.PARAM=VALUE"),
+        (("--to", "ramp"), 2, "did you mean 'ramp_fit'"),
+        (("--refs", "no/such/folder"), 4, "no such folder"),
+        (("--ref", "gain=no/such.fits"), 4, "no such file"),
+    ],
+)
+def test_wrong_options_are_one_line_before_anything_runs(
+    run, nircam_file, tmp_path, words, code, message
+):
+    got, out, err = run("run", "auto", nircam_file, "-o", tmp_path / "out", *words)
+    assert (got, out) == (code, "")
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert not list(tmp_path.rglob("*_rate.fits"))
+
+
+def test_an_unwritable_output_is_said_before_the_run(run, nircam_file, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, err = run("run", "auto", nircam_file, "-o", tmp_path / "file" / "out")
+    assert code == 6
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_the_installed_command_answers():
+    done = subprocess.run(
+        [sys.executable, "-m", "jwinteractive.cli", "--help"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "exit codes" in done.stdout
+
+
+def test_import_is_light():
+    program = (
+        "import sys, jwinteractive;"
+        "heavy = {'numba', 'jwst', 'stdatamodels', 'matplotlib', 'scipy', 'IPython', 'ipywidgets'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "[]"
