@@ -1,0 +1,159 @@
+"""Correlated read noise, generated in the order in which pixels are clocked.
+
+1/f noise is a sum of Ornstein-Uhlenbeck processes with time constants a factor of four apart and
+equal variances: its power spectrum has a slope of -1 within a few per cent between their corners.
+Each process can be carried over any gap exactly, so that skipped frames cost nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import Executor
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from jwinteractive.simulate.settings import Settings
+from jwinteractive.simulate.window import Window
+
+Line = NDArray[np.float32]
+
+_RATIO = 4
+# The amplitude is the rms of the processes up to the length of a full frame, 4**10 clocks.
+_PER_FRAME = 11
+_PROCESSES = 15
+_FASTEST = 0.5
+_EMI_HZ = 390.625
+
+
+@njit(cache=True, nogil=True)
+def _add_walk(
+    stream: Line, step: int, tau: float, sigma: float, state: float, normals: Line
+) -> float:
+    """Add one process to `stream`: nodes every `step` clocks, straight lines between them.
+
+    The last interval ends with the stream, so that the state returned is that of its end.
+    """
+    left = state
+    width = step
+    keep = math.exp(-width / tau)
+    kick = sigma * math.sqrt(1 - keep * keep)
+    for node in range(normals.size):
+        start = node * step
+        if start + step > stream.size:
+            width = stream.size - start
+            keep = math.exp(-width / tau)
+            kick = sigma * math.sqrt(1 - keep * keep)
+        right = keep * left + kick * normals[node]
+        slope = (right - left) / width
+        for i in range(width):
+            stream[start + i] += left + slope * i
+        left = right
+    return left
+
+
+class PinkStream:
+    """A stream of 1/f noise of given rms, clock by clock, that can skip time."""
+
+    def __init__(self, rms: float, seed: np.random.SeedSequence) -> None:
+        self._rng = np.random.Generator(np.random.SFC64(seed))
+        self._taus = _FASTEST * float(_RATIO) ** np.arange(_PROCESSES)
+        self._sigma = rms / np.sqrt(_PER_FRAME)
+        self._state = self._sigma * self._rng.standard_normal(_PROCESSES)
+
+    def skip(self, ticks: int) -> None:
+        """Let `ticks` clocks pass."""
+        keep = np.exp(-ticks / self._taus)
+        kicks = self._rng.standard_normal(_PROCESSES)
+        self._state = keep * self._state + self._sigma * np.sqrt(1 - keep**2) * kicks
+
+    def take(self, ticks: int) -> NDArray[np.float32]:
+        """Return the noise [ticks] of the next clocks."""
+        stream = np.zeros(ticks, np.float32)
+        for k, tau in enumerate(self._taus):
+            step = max(1, int(tau) // 8)
+            normals = self._rng.standard_normal(-(-ticks // step), np.float32)
+            self._state[k] = _add_walk(stream, step, tau, self._sigma, self._state[k], normals)
+        return stream
+
+
+@njit(cache=True, nogil=True)
+def _gather(
+    tick: NDArray[np.int64],
+    amplifier: NDArray[np.int64],
+    parity: NDArray[np.int64],
+    common: Line,
+    amps: Line,
+    columns: Line,
+    gain: Line,
+    out: Line,
+) -> None:
+    for y in range(tick.shape[0]):
+        for x in range(tick.shape[1]):
+            t, a = tick[y, x], amplifier[y, x]
+            value = common[t] + amps[a, t] + columns[2 * a + parity[y, x], t // 2]
+            out[y, x] = gain[y, x] * value
+
+
+def _take(stream: PinkStream | None, ticks: int) -> Line:
+    return np.zeros(ticks, np.float32) if stream is None else stream.take(ticks)
+
+
+class ReadoutNoise:
+    """Correlated noise of successive frames of one exposure, in electrons."""
+
+    def __init__(self, settings: Settings, window: Window, seed: np.random.SeedSequence) -> None:
+        self._window = window
+        self._tick, self._amplifier = window.readout_order()
+        y, x = np.indices((window.ny, window.nx))
+        along = x + window.xstart if abs(window.detector.fastaxis) == 1 else y + window.ystart
+        self._parity = (along % 2).astype(np.int64)
+        reference = window.reference_pixels
+        self._gain = np.where(reference, settings.reference_gain, 1.0).astype(np.float32)
+        n = window.amplifiers
+        seeds = seed.spawn(1 + 3 * n)
+        rms = [settings.one_over_f_common, *[settings.one_over_f_amp] * n]
+        rms += [settings.alternating] * 2 * n
+        self._streams = [
+            PinkStream(r, s) if r > 0 else None for r, s in zip(rms, seeds, strict=True)
+        ]
+        # odd and even columns take turns: each has half of the clocks
+        self._lengths = [window.ticks] * (1 + n) + [window.ticks // 2 + 1] * 2 * n
+        self._emi = settings.emi * window.detector.gain
+        self._clock = 0
+        self._off = self._emi == 0 and all(stream is None for stream in self._streams)
+
+    def skip(self, frames: int) -> None:
+        """Let frames pass unread."""
+        if frames:
+            self._clock += frames * self._window.ticks
+            for stream, length in zip(self._streams, self._lengths, strict=True):
+                if stream is not None:
+                    stream.skip(frames * length)
+
+    def frame(self, pool: Executor) -> NDArray[np.float32]:
+        """Return the noise [ny, nx] of the next frame."""
+        shape = self._tick.shape
+        if self._off:
+            return np.zeros(shape, np.float32)
+        ticks = self._window.ticks
+        parts = list(pool.map(_take, self._streams, self._lengths))
+        common = parts[0]
+        if self._emi:
+            time = (self._clock + np.arange(ticks)) * 1e-5
+            common = (common + self._emi * np.sin(2 * np.pi * _EMI_HZ * time)).astype(np.float32)
+        self._clock += ticks
+        n = self._window.amplifiers
+        out = np.empty(shape, np.float32)
+        _gather(
+            self._tick,
+            self._amplifier,
+            self._parity,
+            common,
+            np.stack(parts[1 : n + 1]),
+            np.stack(parts[n + 1 :]),
+            self._gain,
+            out,
+        )
+        return out

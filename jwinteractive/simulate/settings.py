@@ -1,0 +1,264 @@
+"""What a simulated exposure is made of: one frozen record, and presets by observing mode."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
+from typing import Any
+
+from jwinteractive import detectors
+from jwinteractive.errors import InputError
+
+_EXP_TYPES = {
+    "NIRCAM": "NRC_IMAGE",
+    "NIRISS": "NIS_IMAGE",
+    "NIRSPEC": "NRS_FIXEDSLIT",
+    "MIRI": "MIR_IMAGE",
+    "FGS": "FGS_IMAGE",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that decides a simulated exposure; an amplitude or rate of 0 turns an effect off.
+
+    Attributes
+    ----------
+    instrument, detector, subarray, readpatt : str
+        Header names; `detectors` holds the tables.
+    filter, pupil, grating : str
+        Optical elements, written to the header (empty: no keyword).
+    exp_type : str
+        Header EXP_TYPE; empty takes the instrument's imaging type (fixed slit for NIRSpec).
+    nints, ngroups : int
+        Integrations, and groups of each.
+    seed : int
+        The same seed gives the same exposure, whatever the number of threads.
+    size : tuple of int, optional
+        (ny, nx) of an artificial small window that replaces the subarray.
+    corner : tuple of int, optional
+        (ystart, xstart), 1-based, of that window; the default holds reference pixels at its left
+        and bottom (NIRSpec: lies on the slits).
+    sources : tuple of (x, y, rate)
+        Point sources: 0-based position in the window, e-/s.
+    crowding : float
+        Random point sources per million pixels; galaxies : their number in the window.
+    faintest, brightest : float
+        Range of the random point sources in e-/s, dn/df proportional to f^-2.
+    galaxies : int
+        Inclined exponential disks.
+    sky : float
+        Background in e-/s/pixel.
+    fwhm : float
+        Point-source width in pixels.
+    flat, dark_scatter, gain_scatter, nonlinearity : float
+        Relative rms of the flat; of the dark; of the gain; deviation from a line at full well.
+    hot, dead, low_qe, open, telegraph : float
+        Fractions of the pixels with each defect.
+    unknown_bad : float
+        Fraction of the bad pixels that the mask reference does not know.
+    cosmic_rays : float
+        Ions per cm2 per second; diffusion : width of the charge cloud in pixels.
+    snowballs : float
+        Events per second on a 2048 x 2048 array.
+    saturation, spill : bool, float
+        Clip at the full well; fraction of the excess that moves to the eight neighbours.
+    ipc : float
+        Fraction of the signal that couples to each of four neighbours.
+    poisson, read_noise : bool, float
+        Shot noise; a factor on the detector's white read noise.
+    one_over_f_common, one_over_f_amp, alternating : float
+        rms in electrons of the noise common to all amplifiers, of each one, and of odd and even
+        columns. Reference pixels share it with `reference_gain`.
+    ktc, bias_scatter : float
+        Factor on the detector's reset noise; pixel rms of the superbias in DN.
+    reset, rscd, last_frame, emi : float
+        MIRI amplitudes in DN: reset anomaly, reset switch decay, last-frame pull-down, 390 Hz.
+    reference_noise : float
+        Factor on the own noise of the reference files (0: they are exact).
+    """
+
+    instrument: str
+    detector: str
+    readpatt: str
+    subarray: str = "FULL"
+    filter: str = ""
+    pupil: str = ""
+    grating: str = ""
+    exp_type: str = ""
+    nints: int = 1
+    ngroups: int = 10
+    seed: int = 1
+    size: tuple[int, int] | None = None
+    corner: tuple[int, int] | None = None
+    sources: tuple[tuple[float, float, float], ...] = ()
+    crowding: float = 60.0
+    faintest: float = 5.0
+    brightest: float = 2e4
+    galaxies: int = 2
+    sky: float = 0.3
+    fwhm: float = 2.0
+    flat: float = 0.01
+    dark_scatter: float = 0.1
+    gain_scatter: float = 0.005
+    nonlinearity: float = 0.05
+    hot: float = 0.003
+    dead: float = 0.001
+    low_qe: float = 0.0005
+    open: float = 0.0005
+    telegraph: float = 0.002
+    unknown_bad: float = 0.0
+    cosmic_rays: float = 3.3
+    diffusion: float = 0.3
+    snowballs: float = 0.05
+    saturation: bool = True
+    spill: float = 0.1
+    ipc: float = 0.0
+    poisson: bool = True
+    read_noise: float = 1.0
+    one_over_f_common: float = 3.0
+    one_over_f_amp: float = 1.0
+    alternating: float = 0.5
+    reference_gain: float = 0.9
+    ktc: float = 1.0
+    bias_scatter: float = 150.0
+    reset: float = 0.0
+    rscd: float = 0.0
+    last_frame: float = 0.0
+    emi: float = 0.0
+    reference_noise: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be simulated, in one line."""
+        det = detectors.detector(self.instrument, self.detector)
+        detectors.subarray(det.name, self.subarray)
+        detectors.readout(self.instrument, self.readpatt)
+        if self.readpatt.upper().startswith("NRSIRS2"):
+            message = (
+                f"readpatt = {self.readpatt!r}: the interleaved references are not simulated: "
+                "use NRSRAPID or NRS"
+            )
+            raise InputError(message)
+        for name, low, high in (("nints", 1, 1000), ("ngroups", 1, 1000), ("galaxies", 0, 1000)):
+            value = getattr(self, name)
+            if not (isinstance(value, int) and low <= value <= high):
+                message = f"{name} = {value!r}: must be a whole number in [{low}, {high}]"
+                raise InputError(message)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            # `not >= 0` rather than `< 0`: NaN too is refused
+            if field.type == "float" and not value >= 0:
+                message = f"{field.name} = {value!r}: must be 0 (off) or above"
+                raise InputError(message)
+        if self.fwhm == 0 or not 0 < self.faintest <= self.brightest:
+            message = (
+                f"fwhm = {self.fwhm!r}, faintest = {self.faintest!r}, brightest = "
+                f"{self.brightest!r}: must be above 0, and the faintest below the brightest"
+            )
+            raise InputError(message)
+        self._check_window(det)
+
+    def _check_window(self, det: detectors.Detector) -> None:
+        if self.size is None:
+            if self.corner is not None:
+                message = f"corner = {self.corner}: needs size=(ny, nx) too"
+                raise InputError(message)
+            return
+        (ny, nx), (y, x) = self.size, self.window_corner
+        ly, lx = det.shape
+        if not (16 <= ny <= ly and 16 <= nx <= lx and 1 <= y <= ly - ny + 1):
+            message = f"size = {self.size} at corner {(y, x)}: must fit in {det.shape}, 16 or more"
+            raise InputError(message)
+        if not 1 <= x <= lx - nx + 1:
+            message = f"corner = {(y, x)} with size {self.size}: must lie within {det.shape}"
+            raise InputError(message)
+
+    @property
+    def window_corner(self) -> tuple[int, int]:
+        """(ystart, xstart) of the artificial window, 1-based."""
+        if self.corner is not None:
+            return self.corner
+        ny, nx = self.size or (16, 16)
+        if self.instrument.upper() == "NIRSPEC":
+            return max(1, min(992 - ny // 2, 2049 - ny)), max(1, 1025 - nx // 2)
+        return 1, 1
+
+    @property
+    def exposure_type(self) -> str:
+        """Header EXP_TYPE."""
+        return self.exp_type or _EXP_TYPES[self.instrument.upper()]
+
+
+_NIRCAM = Settings(
+    instrument="NIRCAM", detector="NRCA1", readpatt="RAPID", filter="F200W", pupil="CLEAR"
+)
+_MIRI = Settings(
+    instrument="MIRI",
+    detector="MIRIMAGE",
+    readpatt="FASTR1",
+    filter="F770W",
+    sky=30.0,
+    fwhm=2.45,
+    one_over_f_common=2.0,
+    alternating=0.0,
+    snowballs=0.0,
+    ktc=0.0,
+    reset=40.0,
+    rscd=40.0,
+    last_frame=25.0,
+    emi=1.0,
+)
+
+MODES: Mapping[str, Settings] = MappingProxyType(
+    {
+        "nircam": _NIRCAM,
+        "nircam-lw": replace(_NIRCAM, detector="NRCALONG", filter="F444W", fwhm=2.3, sky=1.0),
+        "nircam-deep8": replace(_NIRCAM, readpatt="DEEP8", ngroups=5),
+        "niriss": Settings(
+            instrument="NIRISS",
+            detector="NIS",
+            readpatt="NISRAPID",
+            filter="CLEAR",
+            pupil="F150W",
+            fwhm=1.5,
+        ),
+        "nirspec": Settings(
+            instrument="NIRSPEC",
+            detector="NRS1",
+            readpatt="NRSRAPID",
+            filter="F290LP",
+            grating="G395M",
+            crowding=0.0,
+            galaxies=0,
+            sky=0.02,
+        ),
+        "miri": _MIRI,
+        "miri-slowr1": replace(_MIRI, readpatt="SLOWR1"),
+    }
+)
+"""Presets by mode name."""
+
+
+def settings_for(mode: str, changes: Mapping[str, Any]) -> Settings:
+    """Return the preset of a mode with some settings changed.
+
+    Raises
+    ------
+    InputError
+        For an unknown mode or setting, or a value out of its range.
+    """
+    if mode not in MODES:
+        raise InputError(_unknown("mode", mode, tuple(MODES)))
+    known = tuple(field.name for field in fields(Settings))
+    for name in changes:
+        if name not in known:
+            raise InputError(_unknown("setting", name, known))
+    return replace(MODES[mode], **changes)
+
+
+def _unknown(kind: str, value: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(value, known, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return f"{kind} = {value!r}: unknown: {hint}known are {', '.join(known)}"
