@@ -1,0 +1,198 @@
+"""Correct the non-linear response by a polynomial of each pixel.
+
+Source: dossier 3.7; official step `linearity` (stcal 1.20). The polynomial of a mean is not the
+mean of polynomials: where groups average frames and the reference holds the inverse polynomial,
+the frames are rebuilt from a straight ramp, moved to match the group, and corrected one by one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from jwinteractive import dq
+from jwinteractive.data import Array, Ramp
+from jwinteractive.errors import StepError
+from jwinteractive.params import Params
+from jwinteractive.references import LinearityRef
+from jwinteractive.step import step
+
+_SATURATED = np.uint8(dq.SATURATED)
+
+
+class LinearityParams(Params):
+    """Parameters of `linearity`: it has none."""
+
+
+# Each loop over a row is a kernel of its own: within deeper loops it is not vectorised.
+
+
+@njit(cache=True, nogil=True)
+def _fold(values: Array, term: Array, out: Array) -> None:
+    for x in range(len(out)):
+        out[x] = (out[x] + term[x]) * values[x]
+
+
+@njit(cache=True, nogil=True)
+def _horner(values: Array, coeffs: Array, out: Array) -> None:
+    """Polynomial of a row of values; coeffs [coefficient, x], lowest first; in out's precision."""
+    top, bottom = coeffs[len(coeffs) - 1], coeffs[0]
+    for x in range(len(out)):
+        out[x] = top[x] * values[x]
+    for k in range(len(coeffs) - 2, 0, -1):
+        _fold(values, coeffs[k], out)
+    for x in range(len(out)):
+        out[x] += bottom[x]
+
+
+@njit(cache=True, nogil=True)
+def _keep(row: Array, flags: Array, out: Array) -> None:
+    """Put back what is saturated."""
+    for x in range(len(out)):
+        before, after = row[x], out[x]
+        out[x] = before if flags[x] & _SATURATED else after
+
+
+@njit(cache=True, nogil=True)
+def _by_group(data: Array, groupdq: Array, coeffs: Array, out: Array) -> None:
+    """Correct each group by itself, in float32; what is saturated stays."""
+    nint, ngroup, ny = data.shape[:3]
+    for y in range(ny):
+        terms = np.ascontiguousarray(coeffs[:, y])
+        for i in range(nint):
+            for g in range(ngroup):
+                _horner(data[i, g, y], terms, out[i, g, y])
+                _keep(data[i, g, y], groupdq[i, g, y], out[i, g, y])
+
+
+@njit(cache=True, nogil=True)
+def _start_and_slope(
+    data: Array, groupdq: Array, coeffs: Array, n: int, start: Array, slope: Array
+) -> None:
+    """Corrected first group of a row, and the slope per frame up to its last safe group.
+
+    The last group below saturation may hold a saturated frame: the one before it is taken.
+    """
+    ngroup, nx = data.shape
+    last = np.empty(nx, np.float32)
+    flags = np.empty(nx, np.uint8)
+    final = np.empty(nx, np.float32)
+    group = np.full(nx, -2)
+    for g in range(ngroup):
+        for x in range(nx):
+            group[x] += not groupdq[g, x] & _SATURATED
+    for x in range(nx):
+        group[x] = max(group[x], 1)
+        last[x] = data[group[x], x]
+        flags[x] = groupdq[group[x], x]
+    _horner(data[0], coeffs, start)
+    _keep(data[0], groupdq[0], start)
+    _horner(last, coeffs, final)
+    _keep(last, flags, final)
+    for x in range(nx):
+        slope[x] = np.float64(final[x] - start[x]) / np.float64(group[x] * n)
+
+
+@njit(cache=True, nogil=True)
+def _line(start: Array, slope: Array, elapsed: float, out: Array) -> None:
+    for x in range(len(out)):
+        out[x] = start[x] + slope[x] * elapsed
+
+
+@njit(cache=True, nogil=True)
+def _add(row: Array, total: Array) -> None:
+    for x in range(len(total)):
+        total[x] += row[x]
+
+
+@njit(cache=True, nogil=True)
+def _shift(row: Array, total: Array, n: int, out: Array) -> None:
+    """What moves frames of the given total to the mean ``row``."""
+    for x in range(len(out)):
+        out[x] = row[x] - total[x] / n
+
+
+@njit(cache=True, nogil=True)
+def _mean(total: Array, n: int, out: Array) -> None:
+    for x in range(len(out)):
+        out[x] = total[x] / n
+
+
+@njit(cache=True, nogil=True)
+def _by_frame(
+    data: Array, groupdq: Array, coeffs: Array, inverse: Array, n: int, out: Array
+) -> None:
+    """Correct the ``n`` frames behind each group, in float64; what is saturated stays."""
+    nint, ngroup, ny, nx = data.shape
+    start = np.empty(nx, np.float32)
+    slope = np.empty(nx, np.float64)
+    work = np.empty(nx, np.float64)
+    total = np.empty(nx, np.float64)
+    frames = np.empty((n, nx), np.float64)
+    for y in range(ny):
+        terms, back = np.ascontiguousarray(coeffs[:, y]), np.ascontiguousarray(inverse[:, y])
+        for i in range(nint):
+            _start_and_slope(data[i, :, y], groupdq[i, :, y], terms, n, start, slope)
+            for g in range(ngroup):
+                total[:] = 0.0
+                for f in range(n):
+                    _line(start, slope, g * n + f + 1 - (n + 1) / 2, work)
+                    _horner(work, back, frames[f])
+                    _add(frames[f], total)
+                shift = work
+                _shift(data[i, g, y], total, n, shift)
+                for f in range(n):
+                    _add(shift, frames[f])
+                total[:] = 0.0
+                for f in range(n):
+                    _horner(frames[f], terms, work)
+                    _add(work, total)
+                _mean(total, n, out[i, g, y])
+                _keep(data[i, g, y], groupdq[i, g, y], out[i, g, y])
+
+
+def _usable(coeffs: Array, flags: Array) -> tuple[Array, Array]:
+    """Coefficients with the identity in place of what is flagged, NaN or flat; where that was."""
+    if len(coeffs) < 2:
+        raise StepError(
+            f"linearity: the reference has {len(coeffs)} coefficient a pixel, needs 2 or more: "
+            "give another linearity reference or leave the step out"
+        )
+    bad = (flags & np.uint32(dq.NO_LIN_CORR) != 0) | (coeffs[1] == 0)
+    for plane in coeffs:
+        bad |= np.isnan(plane)
+    identity = np.zeros((len(coeffs), 1, 1), np.float32)
+    identity[1] = 1
+    return np.where(bad, identity, coeffs), bad
+
+
+@step(halo=0)
+def linearity(ramp: Ramp, p: LinearityParams, reference: LinearityRef) -> Ramp:
+    """Make the signal linear: data [nint, ngroup, ny, nx] and zero frame in DN.
+
+    Saturated samples stay as they are. Pixels without a usable polynomial get NO_LIN_CORR and stay
+    too. A zero in the zero frame means bad and stays.
+
+    Raises
+    ------
+    StepError
+        If the reference has fewer than two coefficients.
+    """
+    coeffs, bad = _usable(reference.coeffs, reference.dq)
+    n, zero = ramp.exposure.nframes, ramp.zeroframe
+    data = np.empty_like(ramp.data)  # numpy's: of huge pages, which numba's own are not
+    # one group alone tells no slope between frames
+    if reference.inv_coeffs is not None and n > 1 and ramp.data.shape[1] > 1:
+        inverse, no_way_back = _usable(reference.inv_coeffs, reference.dq)
+        bad |= no_way_back
+        _by_frame(ramp.data, ramp.groupdq, coeffs, inverse, n, data)
+    else:
+        _by_group(ramp.data, ramp.groupdq, coeffs, data)
+    if zero is not None:
+        unusable = (zero == 0).astype(np.uint8) * _SATURATED
+        unusable.flags.writeable = False  # as a product's: another kind would compile again
+        corrected = np.empty_like(zero)
+        _by_group(zero[:, None], unusable[:, None], coeffs, corrected[:, None])
+        zero = corrected
+    flags = np.where(bad, np.uint32(dq.NO_LIN_CORR), np.uint32(0))
+    return ramp.replace(data=data, pixeldq=ramp.pixeldq | reference.dq | flags, zeroframe=zero)
