@@ -1,0 +1,25 @@
+"""Open and write JWST products, and what was done to them."""
+
+from jwinteractive.io.header import exposure_of, header_of
+from jwinteractive.io.provenance import (
+    Provenance,
+    ReferenceRecord,
+    StepRecord,
+    read_provenance,
+)
+from jwinteractive.io.read import Opened, open_product
+from jwinteractive.io.write import check_writable, output_name, write_product
+
+__all__ = [
+    "Opened",
+    "Provenance",
+    "ReferenceRecord",
+    "StepRecord",
+    "check_writable",
+    "exposure_of",
+    "header_of",
+    "open_product",
+    "output_name",
+    "read_provenance",
+    "write_product",
+]

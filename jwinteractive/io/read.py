@@ -1,0 +1,282 @@
+"""Open JWST exposures: raw and linearised ramps, rates, and calibrated images.
+
+Only astropy is used, and the samples of a ramp are mapped, not read: a large raw file opens in
+milliseconds. What a file does not hold is filled so that nothing looks better than it is:
+
+- ramp flags: zero, without memory of their own
+- DQ of a rate: DO_NOT_USE where the rate is not finite, else zero
+- ERR: from the variances where both are there, else NaN
+- VAR_POISSON, VAR_RNOISE: NaN, for a variance of zero would claim a perfect measurement
+"""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import dataclasses as dc
+import gzip
+import io
+import lzma
+import warnings
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, BinaryIO, Final, TypeVar
+
+import numpy as np
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
+
+from jwinteractive import dq
+from jwinteractive.data import Array, Exposure, Ramp, Rate, RateInts
+from jwinteractive.errors import InputError
+from jwinteractive.io.header import exposure_of
+
+__all__ = ["Opened", "open_product"]
+
+_MODELS: Final = frozenset(
+    {"", "Level1bModel", "RampModel", "GuiderRawModel", "ImageModel", "IFUImageModel", "CubeModel"}
+)
+_STORED: Final = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}  # by BITPIX
+R = TypeVar("R", Rate, RateInts)
+_PACKED: Final[Mapping[bytes, Callable[[bytes], bytes]]] = MappingProxyType(
+    {b"\x1f\x8b": gzip.decompress, b"BZh": bz2.decompress, b"\xfd7zXZ": lzma.decompress}
+)
+_ImageHDU = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
+
+
+@dc.dataclass(frozen=True)
+class Opened:
+    """A product as it was read, and plain sentences on what had to be assumed."""
+
+    product: Ramp | Rate | RateInts
+    notes: tuple[str, ...] = ()
+
+
+def open_product(path: Path | str) -> Opened:
+    """Open a JWST exposure: Ramp from uncal or ramp, RateInts from a 3-D, Rate from a 2-D file.
+
+    Ramp data stay on disk, mapped in the file's byte order, until `Ramp.native` reads them; a
+    compressed file is read whole.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is damaged, or it holds no single exposure in detector pixels.
+    """
+    path = Path(path)
+    with opened_fits(path) as hdus:
+        file = _File(path, hdus, mapped=_unpack(path) is None)
+        try:
+            return file.read()
+        except InputError as error:
+            raise InputError(f"{path.name}: {error}") from None
+
+
+@contextlib.contextmanager
+def opened_fits(path: Path) -> Iterator[fits.HDUList]:
+    """Open a FITS file and check that all of it is there.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is no FITS file, or it is cut short.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder: choose a FITS file in it")
+    if not path.exists():
+        raise InputError(f"{path}: no such file: check the name and the folder")
+    with contextlib.ExitStack() as stack:
+        try:
+            stream = stack.enter_context(_stream(path))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", AstropyWarning)  # said better by _check_size
+                # Pixels are read where they are asked for; what is mapped is mapped by `_stored`.
+                hdus = stack.enter_context(fits.open(stream, memmap=False, lazy_load_hdus=False))
+                for hdu in hdus:  # a card that is no FITS becomes a string
+                    hdu.verify("silentfix+ignore")
+        except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+            reason = str(error).partition("\n")[0].rstrip(". ")
+            raise InputError(
+                f"{path.name}: cannot be read as FITS ({reason}): copy or download it again"
+            ) from None
+        _check_size(path.name, stream, hdus)
+        yield hdus
+
+
+def _stream(path: Path) -> BinaryIO:
+    """Return the bytes of a file, in memory where it is packed."""
+    unpack = _unpack(path)
+    return path.open("rb") if unpack is None else io.BytesIO(unpack(path.read_bytes()))
+
+
+def _unpack(path: Path) -> Callable[[bytes], bytes] | None:
+    with path.open("rb") as stream:
+        start = stream.read(6)
+    return next((f for magic, f in _PACKED.items() if start.startswith(magic)), None)
+
+
+def _check_size(name: str, stream: BinaryIO, hdus: fits.HDUList) -> None:
+    actual = stream.seek(0, 2)
+    for hdu in hdus:
+        info = hdu.fileinfo()
+        tiled = isinstance(hdu, fits.CompImageHDU)  # its size is that of the pixels, unpacked
+        needed = info["datLoc"] + (info["datSpan"] - 2879 if tiled else hdu.size)
+        if needed > actual:
+            raise InputError(
+                f"{name}: is cut short: {hdu.name} ends at byte {needed}, the file has {actual}: "
+                "copy or download it again"
+            )
+    last = hdus[-1].fileinfo()
+    stream.seek(last["datLoc"] + last["datSpan"])
+    if stream.read(8) == b"XTENSION":
+        raise InputError(
+            f"{name}: is cut short in the header after {hdus[-1].name}: copy or download it again"
+        )
+
+
+@dc.dataclass
+class _File:
+    path: Path
+    hdus: fits.HDUList
+    mapped: bool
+    notes: list[str] = dc.field(default_factory=list)
+
+    def read(self) -> Opened:
+        science = self._science()
+        shape: tuple[int, ...] = science.shape
+        exposure, notes = exposure_of(self._cards(science), shape)
+        self.notes += notes
+        product: Ramp | Rate | RateInts
+        if len(shape) == 4:
+            product = self._ramp(science, exposure)
+        elif len(shape) == 3:
+            product = self._rate(RateInts, science, exposure)
+        else:
+            product = self._rate(Rate, science, exposure)
+        return Opened(product, tuple(self.notes))
+
+    def _science(self) -> Any:
+        cards = self.hdus[0].header
+        model = str(cards.get("DATAMODL") or "").strip()
+        if model not in _MODELS:
+            raise InputError(
+                f"is a {model}: this opens uncal, ramp, rate, rateints, cal and calints files of "
+                "one exposure in detector pixels"
+            )
+        if str(cards.get("S_RESAMP")).strip() == "COMPLETE":
+            raise InputError("is resampled (S_RESAMP = 'COMPLETE'): open the exposures it is from")
+        found = [h for h in self.hdus if h.name == "SCI" and isinstance(h, _ImageHDU)]
+        if len(found) > 1:
+            raise InputError(f"has {len(found)} SCI images: this opens files with one")
+        if not found and self.hdus[0].shape:
+            found = [self.hdus[0]]
+        if not found:
+            names = ", ".join(h.name or "(no name)" for h in self.hdus)
+            raise InputError(f"has no SCI image, only {names}: choose a file with one")
+        shape = found[0].shape
+        if len(shape) not in (2, 3, 4):
+            raise InputError(
+                f"{found[0].name} has {len(shape)} dimensions {shape}: needs [integration, group, "
+                "y, x], [integration, y, x] or [y, x]"
+            )
+        if 0 in shape:
+            axes = ("integrations", "groups", "rows", "columns")
+            empty = (axes if len(shape) == 4 else (axes[0], *axes[2:]))[-len(shape) :]
+            missing = " and ".join(n for n, size in zip(empty, shape, strict=True) if not size)
+            raise InputError(f"{found[0].name} of {shape} has no {missing}: choose a whole file")
+        return found[0]
+
+    def _cards(self, science: Any) -> dict[str, Any]:
+        cards = {k: v for k, v in science.header.items() if k}
+        return cards | {k: v for k, v in self.hdus[0].header.items() if k}
+
+    def _ramp(self, science: Any, exposure: Exposure) -> Ramp:
+        shape: tuple[int, ...] = science.shape
+        data, zero = self._stored(science)
+        frame = self._plane("ZEROFRAME", (shape[0], *shape[-2:]))
+        zeroframe = None
+        if frame is not None:
+            zeroframe, own_zero = self._stored(frame)
+            if own_zero != zero:
+                zeroframe = np.add(zeroframe, np.float32(own_zero - zero), dtype=np.float32)
+        flags = self._plane("GROUPDQ", shape)
+        groupdq: Array = np.broadcast_to(np.uint8(0), shape)
+        if flags is not None:
+            stored, own_zero = self._stored(flags)
+            unsigned = stored.dtype == np.uint8 and not own_zero
+            groupdq = stored if unsigned else np.asarray(flags.data).astype(np.uint8)
+        return Ramp(
+            exposure=exposure,
+            source=self.path,
+            data=data,
+            zero=zero,
+            groupdq=groupdq,
+            pixeldq=self._flags("PIXELDQ", shape[-2:]),
+            zeroframe=zeroframe,
+            average_dark_current=self._floats("AVDRKCUR", shape[-2:]),
+        )
+
+    def _rate(self, kind: type[R], science: Any, exposure: Exposure) -> R:
+        shape: tuple[int, ...] = science.shape
+        data = np.ascontiguousarray(science.data, dtype=np.float32)
+        unit = str(science.header.get("BUNIT", "")).strip()
+        if unit and unit != "DN/s":
+            self.notes.append(f"the unit is {unit}, not DN/s")
+        poisson, readout = (self._floats(f"VAR_{n}", shape) for n in ("POISSON", "RNOISE"))
+        err = self._floats("ERR", shape)
+        if err is None and poisson is not None and readout is not None:
+            err = np.sqrt(poisson + readout)
+            self.notes.append("ERR is missing: taken from the variances")
+        if self._plane("DQ", shape) is None:
+            bad: Array = np.where(np.isfinite(data), 0, dq.DO_NOT_USE).astype(np.uint32)
+            self.notes.append("DQ is missing: only pixels that are not finite are flagged")
+        else:
+            bad = self._flags("DQ", shape)
+        return kind(
+            exposure=exposure,
+            source=self.path,
+            data=data,
+            dq=bad,
+            err=self._or_nan("ERR", err, shape),
+            var_poisson=self._or_nan("VAR_POISSON", poisson, shape),
+            var_rnoise=self._or_nan("VAR_RNOISE", readout, shape),
+        )
+
+    def _or_nan(self, name: str, plane: Array | None, shape: tuple[int, ...]) -> Array:
+        if plane is not None:
+            return plane
+        self.notes.append(f"{name} is missing: filled with NaN, not known")
+        return np.full(shape, np.nan, np.float32)
+
+    def _plane(self, name: str, shape: tuple[int, ...]) -> Any:
+        """Return the image of a name, or None; its shape must be the one that belongs to SCI."""
+        if name not in self.hdus:
+            return None
+        hdu = self.hdus[name]
+        if not isinstance(hdu, _ImageHDU) or not hdu.shape:
+            return None
+        if hdu.shape != shape:
+            raise InputError(f"{name} is {hdu.shape}, SCI asks for {shape}: the file is damaged")
+        return hdu
+
+    def _stored(self, hdu: Any) -> tuple[Array, float]:
+        """Pixels as stored, mapped where they can be, and the number to add (BZERO)."""
+        header = hdu.header
+        mapped = self.mapped and not isinstance(hdu, fits.CompImageHDU)
+        if not mapped or header.get("BSCALE", 1) != 1:
+            return np.asarray(hdu.data), 0.0
+        stored = np.dtype(_STORED[header["BITPIX"]])
+        pixels = np.memmap(self.path, stored, "r", hdu.fileinfo()["datLoc"], hdu.shape)
+        return pixels, float(header.get("BZERO", 0.0))
+
+    def _floats(self, name: str, shape: tuple[int, ...]) -> Array | None:
+        hdu = self._plane(name, shape)
+        return None if hdu is None else np.ascontiguousarray(hdu.data, dtype=np.float32)
+
+    def _flags(self, name: str, shape: tuple[int, ...]) -> Array:
+        hdu = self._plane(name, shape)
+        if hdu is None:
+            return np.broadcast_to(np.uint32(0), shape)
+        return np.asarray(hdu.data).astype(np.uint32)
