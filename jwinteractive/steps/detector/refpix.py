@@ -1,0 +1,328 @@
+"""Subtract the drifts of the read-out electronics, as the reference pixels see them.
+
+Source: dossier 3.1 (near infrared) and 3.4 (MIRI); official step `refpix` with the running median.
+The near-infrared detectors are thought of as the electronics read them: a *column* below is a
+detector column, counted along the fast axis, whichever way the science frame is turned.
+"""
+
+from __future__ import annotations
+
+import dataclasses as dc
+import math
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Interval
+
+from jwinteractive import dq
+from jwinteractive.data import Array, Box, Exposure, Ramp
+from jwinteractive.detectors import SUBARRAYS, detector
+from jwinteractive.errors import StepError
+from jwinteractive.kernels.refpix import clipped_means, running_median, subtract
+from jwinteractive.params import Doc, Params, Unit
+from jwinteractive.step import Model, Whole, step
+
+_BORDER = 4  # pixels
+_AMPLIFIER = 512  # columns of each near-infrared amplifier
+_EDGELESS = ("SUB512", "SUB512S", "SUB32")  # NIRSpec windows that touch no reference pixel
+_STRIPES = ("STRIPE", "SUPSTP")  # windows put together from stripes of the detector
+
+
+class RefpixParams(Params):
+    """Parameters of `refpix`."""
+
+    odd_even_columns: Annotated[
+        bool, Doc("Measure odd and even columns of each amplifier apart (near infrared).")
+    ] = True
+    use_side_ref_pixels: Annotated[
+        bool, Doc("Then subtract each row's drift, from the reference columns at both sides.")
+    ] = True
+    side_smoothing_length: Annotated[
+        int,
+        Interval(ge=1, le=2047),
+        Unit("pixel"),
+        Doc("Rows of the running median along the side columns; odd centres it."),
+    ] = 11
+    side_gain: Annotated[
+        float, Interval(ge=0, le=10), Doc("Factor on the rows' drift before it is subtracted.")
+    ] = 1.0
+    odd_even_rows: Annotated[
+        bool, Doc("Measure odd and even rows of each amplifier apart (MIRI).")
+    ] = True
+    siglimit: Annotated[
+        float,
+        Interval(ge=1, le=100),
+        Unit("sigma"),
+        Doc("Reference pixels further than this from their mean are left out of it."),
+    ] = 3.0
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class RefpixModel(Model):
+    """Drifts in DN of each group; near infrared, a zero frame comes after the last group.
+
+    Attributes
+    ----------
+    offset
+        Of each amplifier and parity [integration, group, class of rows, class of columns]; empty
+        where no reference pixel can be used.
+    row_class, column_class
+        Classes that the rows and columns of the whole exposure belong to.
+    side
+        Of each line along the fast axis [integration, group, line]; no lines where not measured.
+    side_by_row
+        Whether those lines are rows of the science frame, not columns.
+    """
+
+    offset: Array
+    row_class: Array
+    column_class: Array
+    side: Array
+    side_by_row: bool
+
+
+@dc.dataclass(frozen=True, slots=True)
+class _Layout:
+    """Detector column and row, from 0, of each pixel along the fast and the slow axis."""
+
+    whole: Whole
+    fast: Array
+    slow: Array
+    by_row: bool
+
+    def look(self, slow: slice, fast: slice) -> tuple[Array, Array]:
+        """Samples [integration, group, slow, fast] and DQ [slow, fast], as `_frames`."""
+        rows, columns = (slow, fast) if self.by_row else (fast, slow)
+        box = Box(rows.start, rows.stop, columns.start, columns.stop)
+        values, flags = _frames(self.whole, box)
+        if self.by_row:
+            return values, flags
+        return np.swapaxes(values, -1, -2), flags.T
+
+
+def _frames(whole: Whole, box: Box) -> tuple[Array, Array]:
+    """Groups, and the zero frame after them, float32 [integration, group, y, x]; DQ [y, x]."""
+    ramp = whole.look(box)
+    assert isinstance(ramp, Ramp)
+    if ramp.zeroframe is None:
+        return ramp.data, ramp.pixeldq
+    return np.concatenate([ramp.data, ramp.zeroframe[:, None]], axis=1), ramp.pixeldq
+
+
+def _layout(whole: Whole) -> _Layout:
+    exposure = whole.exposure
+    d = detector(exposure.instrument, exposure.detector)
+    (ny, nx), (full_ny, full_nx) = whole.box.shape, d.shape
+    x, y = np.arange(nx), np.arange(ny)
+    if (ny, nx) != d.shape:
+        x, y = x + exposure.xstart - 1, y + exposure.ystart - 1
+    if x[0] < 0 or y[0] < 0 or x[-1] >= full_nx or y[-1] >= full_ny:
+        raise StepError(
+            f"refpix: {nx} x {ny} pixels from ({exposure.xstart}, {exposure.ystart}) on reach out "
+            f"of {d.name}: correct SUBSTRT1 and SUBSTRT2, or leave the step out"
+        )
+    axes = {1: x, 2: y, -1: full_nx - 1 - x, -2: full_ny - 1 - y}
+    fast, slow = exposure.fastaxis or d.fastaxis, exposure.slowaxis or d.slowaxis
+    return _Layout(whole, axes[fast], axes[slow], abs(fast) == 1)
+
+
+def _edges(lines: Array) -> list[slice]:
+    """Where the first and the last four lines of the detector lie, if the exposure has them."""
+    found = [np.flatnonzero(lines < _BORDER), np.flatnonzero(lines >= 2048 - _BORDER)]
+    return [slice(int(at[0]), int(at[-1]) + 1) for at in found if len(at)]
+
+
+def _amplifiers(whole: Whole) -> int:
+    exposure = whole.exposure
+    d = detector(exposure.instrument, exposure.detector)
+    if whole.box.shape == d.shape:
+        return 4
+    known = SUBARRAYS[d.name].get(exposure.subarray, (0, 0, 0, 0, 1))
+    return exposure.noutputs or known[4]
+
+
+def _means(parts: list[tuple[Array, Array]], classes: int, limit: float) -> Array:
+    """Clipped mean [integration, group, class] of samples [..., y, x]; class -1 is left out."""
+    label = np.concatenate([labels.ravel() for _, labels in parts])
+    values = np.concatenate([v.reshape(*v.shape[:2], -1) for v, _ in parts], axis=-1)
+    order = np.argsort(label, kind="stable")
+    starts = np.searchsorted(label[order], np.arange(classes + 1))
+    return clipped_means(np.take(values, order, axis=-1), starts, limit)
+
+
+def _average(a: Array, b: Array) -> Array:
+    """Average, or the one that is not NaN."""
+    average: Array = np.where(np.isnan(a), b, np.where(np.isnan(b), a, 0.5 * (a + b)))
+    return average
+
+
+def _good(flags: Array) -> Array:
+    good: Array = (flags & dq.DO_NOT_USE) == 0
+    return good
+
+
+def _four_amplifiers(p: RefpixParams, layout: _Layout) -> tuple[Array, Array]:
+    """Offset [integration, group, amplifier, parity], side level [integration, group, slow]."""
+    every_fast = slice(0, len(layout.fast))
+    amplifier, parity = layout.fast // _AMPLIFIER, layout.fast % 2 * p.odd_even_columns
+    parts = []
+    for edge, rows in enumerate(_edges(layout.slow)):
+        values, flags = layout.look(rows, every_fast)
+        parts.append((values, np.where(_good(flags), (edge * 4 + amplifier) * 2 + parity, -1)))
+    sides = [
+        (columns, *layout.look(slice(0, len(layout.slow)), columns))
+        for columns in (_edges(layout.fast) if p.use_side_ref_pixels else [])
+    ]
+    if parts:
+        edges = _means(parts, 16, p.siglimit).reshape(*parts[0][0].shape[:2], 2, 4, 2)
+        offset = _average(edges[:, :, 0], edges[:, :, 1])
+        if not p.odd_even_columns:
+            offset[..., 1] = offset[..., 0]
+        offset[np.isnan(offset).any(axis=-1)] = 0.0
+    elif sides:
+        offset = np.zeros((*sides[0][1].shape[:2], 4, 2))
+    else:
+        return np.zeros((0, 0, 4, 2)), np.zeros((0, 0, 0))
+    side = np.full((*offset.shape[:2], len(layout.slow) if sides else 0), np.nan)
+    up = slice(None, None, 1 if layout.slow[0] <= layout.slow[-1] else -1)
+    for columns, values, flags in sides:
+        level = values - offset[:, :, None, amplifier[columns], layout.fast[columns] % 2]
+        median = running_median(
+            np.ascontiguousarray(level[:, :, up]),
+            np.ascontiguousarray(_good(flags)[up]),
+            int(layout.slow.min()),
+            2048,
+            p.side_smoothing_length,
+        )
+        side = _average(side, median[:, :, up])
+    return offset, p.side_gain * np.nan_to_num(side)
+
+
+def _one_amplifier(p: RefpixParams, layout: _Layout) -> Array:
+    """Offsets [integration, group, parity] from every reference pixel in the window."""
+    every_fast, nslow = slice(0, len(layout.fast)), len(layout.slow)
+    edgeless = layout.whole.exposure.subarray in _EDGELESS
+    if edgeless:
+        rows = [slice(0, _BORDER), slice(nslow - _BORDER, nslow)]
+        regions = [(r, every_fast) for r in rows]
+    else:
+        rows = _edges(layout.slow)
+        inner = np.flatnonzero((layout.slow >= _BORDER) & (layout.slow < 2048 - _BORDER))
+        regions = [(r, every_fast) for r in rows]
+        if len(inner):
+            between = slice(int(inner[0]), int(inner[-1]) + 1)
+            regions += [(between, columns) for columns in _edges(layout.fast)]
+    parts = []
+    for slow, fast in regions:
+        values, flags = layout.look(slow, fast)
+        usable = _good(flags) & (edgeless | ((flags & dq.REFERENCE_PIXEL) != 0))
+        parity = layout.fast[fast] % 2 * p.odd_even_columns
+        parts.append((values, np.where(usable, parity, -1)))
+    if not parts:
+        return np.zeros((0, 0, 2))
+    offset = _means(parts, 2, p.siglimit)
+    if not p.odd_even_columns:
+        offset[..., 1] = offset[..., 0]
+    offset[np.isnan(offset).any(axis=-1)] = 0.0
+    return offset
+
+
+def _near_infrared(whole: Whole, p: RefpixParams) -> RefpixModel:
+    layout = _layout(whole)
+    side = np.zeros((0, 0, 0))
+    if _amplifiers(whole) == 4:
+        offset, side = _four_amplifiers(p, layout)
+        classes = layout.fast // _AMPLIFIER * 2 + layout.fast % 2
+    else:
+        offset = _one_amplifier(p, layout)
+        classes = layout.fast % 2
+    flat = offset.reshape(*offset.shape[:2], math.prod(offset.shape[2:]))
+    alike = np.zeros(len(layout.slow), np.int64)
+    return RefpixModel(
+        offset=flat[:, :, None] if layout.by_row else flat[..., None],
+        row_class=alike if layout.by_row else classes,
+        column_class=classes if layout.by_row else alike,
+        side=side,
+        side_by_row=layout.by_row,
+    )
+
+
+def _mid_infrared(whole: Whole, p: RefpixParams) -> RefpixModel:
+    """Model of four interleaved outputs (column mod 4), relative to the first group."""
+    ny, nx = whole.box.shape
+    row_class = np.arange(ny) % 2
+    parts = []
+    for side, x in enumerate((0, nx - _BORDER)):
+        ramp = whole.look(Box(0, ny, x, x + _BORDER))
+        assert isinstance(ramp, Ramp)
+        label = (side * 2 + row_class[:, None] * p.odd_even_rows) * 4 + np.arange(_BORDER)
+        drift = ramp.data - ramp.data[:, :1]
+        parts.append((drift, np.where(_good(ramp.pixeldq), label, -1)))
+    nint, ngroup = parts[0][0].shape[:2]
+    left, right = np.moveaxis(_means(parts, 16, p.siglimit).reshape(nint, ngroup, 2, 2, 4), 2, 0)
+    offset = 0.5 * (left + right)
+    if not p.odd_even_rows:
+        offset[:, :, 1] = offset[:, :, 0]
+    offset[np.isnan(offset).any(axis=(2, 3))] = 0.0
+    return RefpixModel(
+        offset=offset,
+        row_class=row_class,
+        column_class=np.arange(nx) % 4,
+        side=np.zeros((0, 0, 0)),
+        side_by_row=True,
+    )
+
+
+def measure_refpix(whole: Whole, p: RefpixParams) -> RefpixModel:
+    """Measure the drift of each group on the detector's borders, the only pixels it looks at.
+
+    Raises
+    ------
+    StepError
+        For a read-out that the step does not know, or a window that is not on the detector.
+    """
+    if reason := _skips(whole.exposure, p):
+        raise StepError(f"{reason}, or leave the step out")
+    return (_mid_infrared if whole.exposure.instrument == "MIRI" else _near_infrared)(whole, p)
+
+
+def _skips(exposure: Exposure, p: RefpixParams) -> str:
+    if "IRS2" in exposure.readpatt:
+        return (
+            f"refpix does not know the interleaved reference pixels of {exposure.readpatt}: run "
+            "the official step"
+        )
+    if any(mark in exposure.subarray for mark in _STRIPES):
+        return (
+            f"refpix does not know the stripes of {exposure.subarray}, read from several parts of "
+            "the detector: run the official step"
+        )
+    if exposure.instrument == "MIRI" and exposure.subarray != "FULL":
+        return f"refpix corrects no MIRI subarray, and this is {exposure.subarray}"
+    return ""
+
+
+@step(halo=0, measure=measure_refpix, skips=_skips)
+def refpix(ramp: Ramp, p: RefpixParams, model: RefpixModel) -> Ramp:
+    """Subtract what the reference pixels see: data [nint, ngroup, ny, nx] DN.
+
+    Near infrared: mean of top and bottom of each amplifier and column parity, then the running
+    median of the side columns. MIRI: mean of left and right of each output and row parity, relative
+    to the first group. The zero frame likewise (near infrared), except where it is 0: unknown.
+    """
+    if not (model.offset.any() or model.side.any()):
+        return ramp
+    box, ngroup = ramp.covers, ramp.data.shape[1]
+    row_class = model.row_class[box.y0 : box.y1].copy()
+    column_class = model.column_class[box.x0 : box.x1].copy()
+    along = slice(box.y0, box.y1) if model.side_by_row else slice(box.x0, box.x1)
+
+    def corrected(data: Array, groups: slice) -> Array:
+        offset, side = model.offset[:, groups].copy(), model.side[:, groups, along].copy()
+        return subtract(data, offset, row_class, column_class, side, model.side_by_row)
+
+    zero = ramp.zeroframe
+    if zero is not None and model.offset.shape[1] > ngroup:
+        frame = corrected(zero[:, None], slice(ngroup, ngroup + 1))[:, 0]
+        zero = np.where(zero == 0, np.float32(0), frame)
+    return ramp.replace(data=corrected(ramp.data, slice(0, ngroup)), zeroframe=zero)
