@@ -31,7 +31,7 @@ def opened(path: Path | str) -> Any:
     """Open an uncal as the official pipeline does, wholly in memory."""
     from stdatamodels.jwst import datamodels
 
-    return datamodels.RampModel(datamodels.open(str(path)))
+    return datamodels.RampModel(str(path))  # from the path: an open one would stay uint16
 
 
 def detector1(path: Path | str, model: Any = None) -> tuple[Any, dict[str, float]]:

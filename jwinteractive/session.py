@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 from psygnal import Signal
 
+from jwinteractive import dq
 from jwinteractive.chain import Link, Progress, run_box, stream
 from jwinteractive.data import Box, Exposure, Product, Rate
 from jwinteractive.errors import InputError, MissingReference, OutputError, RecipeError
@@ -133,6 +134,22 @@ def _open(path: Path) -> OpenFile:
     stat = path.stat()
     key = _hash(path.name, stat.st_size, stat.st_mtime_ns)
     return OpenFile(path.absolute(), opened.product, key, opened.notes)
+
+
+def _nothing_measured(rate: Rate) -> str:
+    """Why no pixel that sees light has a rate; "" if one has."""
+    light = (rate.dq & dq.REFERENCE_PIXEL) == 0
+    if np.isfinite(rate.data[light]).any():
+        return ""
+    if (rate.dq[light] & dq.SATURATED).all():
+        return "every pixel is saturated from its first group on"
+    return "no pixel has a usable sample (NaN or DO_NOT_USE throughout)"
+
+
+def _one_group(plan: Iterable[Planned], exposure: Exposure) -> bool:
+    """Whether a rate is asked of one group, and not said to be taken from it all the same."""
+    fits = [p for p in plan if getattr(p.stage.params, "suppress_one_group", False)]
+    return exposure.ngroups == 1 and bool(fits)
 
 
 def _keep_override(folder: Path, reftype: str, value: Any) -> str:
@@ -507,11 +524,22 @@ class Session:
     def outputs(
         self, folder: str | Path, to: str | None = None, exposure: int | None = None
     ) -> list[Path]:
-        """Paths that `write` would write."""
+        """Paths that `write` would write.
+
+        Raises
+        ------
+        OutputError, InputError
+            If there would be nothing to write.
+        """
         file = self._file(exposure)
         plan = [p for p in self.plan(to, exposure) if not p.skipped]
         if not plan:
             raise OutputError("nothing to write: no step runs on this exposure")
+        if _one_group(plan, file.exposure):
+            raise InputError(
+                f"{file.name}: one group tells no slope; set ramp_fit.suppress_one_group to "
+                "false to take signal over time for a rate"
+            )
         kind = plan[-1].step.gives
         suffixes = ["rate", "rateints"] if kind is Rate else [kind.__name__.lower()]
         return [Path(folder) / output_name(file.path, s) for s in suffixes]
@@ -530,10 +558,14 @@ class Session:
         ------
         OutputError
             If a file exists or cannot be written; said before the run where it can be known.
+        InputError
+            If the exposure gives no rate in any pixel.
         """
         paths = self.outputs(folder, to, exposure)
         check_writable(paths, overwrite)
         product = self.run(to, exposure)
+        if isinstance(product, Rate) and (why := _nothing_measured(product)):
+            raise InputError(f"{self._file(exposure).name}: {why}; nothing is written")
         provenance = self.provenance(to, exposure)
         integrations = product.integrations if isinstance(product, Rate) else None
         products = [product] if integrations is None else [product, integrations]
