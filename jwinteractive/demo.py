@@ -38,7 +38,9 @@ def demo(mode: str, folder: Path, size: int, seed: int, as_json: bool) -> int:
         raise InputError(f"mode = {mode!r}: {suggestion(mode, sorted(MODES))}")
     print(f"simulating {mode} ...", file=sys.stderr)
     # a window is read faster than the full frame: higher rates give it as much to see
-    window = {"size": (size, size), "crowding": 800.0, "cosmic_rays": 40.0} if size else {}
+    window: dict[str, Any] = (
+        {"size": (size, size), "crowding": 800.0, "cosmic_rays": 40.0} if size else {}
+    )
     simulated = simulate(mode, seed=seed, **window)
     path = simulated.write(folder)
     session = jwinteractive.open(path)

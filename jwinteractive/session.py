@@ -17,7 +17,7 @@ from psygnal import Signal
 
 from jwinteractive import dq
 from jwinteractive.chain import Link, Progress, run_box, stream
-from jwinteractive.data import Box, Exposure, Product, Rate
+from jwinteractive.data import Box, Exposure, Product, Ramp, Rate, RateInts
 from jwinteractive.errors import InputError, MissingReference, OutputError, RecipeError
 from jwinteractive.io import (
     Provenance,
@@ -541,7 +541,8 @@ class Session:
                 "false to take signal over time for a rate"
             )
         kind = plan[-1].step.gives
-        suffixes = ["rate", "rateints"] if kind is Rate else [kind.__name__.lower()]
+        fitted = kind is Rate and not isinstance(file.product, Rate)
+        suffixes = ["rate", "rateints"] if fitted else [kind.__name__.lower()]
         return [Path(folder) / output_name(file.path, s) for s in suffixes]
 
     def write(
@@ -567,11 +568,11 @@ class Session:
         if isinstance(product, Rate) and (why := _nothing_measured(product)):
             raise InputError(f"{self._file(exposure).name}: {why}; nothing is written")
         provenance = self.provenance(to, exposure)
-        integrations = product.integrations if isinstance(product, Rate) else None
-        products = [product] if integrations is None else [product, integrations]
+        parts = [product, getattr(product, "integrations", None)]
         return [
-            write_product(thing, path, provenance, overwrite)
-            for thing, path in zip(products, paths, strict=False)
+            write_product(part, path, provenance, overwrite)
+            for part, path in zip(parts, paths, strict=False)
+            if isinstance(part, Ramp | Rate | RateInts)
         ]
 
     def save(self, folder: str | Path) -> Path:
