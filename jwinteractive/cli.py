@@ -178,6 +178,8 @@ def _run(asked: argparse.Namespace) -> int:
         sources = session.sources(i)
         report["references"] |= sources
         nominal = [k for k, source in sources.items() if source == "nominal"]
+        if said := session.crds_said(i):
+            _say(f"{file.name}: CRDS gave no references: {said}")
         if nominal:
             _say(
                 f"{file.name}: NOMINAL references ({', '.join(nominal)}): detector averages "

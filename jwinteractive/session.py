@@ -321,6 +321,10 @@ class Session:
                     shown[found.kind.reftype] = str(found)
         return shown
 
+    def crds_said(self, exposure: int | None = None) -> str:
+        """Why CRDS, though set up, gave no references; "" if it did or was not asked."""
+        return self._references(exposure).crds_said
+
     def nominal(self, exposure: int | None = None) -> list[str]:
         """Reference types that stand on nominal values: say so to the user."""
         return [k for k, source in self.sources(exposure).items() if source == "nominal"]

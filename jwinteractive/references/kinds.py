@@ -44,6 +44,7 @@ class Reference:
     hdus: ClassVar[Mapping[str, str]] = {"data": "SCI", "dq": "DQ"}
     required: ClassVar[tuple[str, ...]] = ("data",)
     selects: ClassVar[tuple[str, ...]] = ("DETECTOR",)
+    searched: ClassVar[bool] = True  # False: there is none unless the user gives it
 
     box: Box | None = None
 

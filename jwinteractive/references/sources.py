@@ -160,13 +160,20 @@ class References:
     ) -> Iterator[Found]:
         if kind.reftype in self.overrides:
             yield _override(kind, self.overrides[kind.reftype])
-        for source, folder in (("folder", self.folder), ("simulated", self.beside)):
-            if source == "simulated" and self.crds and (path := self._from_crds(kind, exposure)):
-                yield _file(kind, path, "crds")
-            if folder is not None and (path := _select(kind, folder, exposure, shape)):
-                yield _file(kind, path, source)  # type: ignore[arg-type]
+        if kind.searched:
+            yield from self._search_files(kind, exposure, shape)
         token = [kind.reftype, kind.__qualname__, exposure, shape]
         yield Found(kind, "nominal-" + _digest(repr(token).encode()), "nominal", "nominal")
+
+    def _search_files(
+        self, kind: type[Reference], exposure: Exposure, shape: tuple[int, int]
+    ) -> Iterator[Found]:
+        if self.folder is not None and (path := _select(kind, self.folder, exposure, shape)):
+            yield _file(kind, path, "folder")
+        if self.crds and (path := self._from_crds(kind, exposure)):
+            yield _file(kind, path, "crds")
+        if self.beside is not None and (path := _select(kind, self.beside, exposure, shape)):
+            yield _file(kind, path, "simulated")
 
     def _from_crds(self, kind: type[Reference], exposure: Exposure) -> Path | None:
         if self.crds_said:  # it failed before: do not wait for the network once more
@@ -177,7 +184,10 @@ class References:
             best = crds.getreferences(
                 _crds_parameters(exposure), reftypes=[kind.reftype], observatory="jwst"
             )
-        except (Exception, SystemExit) as error:
+        except SystemExit:  # its way of saying so
+            self.crds_said = "no server can be reached and CRDS_PATH holds no cache"
+            return None
+        except Exception as error:
             self.crds_said = str(error).partition("\n")[0] or type(error).__name__
             return None
         path = str(best.get(kind.reftype, ""))

@@ -200,6 +200,6 @@ def test_crds_gives_its_best_reference_and_a_failure_is_remembered(tmp_path, mon
     assert gain.data[0, 0] == 7.0
     assert asked[0][0]["META.INSTRUMENT.DETECTOR"] == "NRCA1"
     assert find(references, ReadnoiseRef)[0].source == "nominal"
-    assert references.crds_said == "no server"
+    assert "no server" in references.crds_said
     find(references, SaturationRef)
     assert len(asked) == 2

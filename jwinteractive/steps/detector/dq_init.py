@@ -37,6 +37,7 @@ class UserDqRef(Reference):
     reftype: ClassVar[str] = "user_supplied_dq"
     hdus: ClassVar[Mapping[str, str]] = {"dq": "DQ"}
     required: ClassVar[tuple[str, ...]] = ("dq",)
+    searched: ClassVar[bool] = False
     dq: Array
 
     @classmethod
