@@ -1,0 +1,139 @@
+"""Count rates: weighted least-squares slopes of ramps.
+
+Parity with the official `ramp_fit` step (``algorithm='OLS_C'``) with ``combine = "official"``.
+The official step averages segments and integrations with weights 1 / var_R, whatever their
+Poisson noise, and gives variances that are not those of this mean; ``combine = "optimal"``
+weights by 1 / (var_P + var_R) and propagates. It also takes a NaN for a group not to be used
+(the official fit takes it for 0), and gives no rate where the read noise is unknown or a ramp
+has no usable group.
+
+Sources: Fixsen et al. 2000 (PASP 112, 1350); dossier section 1.1.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Interval
+
+from jwinteractive import dq
+from jwinteractive.data import Array, Ramp, Rate, RateInts
+from jwinteractive.kernels.lanes import dropped_groups, flatten, sorting_network
+from jwinteractive.kernels.ols import fit_ramps
+from jwinteractive.kernels.segments import Groups, Times, slope_weights
+from jwinteractive.params import Doc, Params
+from jwinteractive.references import GainRef, ReadnoiseRef
+from jwinteractive.step import step
+
+__all__ = ["RampFitParams", "ramp_fit"]
+
+
+class RampFitParams(Params):
+    """Parameters of `ramp_fit`."""
+
+    algorithm: Annotated[
+        Literal["OLS_C"], Doc("Least squares with weights by signal to noise.")
+    ] = "OLS_C"
+    suppress_one_group: Annotated[bool, Doc("Give no rate to ramps with a single good group.")] = (
+        True
+    )
+    firstgroup: Annotated[
+        int | None, Interval(ge=0), Doc("First group of the fit, from 0; default: the first.")
+    ] = None
+    lastgroup: Annotated[
+        int | None, Interval(ge=0), Doc("Last group of the fit, from 0; default: the last.")
+    ] = None
+    combine: Annotated[
+        Literal["optimal", "official"],
+        Doc("Weights of segments and integrations: by their whole variance, or as official."),
+    ] = "optimal"
+
+
+def _groups(ramp: Ramp, p: RampFitParams, groupdq: Array) -> Groups:
+    """Which groups exist and which are fitted.
+
+    A choice of groups that leaves fewer than two is ignored, as officially. MIRI's groups that
+    no pixel can use, the leading ones and the last, are taken as if they had not been read.
+    """
+    ngroup = groupdq.shape[1]
+    start = p.firstgroup or 0
+    stop = ngroup if p.lastgroup is None else p.lastgroup + 1
+    if start >= stop - 1:
+        start, stop = 0, ngroup
+    stop = min(stop, ngroup)
+    first, last = 0, ngroup
+    if ramp.exposure.instrument == "MIRI" and ngroup > 1:
+        dropped = dropped_groups(groupdq).all(axis=0)
+        dropped[:start] = dropped[stop:] = True
+        if not dropped.all():
+            first = int(np.argmin(dropped))
+            last -= int(dropped[-1])
+    return Groups(
+        first=first,
+        last=last,
+        start=max(start, first) - first,
+        stop=min(stop, last) - first,
+        unjump=first > 0,
+        suppress=p.suppress_one_group and ngroup > 1,
+        optimal=p.combine == "optimal",
+    )
+
+
+@step(halo=0)
+def ramp_fit(ramp: Ramp, p: RampFitParams, gain: GainRef, readnoise: ReadnoiseRef) -> Rate:
+    """Slope of each ramp: data [nint, ngroup, ny, nx] DN -> rate [ny, nx] DN/s.
+
+    ``integrations`` holds the rate of each integration. Rates that cannot be known are NaN with
+    variances of 0, flagged DO_NOT_USE: ramps without a good group, saturated from the first one,
+    or of pixels without a positive gain (NO_GAIN_VALUE).
+    """
+    exposure = ramp.exposure
+    nint = ramp.data.shape[0]
+    groupdq, factor = flatten(ramp.groupdq), flatten(gain.data)
+    npix = factor.size
+    groups = _groups(ramp, p, groupdq)
+    noise = flatten(readnoise.data) * (factor / np.sqrt(2.0 * exposure.nframes))
+    frame = float(np.float32(exposure.frame_time))  # as official
+    times = Times(
+        group=exposure.group_time,
+        frame=exposure.frame_time,
+        lone=(exposure.nframes + 1) * frame / 2,
+    )
+    pixeldq = np.where(factor > 0, np.uint32(0), np.uint32(dq.NO_GAIN_VALUE | dq.DO_NOT_USE))
+    if groups.optimal:
+        unknown = ~(flatten(readnoise.data) > 0)  # NaN too
+        pixeldq[unknown] |= np.uint32(dq.UNRELIABLE_SLOPE | dq.DO_NOT_USE)
+    pixeldq |= flatten(ramp.pixeldq)
+    dark = np.zeros(npix, np.float32)
+    if ramp.average_dark_current is not None:
+        dark = dark + flatten(ramp.average_dark_current)
+    cube = (nint, *ramp.shape)
+    zero = np.zeros(cube, np.float32) if ramp.zeroframe is None else ramp.zeroframe
+    ints = np.empty((4, nint, npix), np.float32)
+    intsdq = np.empty((nint, npix), np.uint32)
+    rate = np.empty((4, 1, npix), np.float32)
+    ratedq = np.empty(npix, np.uint32)
+    fit_ramps(
+        flatten(ramp.data),
+        groupdq,
+        pixeldq,
+        factor,
+        noise.astype(np.float32),
+        dark,
+        flatten(zero),
+        groups,
+        times,
+        sorting_network(max(groups.stop - groups.start - 1, 1)),
+        slope_weights(groups.last - groups.first),
+        ints,
+        intsdq,
+        rate,
+        ratedq,
+    )
+    names = ("data", "var_poisson", "var_rnoise", "err")
+    where: dict[str, Any] = {"exposure": exposure, "box": ramp.covers, "source": ramp.source}
+    planes: dict[str, Any] = {name: rate[k].reshape(ramp.shape) for k, name in enumerate(names)}
+    cubes: dict[str, Any] = {name: ints[k].reshape(cube) for k, name in enumerate(names)}
+    each = RateInts(**where, **cubes, dq=intsdq.reshape(cube))
+    return Rate(**where, **planes, dq=ratedq.reshape(ramp.shape), integrations=each)
