@@ -22,7 +22,7 @@ from jwinteractive.store import Draft
 
 __all__ = ["Link", "Progress", "run_box", "stream", "strip_rows"]
 
-STRIP_BYTES = 4 * 2**20  # of float32 samples: about what a core's share of the cache holds
+STRIP_BYTES = 8 * 2**20  # of float32 samples: half a core's share of a usual last cache
 FEWEST_ROWS, MOST_ROWS = 8, 128
 
 

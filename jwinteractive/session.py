@@ -59,10 +59,14 @@ class OpenFile:
 
 @dc.dataclass(frozen=True)
 class Planned:
-    """A stage as it will run on one exposure: the key of its result, or why it is left out."""
+    """A stage as it will run on one exposure, or why it is left out.
+
+    ``key`` is that of its result, ``before`` that of what it takes.
+    """
 
     stage: Stage
     step: Step
+    before: str
     key: str
     found: Mapping[str, Found]
     skipped: str = ""
@@ -282,6 +286,7 @@ class Session:
                 why = "the file says it was done before"
             why = why or step.skips(file.exposure, stage.params)
             found: dict[str, Found] = {}
+            before = parent
             if not why:
                 if step.takes is not kind:
                     raise RecipeError(
@@ -295,7 +300,7 @@ class Session:
                 keys = {name: f.key for name, f in found.items()}
                 parent = _hash(step.name, step.version, stage.params.as_dict(), keys, parent)
                 kind = step.gives
-            planned.append(Planned(stage, step, parent, found, why))
+            planned.append(Planned(stage, step, before, parent, found, why))
             if stage.step == to:
                 break
         if to != "input" and not started:
@@ -485,7 +490,10 @@ class Session:
         return source, links
 
     def _model(self, p: Planned, link: Link, source: Product, before: list[Link]) -> Model:
-        key = "model-" + p.key
+        asked = p.step.learns_from
+        settings = p.stage.params.as_dict() if "p" in asked else {}
+        references = {name: f.key for name, f in p.found.items() if name in asked}
+        key = "model-" + _hash(p.step.name, p.step.version, settings, references, p.before)
         model = self.store.get(key)
         if not isinstance(model, Model):
             before = list(before)

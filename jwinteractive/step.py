@@ -74,7 +74,7 @@ class Whole:
 class Need:
     """A reference that a step asks for; an optional one may be absent."""
 
-    kind: type[Reference]
+    kind: type[Any]  # of Reference
     optional: bool
 
 
@@ -121,8 +121,14 @@ class Step:
     ) -> Model:
         """Measure the model of a step that has one."""
         assert self.measure is not None
-        asked = inspect.signature(self.measure).parameters
-        return self.measure(whole, params, **{k: v for k, v in references.items() if k in asked})
+        given = {"p": params, **references}
+        return self.measure(whole, **{k: given[k] for k in self.learns_from})
+
+    @property
+    def learns_from(self) -> tuple[str, ...]:
+        """What the measurement asks for beside the exposure: "p" and references by name."""
+        assert self.measure is not None
+        return tuple(inspect.signature(self.measure).parameters)[1:]
 
     def reach(self, params: Params) -> int:
         """Pixels of context that a box needs on each side."""
@@ -213,8 +219,10 @@ def step(
         Raise it when the same input and parameters give other numbers: results of the older
         version are then left alone.
     measure
-        For a step that learns from the whole exposure: a function ``(whole, params, references by
-        name) -> Model`` whose result the step takes as ``model``.
+        For a step that learns from the whole exposure: a function ``(whole, p, references by
+        name) -> Model`` whose result the step takes as ``model``. It may leave out ``p``: then
+        its result stays while parameters turn. Where the step's ``model`` may be None, it learns
+        from the product in hand.
     skips
         Says why the step does not apply to an exposure with given parameters; "" if it does.
     cal_step
@@ -239,7 +247,7 @@ def step(
                 summary=(inspect.getdoc(function) or "").partition("\n")[0],
                 cal_step=cal_step or name,
                 measure=measure,
-                model=hints.get("model"),
+                model=_need(hints["model"]).kind if "model" in hints else None,
                 skips=skips,
             )
         )

@@ -171,7 +171,9 @@ class SuperbiasRef(Reference):
 
     @classmethod
     def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
-        """A flat bias: it moves no slope, only the zero point of linearity."""
+        """A flat bias: it moves no slope, only the zero point of linearity. MIRI has none."""
+        if exposure.instrument == "MIRI":
+            return super().nominal(exposure, shape)
         d = detector(exposure.instrument, exposure.detector)
         return cls(data=_constant(d.bias, shape), dq=np.zeros(shape, np.uint32))
 

@@ -45,11 +45,13 @@ def test_models_of_steps_come_back_too(tmp_path, nircam_file):
 
     session = jwinteractive.open(nircam_file, store=tmp_path)
     session.run()
-    (key,) = (p.name for p in tmp_path.iterdir() if p.name.startswith("model-"))
-    kept, again = session.store.get(key), Store(tmp_path).get(key)
-    assert type(again) is type(kept)
-    for name, array in kept.arrays().items():
-        np.testing.assert_array_equal(array, again.arrays()[name])
+    keys = [p.name for p in tmp_path.iterdir() if p.name.startswith("model-")]
+    assert len(keys) == 3
+    for key in keys:
+        kept, again = session.store.get(key), Store(tmp_path).get(key)
+        assert type(again) is type(kept)
+        for name, array in kept.arrays().items():
+            np.testing.assert_array_equal(array, again.arrays()[name])
 
 
 def test_memory_is_bounded_and_drops_the_oldest():

@@ -17,7 +17,8 @@ from annotated_types import Interval
 
 from jwinteractive import dq
 from jwinteractive.data import Exposure, Ramp
-from jwinteractive.kernels.lanes import dropped_groups, flatten, sorting_network
+from jwinteractive.groups import DroppedGroups, dropped_in, measure_groups
+from jwinteractive.kernels.lanes import flatten, sorting_network
 from jwinteractive.kernels.spread import flag_after, flag_neighbours
 from jwinteractive.kernels.twopoint import clip_jumps, find_jumps
 from jwinteractive.params import Doc, Params, Unit
@@ -90,8 +91,14 @@ def _skips(exposure: Exposure, p: JumpParams) -> str:
     return f"{exposure.ngroups} groups are too few to see a jump" if few else ""
 
 
-@step(halo=lambda p: 1 if p.flag_4_neighbors else 0, skips=_skips)
-def jump(ramp: Ramp, p: JumpParams, gain: GainRef, readnoise: ReadnoiseRef) -> Ramp:
+@step(halo=lambda p: 1 if p.flag_4_neighbors else 0, skips=_skips, measure=measure_groups)
+def jump(
+    ramp: Ramp,
+    p: JumpParams,
+    gain: GainRef,
+    readnoise: ReadnoiseRef,
+    model: DroppedGroups | None = None,
+) -> Ramp:
     """Flag groups hit by cosmic rays: groupdq [nint, ngroup, ny, nx] gets JUMP_DET.
 
     Pixels without a positive gain get NO_GAIN_VALUE and DO_NOT_USE. JUMP_DET is taken off groups
@@ -107,7 +114,7 @@ def jump(ramp: Ramp, p: JumpParams, gain: GainRef, readnoise: ReadnoiseRef) -> R
 
     redundant = (groupdq & _UNUSABLE).astype(bool) & (groupdq & dq.JUMP_DET).astype(bool)
     flagged = groupdq ^ (redundant * np.uint8(dq.JUMP_DET))
-    dropped = dropped_groups(groupdq)
+    dropped = dropped_in(ramp, model)
     fewest = ngroup - int(dropped.sum(axis=1).max())
     sample = nint if p.only_use_ints else int((~dropped).sum())
     clips = sample >= p.minimum_sigclip_groups

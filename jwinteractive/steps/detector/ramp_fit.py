@@ -19,12 +19,13 @@ from annotated_types import Interval
 
 from jwinteractive import dq
 from jwinteractive.data import Array, Ramp, Rate, RateInts
-from jwinteractive.kernels.lanes import dropped_groups, flatten, sorting_network
+from jwinteractive.groups import DroppedGroups, dropped_in, measure_groups
+from jwinteractive.kernels.lanes import flatten, sorting_network
 from jwinteractive.kernels.ols import fit_ramps
 from jwinteractive.kernels.segments import Groups, Times, slope_weights
 from jwinteractive.params import Doc, Params
 from jwinteractive.references import GainRef, ReadnoiseRef
-from jwinteractive.step import step
+from jwinteractive.step import Whole, step
 
 __all__ = ["RampFitParams", "ramp_fit"]
 
@@ -50,13 +51,13 @@ class RampFitParams(Params):
     ] = "optimal"
 
 
-def _groups(ramp: Ramp, p: RampFitParams, groupdq: Array) -> Groups:
+def _groups(ramp: Ramp, p: RampFitParams, model: DroppedGroups | None) -> Groups:
     """Which groups exist and which are fitted.
 
     A choice of groups that leaves fewer than two is ignored, as officially. MIRI's groups that
     no pixel can use, the leading ones and the last, are taken as if they had not been read.
     """
-    ngroup = groupdq.shape[1]
+    ngroup = ramp.data.shape[1]
     start = p.firstgroup or 0
     stop = ngroup if p.lastgroup is None else p.lastgroup + 1
     if start >= stop - 1:
@@ -64,7 +65,7 @@ def _groups(ramp: Ramp, p: RampFitParams, groupdq: Array) -> Groups:
     stop = min(stop, ngroup)
     first, last = 0, ngroup
     if ramp.exposure.instrument == "MIRI" and ngroup > 1:
-        dropped = dropped_groups(groupdq).all(axis=0)
+        dropped: Array = np.logical_and.reduce(dropped_in(ramp, model), axis=0)
         dropped[:start] = dropped[stop:] = True
         if not dropped.all():
             first = int(np.argmin(dropped))
@@ -80,8 +81,21 @@ def _groups(ramp: Ramp, p: RampFitParams, groupdq: Array) -> Groups:
     )
 
 
-@step(halo=0)
-def ramp_fit(ramp: Ramp, p: RampFitParams, gain: GainRef, readnoise: ReadnoiseRef) -> Rate:
+def measure_fitted(whole: Whole) -> DroppedGroups:
+    """Find the groups that are not there; only MIRI's are looked for."""
+    if whole.exposure.instrument == "MIRI":
+        return measure_groups(whole)
+    return DroppedGroups(dropped=np.zeros((1, whole.exposure.ngroups), np.bool_))
+
+
+@step(halo=0, measure=measure_fitted)
+def ramp_fit(
+    ramp: Ramp,
+    p: RampFitParams,
+    gain: GainRef,
+    readnoise: ReadnoiseRef,
+    model: DroppedGroups | None = None,
+) -> Rate:
     """Slope of each ramp: data [nint, ngroup, ny, nx] DN -> rate [ny, nx] DN/s.
 
     ``integrations`` holds the rate of each integration. Rates that cannot be known are NaN with
@@ -92,7 +106,7 @@ def ramp_fit(ramp: Ramp, p: RampFitParams, gain: GainRef, readnoise: ReadnoiseRe
     nint = ramp.data.shape[0]
     groupdq, factor = flatten(ramp.groupdq), flatten(gain.data)
     npix = factor.size
-    groups = _groups(ramp, p, groupdq)
+    groups = _groups(ramp, p, model)
     noise = flatten(readnoise.data) * (factor / np.sqrt(2.0 * exposure.nframes))
     frame = float(np.float32(exposure.frame_time))  # as official
     times = Times(
