@@ -120,6 +120,8 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--port", type=int)
     p.add_argument("--no-browser", action="store_true")
 
+    command("warm", _warm, "Compile the kernels into the disk cache, once after installing.")
+
     p = command("bench", _bench, "Measure speed and accuracy against the official steps.")
     p.add_argument("names", nargs="*", metavar="NAME")
     p.add_argument("--list", action="store_true", help="print the names")
@@ -163,7 +165,7 @@ def _split(text: str, form: str) -> tuple[str, str, str]:
 def _run(asked: argparse.Namespace) -> int:
     from jwinteractive.store import Store
 
-    overrides = dict(_split(text, "TYPE=FILE")[::2] for text in asked.ref)
+    overrides = {name: path for name, _, path in (_split(t, "TYPE=FILE") for t in asked.ref)}
     work = asked.output / ".jwinteractive"  # finished strips survive a killed process here
     report: dict[str, Any] = {"outputs": [], "steps": [], "references": {}}
     session = _prepare(asked, None, overrides)
@@ -340,6 +342,12 @@ def _lab(asked: argparse.Namespace) -> int:
     from jwinteractive.lab import launch
 
     return launch(asked.folder, asked.port, not asked.no_browser, asked.files)
+
+
+def _warm(asked: argparse.Namespace) -> None:
+    from jwinteractive.warm import warm
+
+    print(f"kernels compiled in {warm():.1f} s")
 
 
 def _bench(asked: argparse.Namespace) -> int:

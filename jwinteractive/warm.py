@@ -1,0 +1,67 @@
+"""Compile the kernels of all steps into the disk cache, so that no first click waits for it.
+
+Numba compiles one function at a time in a process; two processes halve the wait.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from jwinteractive.errors import StepError
+from jwinteractive.recipe import Recipe, recipe_names
+from jwinteractive.step import Whole, registry
+
+__all__ = ["compile_steps", "warm"]
+
+SLOWEST = "ramp_fit"  # takes as long to compile as all others together
+
+
+def warm() -> float:
+    """Compile everything in two processes; return the seconds it took.
+
+    Raises
+    ------
+    StepError
+        If a kernel does not compile.
+    """
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "jwinteractive.warm"]
+    shares = ([name for name in registry if name != SLOWEST], [SLOWEST])
+    started = [
+        subprocess.Popen([*command, *share], stderr=subprocess.PIPE, text=True) for share in shares
+    ]
+    for process in started:
+        _, said = process.communicate()
+        if process.returncode:
+            raise StepError(f"kernels do not compile: {said.strip().splitlines()[-1]}")
+    return time.perf_counter() - began
+
+
+def compile_steps(names: Sequence[str]) -> None:
+    """Run the named steps on tiny ramps, as sessions run them, in every recipe that has them."""
+    from jwinteractive.chain import Link
+    from jwinteractive.data import Ramp
+    from jwinteractive.testing import example_exposure, example_ramp, example_references
+
+    for recipe in (Recipe.load(name) for name in recipe_names()):
+        exposure = example_exposure(recipe.instruments[0], nints=2, xstart=1, ystart=1)
+        ramp = example_ramp(exposure, (64, 64)).native()
+        references = example_references(exposure, (64, 64))
+        for stage in recipe:
+            step = registry[stage.step]
+            if stage.step not in names or step.takes is not Ramp:
+                continue
+            if step.skips(exposure, stage.params):
+                continue
+            given = {name: references.get(n.kind.reftype) for name, n in step.needs.items()}
+            model = None
+            if step.measure is not None:
+                model = step.learn(Whole(exposure, ramp.covers, ramp.crop), stage.params, given)
+            Link(step, stage.params, given, model)(ramp)
+
+
+if __name__ == "__main__":
+    compile_steps(sys.argv[1:])
