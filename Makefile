@@ -1,0 +1,39 @@
+# make lab | make test | make check | make bench; each makes the environment first.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: env lab test check bench chromium clean
+
+env: $(STAMP)
+
+$(STAMP): pyproject.toml tools/venv.sh
+	@tools/venv.sh $(PYTHON) .venv
+	@echo "installing into .venv (some minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[lab,official,batch,test]'
+	@$(BIN)/jwinteractive warm
+	@touch $@
+
+lab: env
+	$(BIN)/jwinteractive lab
+
+test: env chromium check
+	$(BIN)/pytest
+	$(BIN)/pytest --nbval-lax -p no:cacheprovider notebooks
+
+check: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: env
+	$(BIN)/jwinteractive bench
+
+chromium: env
+	@tools/chromium.sh $(BIN)/playwright
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
