@@ -3,73 +3,28 @@
 from __future__ import annotations
 
 import dataclasses as dc
-import hashlib
-import json
 import threading
 import time
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 from psygnal import Signal
 
-from jwinteractive import dq
 from jwinteractive.chain import Link, Progress, run_box, stream
-from jwinteractive.data import Box, Exposure, Product, Ramp, Rate, RateInts
-from jwinteractive.errors import InputError, MissingReference, OutputError, RecipeError
-from jwinteractive.io import (
-    Provenance,
-    ReferenceRecord,
-    StepRecord,
-    check_writable,
-    open_product,
-    output_name,
-    write_product,
-)
+from jwinteractive.data import Box, Product
+from jwinteractive.errors import InputError, RecipeError
+from jwinteractive.io import Provenance, check_writable
 from jwinteractive.pixel import PixelHistory, pixel_history
-from jwinteractive.recipe import Recipe, Stage
-from jwinteractive.references import Found, Reference, References
-from jwinteractive.step import Model, Step, Whole, registry
+from jwinteractive.plan import OpenFile, Planned, load_references, open_file, plan_of
+from jwinteractive.products import output_paths, provenance_of, write_products
+from jwinteractive.recipe import Recipe
+from jwinteractive.references import Found, References
+from jwinteractive.saved import SESSION_FILE, STORE_FOLDER, Saved, read_session, write_session
+from jwinteractive.step import Model, Whole, registry
 from jwinteractive.store import Store
 
-__all__ = ["OpenFile", "Planned", "Result", "Session", "open_session"]
-
-
-@dc.dataclass(frozen=True)
-class OpenFile:
-    """An exposure that is open: its file, its memory-mapped product, what had to be assumed."""
-
-    path: Path
-    product: Product
-    key: str
-    notes: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """File name."""
-        return self.path.name
-
-    @property
-    def exposure(self) -> Exposure:
-        """What the header says."""
-        return self.product.exposure
-
-
-@dc.dataclass(frozen=True)
-class Planned:
-    """A stage as it will run on one exposure, or why it is left out.
-
-    ``key`` is that of its result, ``before`` that of what it takes.
-    """
-
-    stage: Stage
-    step: Step
-    before: str
-    key: str
-    found: Mapping[str, Found]
-    skipped: str = ""
+__all__ = ["Result", "Session", "open_session"]
 
 
 @dc.dataclass(frozen=True)
@@ -82,11 +37,6 @@ class Result:
     seconds: float
     by_step: Mapping[str, float]
     cached: bool
-
-
-def _hash(*parts: Any) -> str:
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def open_session(
@@ -119,10 +69,10 @@ def open_session(
         If the folder of references does not exist.
     """
     if isinstance(paths, str | Path):
-        if (Path(paths) / "session.toml").is_file():
+        if (Path(paths) / SESSION_FILE).is_file():
             return Session.open(paths)
         paths = [paths]
-    files = [_open(Path(p)) for p in paths]
+    files = [open_file(Path(p)) for p in paths]
     if not files:
         raise InputError("no exposures: name at least one file")
     if not isinstance(recipe, Recipe):
@@ -131,42 +81,6 @@ def open_session(
     overrides = None if isinstance(refs, str | Path) else refs
     store = store if isinstance(store, Store) else Store(store)
     return Session(files, recipe, References(folder, overrides), store)
-
-
-def _open(path: Path) -> OpenFile:
-    opened = open_product(path)
-    stat = path.stat()
-    key = _hash(path.name, stat.st_size, stat.st_mtime_ns)
-    return OpenFile(path.absolute(), opened.product, key, opened.notes)
-
-
-def _nothing_measured(rate: Rate) -> str:
-    """Why no pixel that sees light has a rate; "" if one has."""
-    light = (rate.dq & dq.REFERENCE_PIXEL) == 0
-    if np.isfinite(rate.data[light]).any():
-        return ""
-    if (rate.dq[light] & dq.SATURATED).all():
-        return "every pixel is saturated from its first group on"
-    return "no pixel has a usable sample (NaN or DO_NOT_USE throughout)"
-
-
-def _one_group(plan: Iterable[Planned], exposure: Exposure) -> bool:
-    """Whether a rate is asked of one group, and not said to be taken from it all the same."""
-    fits = [p for p in plan if getattr(p.stage.params, "suppress_one_group", False)]
-    return exposure.ngroups == 1 and bool(fits)
-
-
-def _keep_override(folder: Path, reftype: str, value: Any) -> str:
-    """Word for an override in a session file; an array goes into the folder."""
-    if isinstance(value, str | Path):
-        return str(Path(value).absolute())
-    if not isinstance(value, np.ndarray):
-        raise OutputError(
-            f"override of {reftype}: a {type(value).__name__} has no file; "
-            "give the file or the array instead"
-        )
-    np.save(folder / f"override-{reftype}.npy", value)
-    return f"override-{reftype}.npy"
 
 
 class Session:
@@ -269,45 +183,9 @@ class Session:
         MissingReference
             If a reference that the user named is not there.
         """
-        file = self._file(exposure)
-        if to is not None and to != "input":
-            self.recipe[to]
-        shape = file.product.shape
-        references = self._references(exposure)
-        planned: list[Planned] = []
-        parent, kind = file.key, type(file.product)
-        started = False
-        for stage in self.recipe if to != "input" else ():
-            step = registry[stage.step]
-            why = "" if stage.enabled else "switched off in the recipe"
-            if not started and step.takes is not kind:
-                why = why or f"the file is already a {kind.__name__}"
-            elif not why and step.cal_step in file.exposure.done:
-                why = "the file says it was done before"
-            why = why or step.skips(file.exposure, stage.params)
-            found: dict[str, Found] = {}
-            before = parent
-            if not why:
-                if step.takes is not kind:
-                    raise RecipeError(
-                        f"{step.name} takes a {step.takes.__name__}, but gets a "
-                        f"{kind.__name__}: check the order of the recipe"
-                    )
-                started = True
-                for name, need in step.needs.items():
-                    path = getattr(stage.params, need.kind.reftype, "")
-                    found[name] = references.find(need.kind, file.exposure, shape, path)
-                keys = {name: f.key for name, f in found.items()}
-                parent = _hash(step.name, step.version, stage.params.as_dict(), keys, parent)
-                kind = step.gives
-            planned.append(Planned(stage, step, before, parent, found, why))
-            if stage.step == to:
-                break
-        if to != "input" and not started:
-            raise RecipeError(
-                f"no step of {self.recipe.name!r} takes a {kind.__name__}: choose another recipe"
-            )
-        return tuple(planned)
+        if to == "input":
+            return ()
+        return plan_of(self._file(exposure), self.recipe, self._references(exposure), to)
 
     def stale(self, to: str | None = None, exposure: int | None = None) -> list[str]:
         """Names of the steps whose result, with the present parameters, was never computed."""
@@ -318,13 +196,8 @@ class Session:
 
     def sources(self, exposure: int | None = None) -> dict[str, str]:
         """Where each reference of the plan comes from, by reference type."""
-        file, references = self._file(exposure), self._references(exposure)
-        shown: dict[str, str] = {}
-        for p in self.plan(exposure=exposure):
-            for name, found in p.found.items():
-                if self._load(references, found, file, p.step.needs[name].optional) is not None:
-                    shown[found.kind.reftype] = str(found)
-        return shown
+        plan = self.plan(exposure=exposure)
+        return {reftype: str(found) for reftype, found in self._used(plan, exposure).items()}
 
     def crds_said(self, exposure: int | None = None) -> str:
         """Why CRDS, though set up, gave no references; "" if it did or was not asked."""
@@ -360,7 +233,7 @@ class Session:
         MissingReference, RecipeError, StepError, OutputError
             One line each.
         """
-        return self._run(to, exposure, threads, report).product
+        return self.result(to, exposure, threads=threads, report=report).product
 
     def run_all(self, to: str | None = None, **options: Any) -> list[Product]:
         """Run every exposure; see `run`."""
@@ -393,15 +266,6 @@ class Session:
         report: Callable[[Progress], None] | None = None,
     ) -> Result:
         """Like `run`, with the seconds it took and whether it was kept from before."""
-        return self._run(to, exposure, threads, report)
-
-    def _run(
-        self,
-        to: str | None,
-        exposure: int | None,
-        threads: int,
-        report: Callable[[Progress], None] | None,
-    ) -> Result:
         self._cancel.clear()
         began = time.perf_counter()
         file = self._file(exposure)
@@ -479,27 +343,19 @@ class Session:
                     break
         links: list[Link] = []
         for p in plan[first:]:
-            loaded = {
-                name: self._load(references, found, file, p.step.needs[name].optional)
-                for name, found in p.found.items()
-            }
-            link = Link(p.step, p.stage.params, loaded)
+            link = Link(p.step, p.stage.params, load_references(p, file, references))
             if p.step.measure is not None:
                 link = dc.replace(link, model=self._model(p, link, source, links))
             links.append(link)
         return source, links
 
     def _model(self, p: Planned, link: Link, source: Product, before: list[Link]) -> Model:
-        asked = p.step.learns_from
-        settings = p.stage.params.as_dict() if "p" in asked else {}
-        references = {name: f.key for name, f in p.found.items() if name in asked}
-        key = "model-" + _hash(p.step.name, p.step.version, settings, references, p.before)
-        model = self.store.get(key)
+        model = self.store.get(p.model_key)
         if not isinstance(model, Model):
             before = list(before)
             whole = Whole(source.exposure, source.covers, lambda box: run_box(source, before, box))
             model = p.step.learn(whole, p.stage.params, link.references)
-            self.store.put(key, model)
+            self.store.put(p.model_key, model)
         return model
 
     # -- taking it home -----------------------------------------------------------------------
@@ -507,31 +363,7 @@ class Session:
     def provenance(self, to: str | None = None, exposure: int | None = None) -> Provenance:
         """What was done to a product, and with what."""
         plan = self.plan(to, exposure)
-        file, references = self._file(exposure), self._references(exposure)
-        records = tuple(
-            StepRecord(
-                step=p.step.name,
-                version=p.step.version,
-                state="skipped" if p.skipped else "complete",
-                cal_step=p.step.cal_step,
-                parameters=p.stage.params.as_dict(),
-                reason=p.skipped,
-            )
-            for p in plan
-        )
-        used: dict[str, ReferenceRecord] = {}
-        for p in plan:
-            for name, found in p.found.items():
-                if self._load(references, found, file, p.step.needs[name].optional) is not None:
-                    used[found.kind.reftype] = ReferenceRecord(
-                        found.kind.reftype, found.source, found.name, found.key
-                    )
-        return Provenance(
-            steps=records,
-            references=tuple(used.values()),
-            recipe=self.recipe.name,
-            key=plan[-1].key,
-        )
+        return provenance_of(plan, self._used(plan, exposure), self.recipe.name)
 
     def outputs(
         self, folder: str | Path, to: str | None = None, exposure: int | None = None
@@ -540,22 +372,10 @@ class Session:
 
         Raises
         ------
-        OutputError, InputError
-            If there would be nothing to write.
+        InputError
+            If a rate is asked of one group.
         """
-        file = self._file(exposure)
-        plan = [p for p in self.plan(to, exposure) if not p.skipped]
-        if not plan:
-            raise OutputError("nothing to write: no step runs on this exposure")
-        if _one_group(plan, file.exposure):
-            raise InputError(
-                f"{file.name}: one group tells no slope; set ramp_fit.suppress_one_group to "
-                "false to take signal over time for a rate"
-            )
-        kind = plan[-1].step.gives
-        fitted = kind is Rate and not isinstance(file.product, Rate)
-        suffixes = ["rate", "rateints"] if fitted else [kind.__name__.lower()]
-        return [Path(folder) / output_name(file.path, s) for s in suffixes]
+        return output_paths(folder, self._file(exposure), self.plan(to, exposure))
 
     def write(
         self,
@@ -577,15 +397,8 @@ class Session:
         paths = self.outputs(folder, to, exposure)
         check_writable(paths, overwrite)
         product = self.run(to, exposure)
-        if isinstance(product, Rate) and (why := _nothing_measured(product)):
-            raise InputError(f"{self._file(exposure).name}: {why}; nothing is written")
         provenance = self.provenance(to, exposure)
-        parts = [product, getattr(product, "integrations", None)]
-        return [
-            write_product(part, path, provenance, overwrite)
-            for part, path in zip(parts, paths, strict=False)
-            if isinstance(part, Ramp | Rate | RateInts)
-        ]
+        return write_products(product, paths, provenance, self._file(exposure).name, overwrite)
 
     def save(self, folder: str | Path) -> Path:
         """Save the session, its recipe and its results in a folder that `open` takes.
@@ -596,27 +409,10 @@ class Session:
             If the folder cannot be written.
         """
         folder = Path(folder)
-        store = Store(folder / "store")
-        self.store.copy_to(store)
-        if self.store.folder is not None and self.store.folder != store.folder:
-            for key in (p.name for p in self.store.folder.iterdir() if (p / "thing.json").exists()):
-                if key not in store and (thing := self.store.get(key)) is not None:
-                    store.put(key, thing)
-        overrides = {
-            reftype: _keep_override(folder, reftype, value)
-            for reftype, value in self.references.overrides.items()
-        }
-        lines = ["format = 1", f"active = {self.active}"]
-        lines += [f"exposures = {json.dumps([str(f.path) for f in self.exposures])}"]
-        if self.references.folder is not None:
-            lines += [f"references = {json.dumps(str(self.references.folder.absolute()))}"]
-        lines += [f"passed = {json.dumps(sorted(self._passed))}", "[overrides]"]
-        lines += [f"{k} = {json.dumps(v)}" for k, v in overrides.items()]
-        try:
-            (folder / "recipe.toml").write_text(self.recipe.to_toml())
-            (folder / "session.toml").write_text("\n".join(lines) + "\n")
-        except OSError as error:
-            raise OutputError(f"session {folder}: cannot be written ({error.strerror})") from None
+        self.store.copy_to(Store(folder / STORE_FOLDER))
+        paths = tuple(file.path for file in self.exposures)
+        passed = frozenset(self._passed)
+        write_session(folder, Saved(paths, self.active, self.recipe, self.references, passed))
         return folder
 
     @classmethod
@@ -629,24 +425,11 @@ class Session:
             If it is no session folder or an exposure is gone.
         """
         folder = Path(folder)
-        try:
-            table = tomllib.loads((folder / "session.toml").read_text())
-            recipe = Recipe.from_toml((folder / "recipe.toml").read_text())
-            paths = [Path(p) for p in table["exposures"]]
-            active = int(table["active"])
-        except (OSError, tomllib.TOMLDecodeError, KeyError, ValueError) as error:
-            raise InputError(
-                f"{folder}: is no session folder ({type(error).__name__}: {error}); "
-                "give one that Session.save made"
-            ) from None
-        overrides = {
-            k: np.load(folder / v, allow_pickle=False) if v.endswith(".npy") else v
-            for k, v in table.get("overrides", {}).items()
-        }
-        references = References(table.get("references"), overrides)
-        session = cls([_open(p) for p in paths], recipe, references, Store(folder / "store"))
-        session.active = min(max(active, 0), len(paths) - 1)
-        session._passed = set(table.get("passed", ()))
+        saved = read_session(folder)
+        files = [open_file(p) for p in saved.paths]
+        session = cls(files, saved.recipe, saved.references, Store(folder / STORE_FOLDER))
+        session.active = saved.active
+        session._passed = set(saved.passed)
         return session
 
     # -- helpers ------------------------------------------------------------------------------
@@ -663,21 +446,17 @@ class Session:
         with self._lock:
             seen = self._beside.get(number)
             if seen is None or seen[0] is not self.references:
-                path = self._file(number).path
-                beside = path.with_name(
-                    path.name.removesuffix(".fits").removesuffix("_uncal") + "_refs"
-                )
-                mine = self.references.beside_of(beside if beside.is_dir() else None)
+                beside = self._file(number).simulated_references
+                mine = self.references.beside_of(beside)
                 seen = self._beside[number] = (self.references, mine)
             return seen[1]
 
-    @staticmethod
-    def _load(
-        references: References, found: Found, file: OpenFile, optional: bool
-    ) -> Reference | None:
-        try:
-            return references.load(found, file.exposure, file.product.shape)
-        except MissingReference:
-            if optional and found.source == "nominal":
-                return None
-            raise
+    def _used(self, plan: Iterable[Planned], exposure: int | None) -> dict[str, Found]:
+        """The references that a plan uses, by type."""
+        file, references = self._file(exposure), self._references(exposure)
+        used: dict[str, Found] = {}
+        for p in plan:
+            for name, loaded in load_references(p, file, references).items():
+                if loaded is not None:
+                    used[loaded.reftype] = p.found[name]
+        return used

@@ -110,9 +110,16 @@ class Store:
             return _disk_draft(self, self.folder, key, sample, box, rows)
 
     def copy_to(self, other: Store) -> None:
-        """Put everything that is held in memory into another store."""
-        for key, thing in list(self._held.items()):
-            other.put(key, thing)
+        """Put everything that is kept, in memory or on disk, into another store."""
+        if other.folder is not None and other.folder == self.folder:
+            return
+        keys = set(self._held)
+        if self.folder is not None:
+            keys |= {p.parent.name for p in self.folder.glob("*/thing.json")}
+        for key in sorted(keys):
+            thing = self.get(key)
+            if thing is not None and key not in other:
+                other.put(key, thing)
 
     @property
     def nbytes(self) -> int:

@@ -1,0 +1,171 @@
+"""What a recipe would do to an exposure: which steps run, with which references, under which keys.
+
+Nothing is computed here and no array is read.
+"""
+
+from __future__ import annotations
+
+import dataclasses as dc
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jwinteractive.data import Exposure, Product
+from jwinteractive.errors import MissingReference, RecipeError
+from jwinteractive.io import open_product
+from jwinteractive.recipe import Recipe, Stage
+from jwinteractive.references import Found, Reference, References
+from jwinteractive.step import Step, registry
+
+__all__ = ["OpenFile", "Planned", "load_references", "open_file", "plan_of"]
+
+
+@dc.dataclass(frozen=True)
+class OpenFile:
+    """An exposure that is open: its file, its memory-mapped product, what had to be assumed."""
+
+    path: Path
+    product: Product
+    key: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """File name."""
+        return self.path.name
+
+    @property
+    def exposure(self) -> Exposure:
+        """What the header says."""
+        return self.product.exposure
+
+    @property
+    def simulated_references(self) -> Path | None:
+        """Folder of the simulated set beside the file, if there is one."""
+        root = self.path.name.removesuffix(".fits").removesuffix("_uncal")
+        folder = self.path.with_name(f"{root}_refs")
+        return folder if folder.is_dir() else None
+
+
+@dc.dataclass(frozen=True)
+class Planned:
+    """A stage as it will run on one exposure, or why it is left out.
+
+    ``key`` is that of its result, ``before`` that of what it takes.
+    """
+
+    stage: Stage
+    step: Step
+    before: str
+    key: str
+    found: Mapping[str, Found]
+    skipped: str = ""
+
+    @property
+    def model_key(self) -> str:
+        """Key of what the step measures: of what it takes and of what its measurement asks for."""
+        asked = self.step.learns_from
+        settings = self.stage.params.as_dict() if "p" in asked else {}
+        references = {name: f.key for name, f in self.found.items() if name in asked}
+        made_by = (self.step.name, self.step.version, settings, references, self.before)
+        return "model-" + _digest(*made_by)
+
+
+def _digest(*parts: Any) -> str:
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def open_file(path: Path) -> OpenFile:
+    """Open an exposure; its key is its name, size and time.
+
+    Raises
+    ------
+    InputError
+        If it cannot be reduced.
+    """
+    opened = open_product(path)
+    stat = path.stat()
+    key = _digest(path.name, stat.st_size, stat.st_mtime_ns)
+    return OpenFile(path.absolute(), opened.product, key, opened.notes)
+
+
+def plan_of(
+    file: OpenFile, recipe: Recipe, references: References, to: str | None = None
+) -> tuple[Planned, ...]:
+    """List the stages of a recipe up to ``to`` with the key of each result.
+
+    Raises
+    ------
+    RecipeError
+        For an unknown step, or steps in an order that cannot work.
+    MissingReference
+        If a reference that the user named is not there.
+    """
+    if to is not None:
+        recipe[to]
+    planned: list[Planned] = []
+    parent, kind = file.key, type(file.product)
+    for stage in recipe:
+        step = registry[stage.step]
+        started = any(not p.skipped for p in planned)
+        why = _skipped(stage, step, file, kind, started)
+        found: dict[str, Found] = {}
+        key = parent
+        if not why:
+            if step.takes is not kind:
+                raise RecipeError(
+                    f"{step.name} takes a {step.takes.__name__}, but gets a {kind.__name__}: "
+                    "check the order of the recipe"
+                )
+            for name, need in step.needs.items():
+                # a parameter named as a reference type is a path to that reference
+                path = getattr(stage.params, need.kind.reftype, "")
+                found[name] = references.find(need.kind, file.exposure, file.product.shape, path)
+            keys = {name: f.key for name, f in found.items()}
+            key = _digest(step.name, step.version, stage.params.as_dict(), keys, parent)
+            kind = step.gives
+        planned.append(Planned(stage, step, parent, key, found, why))
+        parent = key
+        if stage.step == to:
+            break
+    if all(p.skipped for p in planned):
+        raise RecipeError(
+            f"no step of {recipe.name!r} runs on {file.name}, a {kind.__name__}: "
+            "switch one on or choose another recipe"
+        )
+    return tuple(planned)
+
+
+def _skipped(stage: Stage, step: Step, file: OpenFile, kind: type[Product], started: bool) -> str:
+    """Why a stage does not run; "" if it does."""
+    if not stage.enabled:
+        return "switched off in the recipe"
+    if not started and step.takes is not kind:
+        return f"the file is already a {kind.__name__}"
+    if step.cal_step in file.exposure.done:
+        return "the file says it was done before"
+    return step.skips(file.exposure, stage.params)
+
+
+def load_references(
+    planned: Planned, file: OpenFile, references: References
+) -> dict[str, Reference | None]:
+    """Read the references of a stage; an optional one that there is not is None.
+
+    Raises
+    ------
+    MissingReference
+        If one cannot be read, does not fit, or has no nominal stand-in.
+    """
+    loaded: dict[str, Reference | None] = {}
+    for name, found in planned.found.items():
+        try:
+            loaded[name] = references.load(found, file.exposure, file.product.shape)
+        except MissingReference:
+            if not planned.step.needs[name].optional or found.source != "nominal":
+                raise
+            loaded[name] = None
+    return loaded

@@ -1,0 +1,98 @@
+"""From the result of a plan to official products: names, provenance, what cannot be written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jwinteractive import dq
+from jwinteractive.data import Product, Ramp, Rate, RateInts
+from jwinteractive.errors import InputError
+from jwinteractive.io import (
+    Provenance,
+    ReferenceRecord,
+    StepRecord,
+    output_name,
+    write_product,
+)
+from jwinteractive.plan import OpenFile, Planned
+from jwinteractive.references import Found
+
+__all__ = ["output_paths", "provenance_of", "write_products"]
+
+
+def output_paths(folder: str | Path, file: OpenFile, plan: Sequence[Planned]) -> list[Path]:
+    """Paths of the products of a plan.
+
+    Raises
+    ------
+    InputError
+        If a rate is asked of one group.
+    """
+    running = [p for p in plan if not p.skipped]
+    refused = [p for p in running if getattr(p.stage.params, "suppress_one_group", False)]
+    if file.exposure.ngroups == 1 and refused:
+        raise InputError(
+            f"{file.name}: one group tells no slope; set {refused[0].step.name}."
+            "suppress_one_group to false to take signal over time for a rate"
+        )
+    kind = running[-1].step.gives
+    fitted = kind is Rate and not isinstance(file.product, Rate)
+    suffixes = ["rate", "rateints"] if fitted else [kind.__name__.lower()]
+    return [Path(folder) / output_name(file.path, s) for s in suffixes]
+
+
+def provenance_of(plan: Sequence[Planned], used: Mapping[str, Found], recipe: str) -> Provenance:
+    """What was done to the product of a plan, and with what references by type."""
+    return Provenance(
+        steps=tuple(
+            StepRecord(
+                step=p.step.name,
+                version=p.step.version,
+                state="skipped" if p.skipped else "complete",
+                cal_step=p.step.cal_step,
+                parameters=p.stage.params.as_dict(),
+                reason=p.skipped,
+            )
+            for p in plan
+        ),
+        references=tuple(
+            ReferenceRecord(reftype, f.source, f.name, f.key) for reftype, f in used.items()
+        ),
+        recipe=recipe,
+        key=plan[-1].key,
+    )
+
+
+def write_products(
+    product: Product, paths: Sequence[Path], provenance: Provenance, name: str, overwrite: bool
+) -> list[Path]:
+    """Write a product, and the rates of the integrations that a rate carries.
+
+    Raises
+    ------
+    InputError
+        If no pixel of exposure ``name`` has a rate; nothing is written then.
+    OutputError
+        If a file cannot be written.
+    """
+    if isinstance(product, Rate) and (why := _nothing_measured(product)):
+        raise InputError(f"{name}: {why}; nothing is written")
+    parts = [product, getattr(product, "integrations", None)]
+    return [
+        write_product(part, path, provenance, overwrite)
+        for part, path in zip(parts, paths, strict=False)
+        if isinstance(part, Ramp | Rate | RateInts)
+    ]
+
+
+def _nothing_measured(rate: Rate) -> str:
+    """Why no pixel that sees light has a rate; "" if one has."""
+    light = (rate.dq & dq.REFERENCE_PIXEL) == 0
+    if np.isfinite(rate.data[light]).any():
+        return ""
+    if (rate.dq[light] & dq.SATURATED).all():
+        return "every pixel is saturated from its first group on"
+    return "no pixel has a usable sample (NaN or DO_NOT_USE throughout)"
