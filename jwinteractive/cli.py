@@ -179,6 +179,7 @@ def _run(asked: argparse.Namespace) -> int:
             _say(f"{file.name}: {note}")
         sources = session.sources(i)
         report["references"] |= sources
+        _say(f"{file.name}: " + ", ".join(f"{k} from {v}" for k, v in sources.items()))
         nominal = [k for k, source in sources.items() if source == "nominal"]
         if said := session.crds_said(i):
             _say(f"{file.name}: CRDS gave no references: {said}")

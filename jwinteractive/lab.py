@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,7 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import jwinteractive
 from jwinteractive.errors import InputError, JwinteractiveError, OutputError
+from jwinteractive.quicklook import quicklook
 
 __all__ = ["command", "launch", "prepare"]
 
@@ -75,21 +76,35 @@ def prepare(folder: Path | None, files: Sequence[str]) -> Path:
     if files:
         return _notebook_for(folder or Path(), files)
     folder = folder or DEMO_FOLDER
+    demo, notebook = folder / "demo", folder / NOTEBOOK
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        notebook = folder / NOTEBOOK
-        if not notebook.exists():
-            shutil.copyfile(_shipped(), notebook)
+        demo.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"folder {folder}: cannot be written ({error.strerror})") from None
     from jwinteractive.simulate import simulate
 
     for mode, pattern in DEMO_FILES.items():
-        if not list((folder / "demo").glob(pattern)):
+        if not list(demo.glob(pattern)):
             print(f"simulating {mode} ...", file=sys.stderr)
             simulated = simulate(mode, size=(256, 256), seed=7, **DEMO_SETTINGS[mode])
-            simulated.write(folder / "demo")
+            path = simulated.write(demo)
+            rate = jwinteractive.open(path).run()
+            quicklook(rate, demo / f"{mode}_rate.png", f"simulated {mode}")
+    if not notebook.exists():
+        shipped = json.loads(_shipped().read_text())
+        notebook.write_text(json.dumps(_with_picture(shipped), indent=1) + "\n")
     return notebook
+
+
+def _with_picture(notebook: dict[str, Any]) -> dict[str, Any]:
+    """Notebook that shows the exposure below its title, before any cell is run."""
+    text = (
+        "![the simulated exposure, reduced](demo/nircam_rate.png)\n\n"
+        "*Run > Run All Cells* makes it interactive. A MIRI exposure lies in `demo`, too."
+    )
+    cell = {"cell_type": "markdown", "id": "picture", "metadata": {}, "source": text}
+    title, *rest = notebook["cells"]
+    return {**notebook, "cells": [title, cell, *rest]}
 
 
 def command(notebook: Path, port: int | None, browser: bool) -> list[str]:

@@ -126,6 +126,19 @@ def test_bench_names_are_listed(run):
     assert {"detector1", "preview", "inspect", "import"} <= set(told.split())
 
 
+def test_a_benchmark_is_a_row_of_fixed_form(run, tmp_path, monkeypatch):
+    pytest.importorskip("jwst")
+    monkeypatch.chdir(tmp_path)
+    code, told, _ = run("bench", "import", "--json")
+    (row,) = json.loads(told)
+    assert code == 0
+    assert row["name"] == "import"
+    assert row["ratio"] == row["peer_s"] / row["ours_s"]
+    assert {"ours_peak_mb", "peer_peak_mb", "accuracy"} <= row.keys()
+    assert json.loads((tmp_path / "build" / "bench.json").read_text())["rows"] == [row]
+    assert run("bench", "imports")[0] == 2
+
+
 def bad_file(kind, folder, good):
     path = folder / "bad_uncal.fits"
     if kind == "missing":

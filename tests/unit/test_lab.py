@@ -25,19 +25,26 @@ def test_the_tutorial_is_copied_and_a_worked_on_copy_is_kept(demo):
     assert lab.prepare(demo, []).read_text() == "mine"
 
 
-def test_only_the_exposures_that_are_not_there_are_simulated(demo, monkeypatch):
+def test_only_the_exposures_that_are_not_there_are_simulated(demo, monkeypatch, nircam_file):
     made = []
 
-    class Nothing:
+    class Simulated:
         def write(self, folder):
             made.append(folder)
+            return nircam_file
 
     (demo / "demo" / "a_mirimage_truth.asdf").unlink()
     monkeypatch.setattr(
-        "jwinteractive.simulate.simulate", lambda mode, **_: made.append(mode) or Nothing()
+        "jwinteractive.simulate.simulate", lambda mode, **_: made.append(mode) or Simulated()
     )
     lab.prepare(demo, [])
     assert made == ["miri", demo / "demo"]
+    assert (demo / "demo" / "miri_rate.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_notebook_shows_the_exposure_before_it_is_run(demo):
+    cells = json.loads(lab.prepare(demo, []).read_text())["cells"]
+    assert "demo/nircam_rate.png" in cells[1]["source"]
 
 
 def test_the_settings_of_the_simulated_exposures_are_settings_of_their_modes():
