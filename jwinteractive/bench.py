@@ -24,8 +24,7 @@ import numpy as np
 import jwinteractive
 from jwinteractive import official_run
 from jwinteractive.data import Array, Box, Rate
-from jwinteractive.errors import ParamError
-from jwinteractive.params import suggestion
+from jwinteractive.errors import ParamError, suggestion
 
 __all__ = ["bench"]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import jwinteractive
-from jwinteractive.errors import InputError, JwinteractiveError, OutputError, ParamError
-from jwinteractive.params import fields_of, suggestion
+from jwinteractive.errors import JwinteractiveError, OutputError, ParamError
+from jwinteractive.params import fields_of
 
 __all__ = ["main"]
 
@@ -139,10 +139,8 @@ def _demo(asked: argparse.Namespace) -> int:
 
 
 def _simulate(asked: argparse.Namespace) -> None:
-    from jwinteractive.simulate import MODES, simulate
+    from jwinteractive.simulate import simulate
 
-    if asked.mode not in MODES:
-        raise InputError(f"mode = {asked.mode!r}: {suggestion(asked.mode, sorted(MODES))}")
     settings: dict[str, Any] = {"seed": asked.seed}
     if asked.size:
         settings["size"] = tuple(asked.size)

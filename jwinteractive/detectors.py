@@ -10,14 +10,13 @@ electrons, `bias` is in DN.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
-from jwinteractive.errors import InputError
+from jwinteractive.errors import InputError, suggestion
 
 TICK = 1e-5
 """Seconds per pixel clock: every JWST detector samples at 10 microseconds."""
@@ -399,10 +398,7 @@ def _miri_rowclocks(det: Detector, xsize: int, ysize: int, pattern: str) -> int:
 
 
 def _unknown(kind: str, value: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    near = difflib.get_close_matches(value.upper(), names, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return f"{kind} = {value!r}: unknown: {hint}known are {', '.join(names)}"
+    return f"{kind} = {value!r}: unknown: {suggestion(value.upper(), sorted(known))}"
 
 
 def reference_pixels(

@@ -16,6 +16,8 @@ Every message is one line: the thing, the value, the rule, the way out.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import ClassVar
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "ParamError",
     "RecipeError",
     "StepError",
+    "suggestion",
 ]
 
 
@@ -76,3 +79,10 @@ class Cancelled(JwinteractiveError):
     """A run that was cancelled; what had finished is kept."""
 
     exit_code = 130
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Way out for an unknown word: the nearest known one, or all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(word, known, 1)
+    return f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known) or 'none'}"

@@ -17,9 +17,9 @@ from typing import Annotated, Any, Literal, Self
 import annotated_types as at
 from typing_extensions import Doc, dataclass_transform
 
-from jwinteractive.errors import ParamError
+from jwinteractive.errors import ParamError, suggestion
 
-__all__ = ["Doc", "Field", "Params", "Unit", "fields_of", "suggestion"]
+__all__ = ["Doc", "Field", "Params", "Unit", "fields_of"]
 
 
 @dc.dataclass(frozen=True, slots=True)
@@ -27,13 +27,6 @@ class Unit:
     """Unit shown beside a parameter, in `astropy.units` spelling."""
 
     name: str
-
-
-def suggestion(word: str, known: typing.Iterable[str]) -> str:
-    """Way out for an unknown word: the nearest known one, or all of them."""
-    known = list(known)
-    near = difflib.get_close_matches(word, known, 1)
-    return f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known) or 'none'}"
 
 
 @dc.dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from jwinteractive.data import Exposure
-from jwinteractive.errors import InputError, RecipeError
-from jwinteractive.params import Params, suggestion
+from jwinteractive.errors import InputError, RecipeError, suggestion
+from jwinteractive.params import Params
 from jwinteractive.step import registry
 
 __all__ = ["Recipe", "Stage", "recipe_names"]

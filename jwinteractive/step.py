@@ -26,8 +26,8 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from jwinteractive.data import Array, Box, Exposure, Product
-from jwinteractive.errors import RecipeError
-from jwinteractive.params import Params, fields_of, suggestion
+from jwinteractive.errors import RecipeError, suggestion
+from jwinteractive.params import Params, fields_of
 from jwinteractive.references import Reference
 
 __all__ = ["Model", "Need", "Registry", "Step", "Whole", "registry", "step"]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
 from jwinteractive import detectors
-from jwinteractive.errors import InputError
+from jwinteractive.errors import InputError, suggestion
 
 _EXP_TYPES = {
     "NIRCAM": "NRC_IMAGE",
@@ -250,15 +249,9 @@ def settings_for(mode: str, changes: Mapping[str, Any]) -> Settings:
         For an unknown mode or setting, or a value out of its range.
     """
     if mode not in MODES:
-        raise InputError(_unknown("mode", mode, tuple(MODES)))
+        raise InputError(f"mode = {mode!r}: {suggestion(mode, MODES)}")
     known = tuple(field.name for field in fields(Settings))
     for name in changes:
         if name not in known:
-            raise InputError(_unknown("setting", name, known))
+            raise InputError(f"setting {name!r}: unknown: {suggestion(name, known)}")
     return replace(MODES[mode], **changes)
-
-
-def _unknown(kind: str, value: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(value, known, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return f"{kind} = {value!r}: unknown: {hint}known are {', '.join(known)}"

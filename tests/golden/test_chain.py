@@ -1,4 +1,4 @@
-"""The whole chain beside the official one, step by step, on simulated exposures of every detector."""
+"""The whole chain beside the official one, step by step, on exposures of every detector."""
 
 import numpy as np
 import pytest

@@ -264,7 +264,8 @@ def test_the_running_median_mirrors_at_the_detectors_ends_as_worked_by_hand():
 )
 def test_readouts_it_does_not_know_are_refused_with_the_reason(name, changes, word):
     exposure = exposure_of(name, **changes)
-    assert word in registry["refpix"].skips(exposure, RefpixParams())
+    # skipping is for what needs no correction: other read-outs must not go on uncorrected
+    assert bool(registry["refpix"].skips(exposure, RefpixParams())) == (name == "MIRIMAGE")
     with pytest.raises(StepError, match=word):
         measure_refpix(Whole(exposure, Box(0, 64, 0, 64), lambda box: None), RefpixParams())
 

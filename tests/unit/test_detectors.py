@@ -77,8 +77,8 @@ def test_a_detector_is_found_in_any_case():
     [
         (lambda: detectors.detector("NIRCAM", "NRCA9"), "detector = 'NRCA9': unknown: did you"),
         (lambda: detectors.detector("MIRI", "NRCA1"), "'NRCA1': belongs to NIRCAM"),
-        (lambda: detectors.subarray("NRCB1", "SUB16O"), "did you mean SUB160"),
-        (lambda: detectors.readout("NIRISS", "RAPID"), "did you mean NISRAPID"),
+        (lambda: detectors.subarray("NRCB1", "SUB16O"), "did you mean 'SUB160'"),
+        (lambda: detectors.readout("NIRISS", "RAPID"), "did you mean 'NISRAPID'"),
     ],
 )
 def test_an_unknown_name_is_refused_in_one_line_with_a_way_out(call, says):

@@ -370,8 +370,8 @@ def test_what_is_written_is_read_back(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"mode": "nircan"}, "mode = 'nircan': unknown: did you mean nircam?"),
-        ({"ngroup": 4}, "setting = 'ngroup': unknown: did you mean ngroups?"),
+        ({"mode": "nircan"}, "mode = 'nircan': did you mean 'nircam'?"),
+        ({"ngroup": 4}, "setting 'ngroup': unknown: did you mean 'ngroups'?"),
         ({"ngroups": 0}, "ngroups = 0: must be a whole number in [1, 1000]"),
         ({"sky": -1.0}, "sky = -1.0: must be 0 (off) or above"),
         ({"sky": float("nan")}, "sky = nan: must be 0"),

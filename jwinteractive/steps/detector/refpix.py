@@ -281,12 +281,13 @@ def measure_refpix(whole: Whole, p: RefpixParams) -> RefpixModel:
     StepError
         For a read-out that the step does not know, or a window that is not on the detector.
     """
-    if reason := _skips(whole.exposure, p):
+    if reason := _unknown(whole.exposure) or _skips(whole.exposure, p):
         raise StepError(f"{reason}, or leave the step out")
     return (_mid_infrared if whole.exposure.instrument == "MIRI" else _near_infrared)(whole, p)
 
 
-def _skips(exposure: Exposure, p: RefpixParams) -> str:
+def _unknown(exposure: Exposure) -> str:
+    """Why the reference pixels are not where this step looks: then skipping would hide it."""
     if "IRS2" in exposure.readpatt:
         return (
             f"refpix does not know the interleaved reference pixels of {exposure.readpatt}: run "
@@ -297,6 +298,10 @@ def _skips(exposure: Exposure, p: RefpixParams) -> str:
             f"refpix does not know the stripes of {exposure.subarray}, read from several parts of "
             "the detector: run the official step"
         )
+    return ""
+
+
+def _skips(exposure: Exposure, p: RefpixParams) -> str:
     if exposure.instrument == "MIRI" and exposure.subarray != "FULL":
         return f"refpix corrects no MIRI subarray, and this is {exposure.subarray}"
     return ""
