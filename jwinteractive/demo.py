@@ -68,21 +68,22 @@ def compare(rate: Rate, ramp: Ramp, truth: Any) -> dict[str, Any]:
     hit = np.zeros(rate.shape, bool)
     hit[truth.jumps["y"], truth.jumps["x"]] = True
     bad = dq.DO_NOT_USE | dq.SATURATED | dq.REFERENCE_PIXEL
+    true = truth.rate * (rate.exposure.gain_factor or 1.0)  # gain_scale comes after the fit
     good = ((rate.dq & bad) == 0) & (truth.dq == 0) & np.isfinite(rate.data) & (rate.err > 0)
     rows = []
     for low, high in itertools.pairwise(RATE_BINS):
         for name, chosen in (("no hit", ~hit), ("hit", hit)):
-            here = good & chosen & (truth.rate > low) & (truth.rate <= high)
+            here = good & chosen & (true > low) & (true <= high)
             if here.sum() < 20:
                 continue
-            pull = (rate.data[here] - truth.rate[here]) / rate.err[here]
+            pull = (rate.data[here] - true[here]) / rate.err[here]
             rows.append(
                 {
                     "rate_from": None if np.isinf(low) else low,
                     "rate_to": None if np.isinf(high) else high,
                     "pixels": name,
                     "count": int(here.sum()),
-                    "truth": float(np.mean(truth.rate[here])),
+                    "truth": float(np.mean(true[here])),
                     "result": float(np.mean(rate.data[here])),
                     "pull_median": float(np.median(pull)),
                     "pull_width": float(1.4826 * np.median(np.abs(pull - np.median(pull)))),
@@ -120,11 +121,18 @@ def _jumps(rate: Rate, ramp: Ramp, truth: Any, good: Any) -> dict[str, Any]:
     }
 
 
+def _by_source(references: dict[str, str]) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    for reftype, source in references.items():
+        found.setdefault(source.partition(":")[0], []).append(reftype)
+    return {source: f"({', '.join(reftypes)})" for source, reftypes in found.items()}
+
+
 def _page(table: dict[str, Any]) -> str:
     lines = [
         f"{table['mode']}, ramp {' x '.join(map(str, table['shape']))}, "
         f"reduced in {table['seconds']:.2f} s",
-        "references: " + ", ".join(f"{k} ({v})" for k, v in table["references"].items()),
+        "references: " + ", ".join(f"{k} {v}" for k, v in _by_source(table["references"]).items()),
         "",
         "rate (DN/s)      pixels    count       truth      result  pull median  pull width",
     ]

@@ -109,14 +109,16 @@ def test_simulate_writes_an_exposure_that_run_takes(run, tmp_path):
     assert run("run", "auto", path.strip(), "-o", tmp_path / "out")[0] == 0
 
 
-def test_demo_prints_truth_against_result(run, tmp_path):
-    code, told, _ = run("demo", "-o", tmp_path, "--size", 128, "--json")
+@pytest.mark.parametrize("mode", ["nircam", "nirspec", "miri"])
+def test_demo_prints_truth_against_result(run, tmp_path, mode):
+    code, told, _ = run("demo", "--mode", mode, "-o", tmp_path, "--size", 256, "--json")
     told = json.loads(told)
     assert code == 0
     for row in told["rates"]:
         if row["count"] > 500:
             assert abs(row["pull_median"]) < 0.3, row
-    assert told["jumps_found"] > 0.9
+    assert told["jumps_found"] > 0.7
+    assert told["false_flags_per_million"] < 1000
     assert [p.rsplit(".", 1)[1] for p in told["outputs"]] == ["fits", "fits", "fits", "png"]
 
 
