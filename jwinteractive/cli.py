@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jwinteractive
-from jwinteractive.errors import JwinteractiveError, OutputError, ParamError
+from jwinteractive.errors import InputError, JwinteractiveError, OutputError, ParamError
 from jwinteractive.params import fields_of
 
 __all__ = ["main"]
@@ -86,16 +86,20 @@ def _parser() -> argparse.ArgumentParser:
         "--set jump.rejection_threshold=5",
     )
     p.add_argument("recipe", help='"auto", the name of a recipe, or a TOML file')
-    p.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    p.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    p.add_argument("--set", action="append", default=[], metavar="STEP.PARAM=VALUE")
+    p.add_argument("files", nargs="+", type=Path, metavar="FILE", help="uncal, ramp or rate")
+    p.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="DIR", help="made if need be"
+    )
+    p.add_argument(
+        "--set", action="append", default=[], metavar="STEP.PARAM=VALUE", help="one parameter"
+    )
     p.add_argument("--skip", action="append", default=[], metavar="STEP", help="switch a step off")
     p.add_argument("--to", metavar="STEP", help="stop after this step and write its product")
     p.add_argument("--refs", type=Path, metavar="DIR", help="folder of reference files")
     p.add_argument("--ref", action="append", default=[], metavar="TYPE=FILE", help="one reference")
     p.add_argument("--threads", type=int, default=0, help="0 takes all cores (default)")
     p.add_argument("--overwrite", action="store_true", help="replace products that exist")
-    p.add_argument("--json", action="store_true")
+    p.add_argument("--json", action="store_true", help="tell outputs, steps, references as JSON")
 
     p = command("steps", _steps, "List the steps and their parameters.")
     p.add_argument("step", nargs="?")
@@ -161,44 +165,60 @@ def _split(text: str, form: str) -> tuple[str, str, str]:
 
 
 def _run(asked: argparse.Namespace) -> int:
-    from jwinteractive.store import Store
-
     overrides = {name: path for name, _, path in (_split(t, "TYPE=FILE") for t in asked.ref)}
-    work = asked.output / ".jwinteractive"  # finished strips survive a killed process here
     report: dict[str, Any] = {"outputs": [], "steps": [], "references": {}}
     session = _prepare(asked, None, overrides)
     plans = [session.outputs(asked.output, asked.to, i) for i in range(len(session.exposures))]
     todo = _unfinished(session, plans, asked)
-    session.store = Store(work)
     for i, paths in enumerate(plans):
+        report["references"] |= _announce(session, i)
+        seconds = _reduce(session, i, asked) if i in todo else {}
         report["outputs"] += [str(p) for p in paths]
-        file = session.exposures[i]
-        for note in file.notes:
-            _say(f"{file.name}: {note}")
-        sources = session.sources(i)
-        report["references"] |= sources
-        _say(f"{file.name}: " + ", ".join(f"{k} from {v}" for k, v in sources.items()))
-        nominal = [k for k, source in sources.items() if source == "nominal"]
-        if said := session.crds_said(i):
-            _say(f"{file.name}: CRDS gave no references: {said}")
-        if nominal:
-            _say(
-                f"{file.name}: NOMINAL references ({', '.join(nominal)}): detector averages "
-                "stand in for real files; give --refs DIR for calibrated numbers"
-            )
-        seconds: dict[str, float] = {}
-        if i in todo:
-            with _ProgressBar() as show:
-                made = session.result(asked.to, i, threads=asked.threads, report=show)
-            seconds = dict(made.by_step)
-            session.write(asked.output, asked.to, i, overwrite=True)
         report["steps"] += _states(session, asked.to, i, seconds)
-    shutil.rmtree(work, ignore_errors=True)
     if asked.json:
         _print_json(report)
     else:
         print("\n".join(report["outputs"]))
     return 0
+
+
+def _announce(session: Any, number: int) -> dict[str, str]:
+    """Say what was assumed of an exposure and where its references come from; return these."""
+    name = session.exposures[number].name
+    sources: dict[str, str] = session.sources(number)
+    nominal = [k for k, source in sources.items() if source == "nominal"]
+    for note in session.exposures[number].notes:
+        _say(f"{name}: {note}")
+    _say(f"{name}: " + ", ".join(f"{k} from {v}" for k, v in sources.items()))
+    if said := session.crds_said(number):
+        _say(f"{name}: CRDS gave no references: {said}")
+    if nominal:
+        _say(
+            f"{name}: NOMINAL references ({', '.join(nominal)}): detector averages "
+            "stand in for real files; give --refs DIR for calibrated numbers"
+        )
+    return sources
+
+
+def _reduce(session: Any, number: int, asked: argparse.Namespace) -> dict[str, float]:
+    """Run and write one exposure; return the seconds of each step.
+
+    Finished strips lie in a folder beside the products until these are written: a killed run goes
+    on from there.
+    """
+    from jwinteractive.store import Store
+
+    work = asked.output / ".jwinteractive"
+    session.store = Store(work)
+    try:
+        with _ProgressBar() as show:
+            made = session.result(asked.to, number, threads=asked.threads, report=show)
+        session.write(asked.output, asked.to, number, overwrite=True)
+    except InputError:  # nothing in it would be of use
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    shutil.rmtree(work, ignore_errors=True)
+    return dict(made.by_step)
 
 
 def _prepare(asked: argparse.Namespace, store: Any, overrides: dict[str, str]) -> Any:

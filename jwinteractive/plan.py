@@ -1,6 +1,7 @@
 """What a recipe would do to an exposure: which steps run, with which references, under which keys.
 
-Nothing is computed here and no array is read.
+Nothing is computed here and no array is read. How keys begin:
+docs/decisions/0003-keys-of-files-and-arrays.md.
 """
 
 from __future__ import annotations

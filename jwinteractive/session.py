@@ -1,4 +1,7 @@
-"""A session: exposures, a recipe and the results so far - the only mutable state."""
+"""A session: exposures, a recipe and the results so far - the only mutable state.
+
+What is kept of a run: docs/decisions/0002-only-asked-for-results-are-kept.md.
+"""
 
 from __future__ import annotations
 

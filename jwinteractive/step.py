@@ -12,6 +12,8 @@ whole exposure comes in two halves, as an estimator's fit and transform::
 
     @step(halo=0, measure=measure_refpix)
     def refpix(ramp: Ramp, p: RefpixParams, model: RefpixModel) -> Ramp: ...
+
+Why a measurement pulls boxes: docs/decisions/0001-measuring-pulls-boxes.md.
 """
 
 from __future__ import annotations

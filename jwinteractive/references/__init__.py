@@ -1,4 +1,7 @@
-"""Reference files: what they hold and where they come from."""
+"""Reference files: what they hold and where they come from.
+
+Why a package: docs/decisions/0004-references-are-a-package.md.
+"""
 
 from jwinteractive.references.kinds import (
     DarkRef,

@@ -54,6 +54,19 @@ def test_run_again_does_nothing_and_another_setting_does_not_overwrite(run, nirc
     assert run(*other, "--overwrite")[0] == 0
 
 
+def test_several_exposures_are_reduced_by_one_command(run, nircam_file, tmp_path):
+    from jwinteractive.simulate import simulate
+
+    other = simulate("nircam", size=(64, 72), ngroups=5, seed=9).write(tmp_path, "other")
+    code, told, _ = run("run", "auto", nircam_file, other, "-o", tmp_path / "out", "--json")
+    assert code == 0
+    assert len(json.loads(told)["outputs"]) == 4
+    assert sorted(p.suffix for p in (tmp_path / "out").iterdir()) == [".fits"] * 4
+    code, _, err = run("run", "auto", other, other, "-o", tmp_path / "twice")
+    assert code == 6
+    assert "two inputs would write it" in err
+
+
 def test_run_stops_at_a_step_and_skips_another(run, nircam_file, tmp_path):
     words = ("--to", "linearity", "--skip", "superbias", "--json")
     code, told, _ = run("run", "auto", nircam_file, "-o", tmp_path, *words)
