@@ -87,9 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     p.add_argument("recipe", help='"auto", the name of a recipe, or a TOML file')
     p.add_argument("files", nargs="+", type=Path, metavar="FILE", help="uncal, ramp or rate")
-    p.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="DIR", help="made if need be"
-    )
+    p.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="for products")
     p.add_argument(
         "--set", action="append", default=[], metavar="STEP.PARAM=VALUE", help="one parameter"
     )

@@ -29,6 +29,7 @@ class Elsewhere:
 
 
 def test_another_package_adds_a_step_by_its_entry_point(monkeypatch):
+    assert len(registry) > 10  # the package's own steps are loaded, into its own registry
     fresh = Registry()
     module = sys.modules["jwinteractive.step"]  # the package's `step` is the decorator
     monkeypatch.setattr(module, "registry", fresh)
