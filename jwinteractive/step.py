@@ -66,11 +66,6 @@ class Whole:
     box: Box
     look: Callable[[Box], Product]
 
-    def strips(self, rows: int = 64) -> Iterator[Product]:
-        """Walk through the exposure in full-width strips."""
-        for box in self.box.strips(rows):
-            yield self.look(box)
-
 
 @dc.dataclass(frozen=True, slots=True)
 class Need:
