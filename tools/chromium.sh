@@ -12,16 +12,23 @@ have() {
         -maxdepth 1 -name 'chromium*' 2>/dev/null)" ]
 }
 
-have && exit 0
+# Playwright's own node needs a library that a bare system lacks
+ready() {
+    have && "$playwright" --version >/dev/null 2>&1
+}
+
+ready && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "installing Chromium for the browser tests"
     fetch="-qq -o Acquire::Retries=1 -o Acquire::http::Timeout=20"
     export DEBIAN_FRONTEND=noninteractive
     # shellcheck disable=SC2086
     apt-get update $fetch >/dev/null 2>&1 &&
-        apt-get install -y $fetch --no-install-recommends chromium fonts-dejavu-core >/dev/null 2>&1
-    have && exit 0
+        apt-get install -y $fetch --no-install-recommends chromium fonts-dejavu-core libatomic1 \
+            >/dev/null 2>&1
+    ready && exit 0
 fi
+have && exit 0
 timeout 300 "$playwright" install chromium >/dev/null 2>&1
 have || echo "no Chromium to be had: the browser tests will be skipped" >&2
 exit 0

@@ -53,6 +53,10 @@ def _free_port():
 @pytest.fixture(scope="module")  # while it is open its event loop runs: no asyncio.run elsewhere
 def browser():
     sync_api = pytest.importorskip("playwright.sync_api", reason="the test extra is not installed")
+    driver = [sys.executable, "-m", "playwright", "--version"]
+    started = subprocess.run(driver, check=False, capture_output=True, text=True)
+    if started.returncode:
+        pytest.skip(f"Playwright does not start here: {started.stderr.strip()}")
     with sync_api.sync_playwright() as playwright:
         path = chromium_path(playwright)
         if path is None:
