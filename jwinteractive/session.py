@@ -26,6 +26,7 @@ from jwinteractive.references import Found, References
 from jwinteractive.saved import SESSION_FILE, STORE_FOLDER, Saved, read_session, write_session
 from jwinteractive.step import Model, Whole, registry
 from jwinteractive.store import Store
+from jwinteractive.warm import warm_once
 
 __all__ = ["Result", "Session", "open_session"]
 
@@ -336,6 +337,7 @@ class Session:
         self, plan: list[Planned], exposure: int | None, fresh: bool = False
     ) -> tuple[Product, list[Link]]:
         """Return the nearest kept result before the end of a plan, and the steps from there on."""
+        warm_once()
         file, references = self._file(exposure), self._references(exposure)
         source, first = file.product, 0
         if not fresh:

@@ -1,20 +1,29 @@
 """Compile the kernels of all steps into the disk cache, so that no first click waits for it.
 
-Numba compiles one function at a time in a process; two processes halve the wait.
+Numba compiles one function at a time in a process; two processes halve the wait. Installing does
+it (`make env`, `jwinteractive warm`), and else the first session that computes something.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import os
+import platform
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from platformdirs import user_cache_path
 
 from jwinteractive.errors import StepError
 from jwinteractive.recipe import Recipe, recipe_names
 from jwinteractive.step import Whole, registry
 
-__all__ = ["compile_steps", "warm"]
+__all__ = ["compile_steps", "warm", "warm_once"]
 
 SLOWEST = "ramp_fit"  # takes as long to compile as all others together
 
@@ -37,7 +46,31 @@ def warm() -> float:
         _, said = process.communicate()
         if process.returncode:
             raise StepError(f"kernels do not compile: {said.strip().splitlines()[-1]}")
+    stamp = _stamp()
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.touch()
     return time.perf_counter() - began
+
+
+@functools.cache
+def warm_once() -> None:
+    """Compile if these kernels never were; if that fails, they are compiled as they are called."""
+    try:
+        if not _stamp().exists():
+            warm()
+    except (OSError, StepError):
+        pass
+
+
+def _stamp() -> Path:
+    """File that says that the kernels as they are now were compiled here."""
+    root = Path(__file__).parent
+    parts = [platform.python_version(), version("numba"), os.environ.get("NUMBA_CACHE_DIR", "")]
+    for path in sorted([*root.glob("kernels/*.py"), *root.glob("steps/**/*.py")]):
+        stat = path.stat()
+        parts.append(f"{path} {stat.st_size} {stat.st_mtime_ns}")
+    digest = hashlib.blake2b("\n".join(parts).encode(), digest_size=12).hexdigest()
+    return user_cache_path("jwinteractive") / f"warm-{digest}"
 
 
 def compile_steps(names: Sequence[str]) -> None:
