@@ -437,7 +437,7 @@ class Session:
         session._passed = set(saved.passed)
         return session
 
-    # -- helpers ------------------------------------------------------------------------------
+    # -- looking things up ----------------------------------------------------------------------
 
     def _file(self, exposure: int | None) -> OpenFile:
         number = self.active if exposure is None else exposure
