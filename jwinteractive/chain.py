@@ -57,13 +57,13 @@ class Link:
 
 @dc.dataclass(frozen=True)
 class Progress:
-    """How far a run is: strips done of all, seconds so far and left (None: not known yet)."""
+    """How far a run is: strips done of all, seconds so far and left."""
 
     name: str
     done: int
     total: int
     seconds: float
-    left: float | None
+    left: float
 
 
 def run_box(
@@ -145,9 +145,7 @@ def stream(
 
     first = run_box(source, links, strips[0], clock)
     draft = open_draft(first, rows)
-    draft.fill(first)
-    todo = [s for s in strips if s.y0 not in draft.done]
-    already = len(strips) - len(todo)
+    already = len(draft.done | {strips[0].y0})
     threads = threads or cores()
 
     def tell(done: int) -> None:
@@ -160,10 +158,11 @@ def stream(
         draft.fill(run_box(source, links, strip, clock))
 
     pending: set[Future[None]] = set()
-    queue = iter(todo)
     done = already
-    tell(done)
     try:
+        draft.fill(first)
+        queue = iter([s for s in strips if s.y0 not in draft.done])
+        tell(done)
         with ThreadPoolExecutor(threads, thread_name_prefix="strip") as pool:
             while True:
                 stop = cancel is not None and cancel.is_set()

@@ -161,7 +161,7 @@ class Draft:
         with self._guard:
             self.done.add(strip.covers.y0)
             if self.folder is not None:
-                with (self.folder / "done.txt").open("a") as log:
+                with _writing(self.folder.parent), (self.folder / "done.txt").open("a") as log:
                     log.write(f"{strip.covers.y0}\n")
 
     def finish(self) -> Product:

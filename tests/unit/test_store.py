@@ -141,3 +141,13 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_kept(tmp_path, monkeypatch)
     assert "\n" not in str(caught.value)
     assert "a" in Store(tmp_path)
     assert "b" not in Store(tmp_path)
+
+
+def test_a_strip_that_cannot_be_noted_is_one_line(tmp_path):
+    strip = rate(shape=(8, 20), box=Box(0, 8, 0, 20))
+    draft = Store(tmp_path).draft("a", strip, Box(0, 16, 0, 20), 8)
+    (draft.folder / "done.txt").mkdir()
+    with pytest.raises(OutputError, match="free some room") as caught:
+        draft.fill(strip)
+    draft.close()
+    assert "\n" not in str(caught.value)
