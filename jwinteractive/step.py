@@ -32,7 +32,7 @@ from jwinteractive.errors import RecipeError, suggestion
 from jwinteractive.params import Params, fields_of
 from jwinteractive.references import Reference
 
-__all__ = ["Model", "Need", "Registry", "Step", "Whole", "registry", "step"]
+__all__ = ["Model", "Need", "Registry", "Step", "Whole", "only_for", "registry", "step"]
 
 
 @dc.dataclass(frozen=True, kw_only=True)
@@ -186,6 +186,20 @@ class Registry(Mapping[str, Step]):
 
 
 registry = Registry()
+
+
+def only_for(name: str, instrument: str, fewest_groups: int = 0) -> Callable[[Exposure, Any], str]:
+    """``skips`` of step ``name``, which is for one instrument and a least number of groups."""
+
+    def skips(exposure: Exposure, p: Any) -> str:
+        if exposure.instrument != instrument:
+            return f"{name} is for {instrument} only, not for {exposure.instrument}"
+        if exposure.ngroups < fewest_groups:
+            return f"{name} needs {fewest_groups} groups, the exposure has {exposure.ngroups}"
+        return ""
+
+    return skips
+
 
 F = typing.TypeVar("F", bound=Callable[..., Product])
 

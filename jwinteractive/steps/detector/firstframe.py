@@ -11,9 +11,9 @@ from typing import Annotated
 import numpy as np
 
 from jwinteractive import dq
-from jwinteractive.data import Exposure, Ramp
+from jwinteractive.data import Ramp
 from jwinteractive.params import Doc, Params
-from jwinteractive.step import step
+from jwinteractive.step import only_for, step
 
 _FEWEST_GROUPS = 4
 
@@ -27,15 +27,7 @@ class FirstframeParams(Params):
     ] = True
 
 
-def _skips(exposure: Exposure, p: FirstframeParams) -> str:
-    if exposure.instrument != "MIRI":
-        return f"firstframe is for MIRI only, not for {exposure.instrument}"
-    if exposure.ngroups < _FEWEST_GROUPS:
-        return f"firstframe needs {_FEWEST_GROUPS} groups, the exposure has {exposure.ngroups}"
-    return ""
-
-
-@step(halo=0, skips=_skips)
+@step(halo=0, skips=only_for("firstframe", "MIRI", _FEWEST_GROUPS))
 def firstframe(ramp: Ramp, p: FirstframeParams) -> Ramp:
     """Flag the first group of each integration DO_NOT_USE (MIRI)."""
     groupdq = ramp.groupdq.copy()

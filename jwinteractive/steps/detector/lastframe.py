@@ -6,9 +6,9 @@ Source: dossier 3.9; official step `lastframe`.
 from __future__ import annotations
 
 from jwinteractive import dq
-from jwinteractive.data import Exposure, Ramp
+from jwinteractive.data import Ramp
 from jwinteractive.params import Params
-from jwinteractive.step import step
+from jwinteractive.step import only_for, step
 
 _FEWEST_GROUPS = 3
 
@@ -17,15 +17,7 @@ class LastframeParams(Params):
     """`lastframe` has no parameters."""
 
 
-def _skips(exposure: Exposure, p: LastframeParams) -> str:
-    if exposure.instrument != "MIRI":
-        return f"lastframe is for MIRI only, not for {exposure.instrument}"
-    if exposure.ngroups < _FEWEST_GROUPS:
-        return f"lastframe needs {_FEWEST_GROUPS} groups, the exposure has {exposure.ngroups}"
-    return ""
-
-
-@step(halo=0, skips=_skips)
+@step(halo=0, skips=only_for("lastframe", "MIRI", _FEWEST_GROUPS))
 def lastframe(ramp: Ramp, p: LastframeParams) -> Ramp:
     """Flag the last group of each integration DO_NOT_USE (MIRI)."""
     groupdq = ramp.groupdq.copy()

@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from jwinteractive.data import Array, Exposure, Ramp
+from jwinteractive.data import Array, Ramp
 from jwinteractive.params import Params
 from jwinteractive.references import ResetRef
-from jwinteractive.step import step
+from jwinteractive.step import only_for, step
 
 
 class ResetParams(Params):
@@ -36,13 +36,7 @@ def _subtract(data: Array, table: Array, first: int) -> Array:
     return out
 
 
-def _skips(exposure: Exposure, p: ResetParams) -> str:
-    if exposure.instrument != "MIRI":
-        return f"reset is for MIRI only, not for {exposure.instrument}"
-    return ""
-
-
-@step(halo=0, skips=_skips)
+@step(halo=0, skips=only_for("reset", "MIRI"))
 def reset(ramp: Ramp, p: ResetParams, reset: ResetRef) -> Ramp:
     """Subtract the reset anomaly, group by group (MIRI): data [nint, ngroup, ny, nx] DN.
 

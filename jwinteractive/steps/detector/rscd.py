@@ -9,10 +9,10 @@ import numpy as np
 from numba import njit
 
 from jwinteractive import dq
-from jwinteractive.data import Array, Exposure, Ramp
+from jwinteractive.data import Array, Ramp
 from jwinteractive.params import Params
 from jwinteractive.references import RscdRef
-from jwinteractive.step import step
+from jwinteractive.step import only_for, step
 
 _FEWEST_GROUPS = 3
 _SHORT = 5  # groups; so short a ramp loses one group only
@@ -44,20 +44,12 @@ def _flag(groupdq: Array, pixeldq: Array, skips: Array) -> tuple[Array, Array]:
     return flags, pixels
 
 
-def _skips(exposure: Exposure, p: RscdParams) -> str:
-    if exposure.instrument != "MIRI":
-        return f"rscd is for MIRI only, not for {exposure.instrument}"
-    if exposure.ngroups < _FEWEST_GROUPS:
-        return f"rscd needs {_FEWEST_GROUPS} groups, the exposure has {exposure.ngroups}"
-    return ""
-
-
 def _allowed(skip: int, ngroups: int) -> int:
     """Groups to drop at most: a ramp keeps three, the last of which `lastframe` drops."""
     return min(1 if ngroups <= _SHORT else skip, ngroups - 3)
 
 
-@step(halo=0, skips=_skips)
+@step(halo=0, skips=only_for("rscd", "MIRI", _FEWEST_GROUPS))
 def rscd(ramp: Ramp, p: RscdParams, rscd: RscdRef) -> Ramp:
     """Flag the first groups of each integration DO_NOT_USE (MIRI).
 
