@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jwinteractive.data import Array, Product
+from jwinteractive.data import Product
 from jwinteractive.errors import OutputError
-from jwinteractive.views import Frame, views_of
+from jwinteractive.views import cut_limits, views_of
 
 __all__ = ["quicklook"]
 
@@ -28,11 +28,11 @@ def quicklook(product: Product, path: Path, title: str = "") -> Path:
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    frames = [v for v in views_of(product) if isinstance(v, Frame)]
+    frames = views_of(product)
     figure = Figure(figsize=(6 * len(frames), 5.6), layout="constrained")
     FigureCanvasAgg(figure)
     for axes, frame in zip(np.atleast_1d(figure.subplots(1, len(frames))), frames, strict=True):
-        low, high = _range(frame.data)
+        low, high = cut_limits(frame.data, 98.0)
         image = axes.imshow(
             np.arcsinh((frame.data - low) / (high - low) * 10),
             origin="lower",
@@ -68,12 +68,3 @@ def quicklook(product: Product, path: Path, title: str = "") -> Path:
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
     return path
-
-
-def _range(data: Array) -> tuple[float, float]:
-    """Display limits: 1st to 99th percentile of the finite values."""
-    finite = data[np.isfinite(data)]
-    if not finite.size:
-        return 0.0, 1.0
-    low, high = np.percentile(finite, [1, 99])
-    return float(low), float(high if high > low else low + 1)

@@ -6,13 +6,14 @@ Widgets and reports draw them alike; nothing here knows how.
 from __future__ import annotations
 
 import dataclasses as dc
+import math
 
 import numpy as np
 
 from jwinteractive import dq
 from jwinteractive.data import Array, Product, Ramp, Rate, RateInts
 
-__all__ = ["Frame", "Number", "Overlay", "View", "views_of"]
+__all__ = ["Frame", "Overlay", "cut_limits", "views_of"]
 
 
 @dc.dataclass(frozen=True)
@@ -33,34 +34,19 @@ class Frame:
     overlays: tuple[Overlay, ...] = ()
 
 
-@dc.dataclass(frozen=True)
-class Number:
-    """One figure with its unit."""
-
-    title: str
-    value: float
-    unit: str = ""
-
-
-View = Frame | Number
-
 _SHOWN = ("DO_NOT_USE", "SATURATED", "JUMP_DET")
 
 
-def views_of(product: Product) -> tuple[View, ...]:
-    """Describe what a product shows: its image, its error, its flags and how many they are."""
+def views_of(product: Product) -> tuple[Frame, ...]:
+    """Describe what a product shows: its image with the flagged pixels, and its error."""
     match product:
         case Ramp():
             flags = np.bitwise_or.reduce(product.groupdq.reshape(-1, *product.shape), axis=0)
-            return (
-                Frame("last group", product.data[-1, -1], "DN", _overlays(flags)),
-                *_counts(flags),
-            )
+            return (Frame("last group", product.data[-1, -1], "DN", _overlays(flags)),)
         case Rate():
             return (
                 Frame("rate", product.data, "DN/s", _overlays(product.dq)),
                 Frame("error", product.err, "DN/s"),
-                *_counts(product.dq),
             )
         case RateInts():
             return (Frame("rate of the last integration", product.data[-1], "DN/s"),)
@@ -72,7 +58,12 @@ def _overlays(flags: Array) -> tuple[Overlay, ...]:
     return tuple(Overlay(name, (flags & dq.BITS[name]) != 0) for name in _SHOWN)
 
 
-def _counts(flags: Array) -> tuple[Number, ...]:
-    return tuple(
-        Number(f"pixels {name}", float(np.count_nonzero(flags & dq.BITS[name]))) for name in _SHOWN
-    )
+def cut_limits(data: Array, percent: float = 99.5) -> tuple[float, float]:
+    """Values between which the central ``percent`` of the finite data lie; never equal."""
+    stride = max(1, math.isqrt(data.size // 250_000 or 1))
+    sample = data[::stride, ::stride]
+    sample = sample[np.isfinite(sample)]
+    if not sample.size:
+        return 0.0, 1.0
+    low, high = np.percentile(sample, [(100 - percent) / 2, (100 + percent) / 2])
+    return float(low), float(high if high > low else low + 1)

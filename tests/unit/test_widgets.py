@@ -18,9 +18,10 @@ from jwinteractive import dq  # noqa: E402
 from jwinteractive.data import Box, Exposure, Ramp, Rate  # noqa: E402
 from jwinteractive.errors import StepError  # noqa: E402
 from jwinteractive.pixel import pixel_history  # noqa: E402
+from jwinteractive.views import cut_limits  # noqa: E402
 from jwinteractive_widgets import show  # noqa: E402
 from jwinteractive_widgets.background import Background  # noqa: E402
-from jwinteractive_widgets.frame import Frame, FrameView, cut_limits, resample  # noqa: E402
+from jwinteractive_widgets.frame import Frame, FrameView, resample  # noqa: E402
 from jwinteractive_widgets.panel import frame_of  # noqa: E402
 
 NINT, NGROUP, NY, NX = 2, 6, 48, 64

@@ -22,7 +22,7 @@ import traitlets
 from jwinteractive.data import Array
 from jwinteractive.dq import BITS
 
-__all__ = ["Frame", "FrameView", "Patch", "colour_table", "cut_limits", "resample"]
+__all__ = ["Frame", "FrameView", "Patch", "colour_table", "resample"]
 
 STATIC = Path(__file__).parent / "static"
 STRETCHES = ("linear", "asinh", "log")
@@ -98,17 +98,6 @@ def _blocks(
             if n > 0:
                 code = min(max(round((total / n - low) / step), 0.0), 65534.0) + 1.0
             codes[i, j] = code
-
-
-def cut_limits(data: Array, percent: float = 99.5) -> tuple[float, float]:
-    """Values between which the central ``percent`` of the finite data lie; never equal."""
-    stride = max(1, math.isqrt(data.size // 250_000 or 1))
-    sample = data[::stride, ::stride]
-    sample = sample[np.isfinite(sample)]
-    if not sample.size:
-        return 0.0, 1.0
-    low, high = np.percentile(sample, [(100 - percent) / 2, (100 + percent) / 2])
-    return float(low), float(high if high > low else low + 1)
 
 
 def resample(

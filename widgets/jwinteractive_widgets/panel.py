@@ -11,8 +11,9 @@ import numpy as np
 from jwinteractive import dq
 from jwinteractive.data import Box, Product, Ramp, Rate, RateInts
 from jwinteractive.errors import InputError, JwinteractiveError
+from jwinteractive.views import cut_limits
 from jwinteractive_widgets.background import Background
-from jwinteractive_widgets.frame import Frame, FrameView, cut_limits
+from jwinteractive_widgets.frame import Frame, FrameView
 from jwinteractive_widgets.ramps import FLAG_COLOURS, RampPlot
 
 if TYPE_CHECKING:
