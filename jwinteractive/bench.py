@@ -24,6 +24,7 @@ import numpy as np
 import jwinteractive
 from jwinteractive import official_run
 from jwinteractive.data import Array, Box, Rate
+from jwinteractive.demo import robust_width
 from jwinteractive.errors import ParamError, suggestion
 
 __all__ = ["bench"]
@@ -111,8 +112,7 @@ def pull_width(data: Array, err: Array, flags: Array, truth: Any) -> float:
     """Robust width of (rate - truth) / err where neither flags nor truth know a defect or hit."""
     good = (flags == 0) & (truth.dq == 0) & np.isfinite(data) & (err > 0)
     good[truth.jumps["y"], truth.jumps["x"]] = False
-    pull = (data[good] - truth.rate[good]) / err[good]
-    return float(1.4826 * np.median(np.abs(pull - np.median(pull))))
+    return robust_width((data[good] - truth.rate[good]) / err[good])
 
 
 def _detector1() -> Row:

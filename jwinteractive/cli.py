@@ -147,7 +147,7 @@ def _simulate(asked: argparse.Namespace) -> None:
     if asked.size:
         settings["size"] = tuple(asked.size)
     for text in asked.settings:
-        name, _, value = _split(text, "NAME=VALUE")
+        name, value = _split(text, "NAME=VALUE")
         try:
             settings[name] = json.loads(value)
         except json.JSONDecodeError:
@@ -155,17 +155,16 @@ def _simulate(asked: argparse.Namespace) -> None:
     print(simulate(asked.mode, **settings).write(asked.output))
 
 
-def _split(text: str, form: str) -> tuple[str, str, str]:
+def _split(text: str, form: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise ParamError(f"option {text!r}: must have the form {form}")
-    return name, equals, value
+    return name, value
 
 
 def _run(asked: argparse.Namespace) -> int:
-    overrides = {name: path for name, _, path in (_split(t, "TYPE=FILE") for t in asked.ref)}
     report: dict[str, Any] = {"outputs": [], "steps": [], "references": {}}
-    session = _prepare(asked, None, overrides)
+    session = _prepare(asked)
     plans = [session.outputs(asked.output, asked.to, i) for i in range(len(session.exposures))]
     todo = _unfinished(session, plans, asked)
     for i, paths in enumerate(plans):
@@ -184,13 +183,12 @@ def _announce(session: Any, number: int) -> dict[str, str]:
     """Say what was assumed of an exposure and where its references come from; return these."""
     name = session.exposures[number].name
     sources: dict[str, str] = session.sources(number)
-    nominal = [k for k, source in sources.items() if source == "nominal"]
     for note in session.exposures[number].notes:
         _say(f"{name}: {note}")
     _say(f"{name}: " + ", ".join(f"{k} from {v}" for k, v in sources.items()))
     if said := session.crds_said(number):
         _say(f"{name}: CRDS gave no references: {said}")
-    if nominal:
+    if nominal := session.nominal(number):
         _say(
             f"{name}: NOMINAL references ({', '.join(nominal)}): detector averages "
             "stand in for real files; give --refs DIR for calibrated numbers"
@@ -219,14 +217,13 @@ def _reduce(session: Any, number: int, asked: argparse.Namespace) -> dict[str, f
     return dict(made.by_step)
 
 
-def _prepare(asked: argparse.Namespace, store: Any, overrides: dict[str, str]) -> Any:
+def _prepare(asked: argparse.Namespace) -> Any:
     """Open the session with all options applied, before anything long starts."""
-    refs = getattr(asked, "refs", None)
-    session = jwinteractive.open(asked.files, asked.recipe, refs, store)
-    for reftype, path in overrides.items():
-        session.use(reftype, path)
+    session = jwinteractive.open(asked.files, asked.recipe, asked.refs)
+    for text in asked.ref:
+        session.use(*_split(text, "TYPE=FILE"))
     for text in asked.set:
-        name, _, value = _split(text, "STEP.PARAM=VALUE")
+        name, value = _split(text, "STEP.PARAM=VALUE")
         step, dot, param = name.partition(".")
         if not dot:
             raise ParamError(f"option {text!r}: must have the form STEP.PARAM=VALUE")
@@ -295,7 +292,7 @@ class _ProgressBar:
         self._task = self._bar.add_task("", left="")
 
         def show(p: Any) -> None:
-            left = "" if p.left is None else f"{p.left:.0f} s left"
+            left = f"{p.left:.0f} s left"
             self._bar.update(
                 self._task, description=p.name, completed=p.done, total=p.total, left=left
             )

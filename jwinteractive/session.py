@@ -193,7 +193,7 @@ class Session:
 
     def stale(self, to: str | None = None, exposure: int | None = None) -> list[str]:
         """Names of the steps whose result, with the present parameters, was never computed."""
-        running = [p for p in self.plan(to, exposure) if not p.skipped]
+        running = self._running(to, exposure)
         return [
             p.step.name for p in running if p.key not in self._passed and p.key not in self.store
         ]
@@ -249,7 +249,7 @@ class Session:
         The result before it is kept, so that the next rerun is only this step.
         """
         self.set(name, **params)
-        steps = [p.step.name for p in self.plan(name) if not p.skipped]
+        steps = [p.step.name for p in self._running(name, None)]
         if name not in steps:
             (why,) = (p.skipped for p in self.plan(name) if p.step.name == name)
             raise RecipeError(f"{name} does not run here: {why}")
@@ -273,7 +273,7 @@ class Session:
         self._cancel.clear()
         began = time.perf_counter()
         file = self._file(exposure)
-        plan = [p for p in self.plan(to, exposure) if not p.skipped]
+        plan = self._running(to, exposure)
         if not plan:
             return Result("input", file.key, file.product, 0.0, {}, cached=True)
         last = plan[-1]
@@ -305,7 +305,7 @@ class Session:
 
     def preview(self, box: Box, upto: str | None = None, exposure: int | None = None) -> Product:
         """Bring the pixels of a box up to a step: the same numbers as a full run gives them."""
-        plan = [p for p in self.plan(upto, exposure) if not p.skipped]
+        plan = self._running(upto, exposure)
         source, links = self._links(plan, exposure)
         return run_box(source, links, box.clip(source.covers))
 
@@ -322,7 +322,7 @@ class Session:
         if pixel not in file.product.covers:
             ny, nx = file.product.shape
             raise InputError(f"pixel y={y}, x={x}: the frame has y 0 to {ny - 1}, x 0 to {nx - 1}")
-        plan = [p for p in self.plan(None, exposure) if not p.skipped]
+        plan = self._running(None, exposure)
         source, links = self._links(plan, exposure, fresh=True)
         seen = [("input", source.crop(pixel).native())]
         run_box(
@@ -337,7 +337,6 @@ class Session:
         self, plan: list[Planned], exposure: int | None, fresh: bool = False
     ) -> tuple[Product, list[Link]]:
         """Return the nearest kept result before the end of a plan, and the steps from there on."""
-        warm_once()
         file, references = self._file(exposure), self._references(exposure)
         source, first = file.product, 0
         if not fresh:
@@ -347,6 +346,8 @@ class Session:
                     source, first = kept, i + 1
                     break
         links: list[Link] = []
+        if plan[first:]:
+            warm_once()
         for p in plan[first:]:
             link = Link(p.step, p.stage.params, load_references(p, file, references))
             if p.step.measure is not None:
@@ -444,6 +445,10 @@ class Session:
         if not 0 <= number < len(self.exposures):
             raise InputError(f"exposure {number}: the session has 0 to {len(self.exposures) - 1}")
         return self.exposures[number]
+
+    def _running(self, to: str | None, exposure: int | None) -> list[Planned]:
+        """The stages of a plan that are not left out."""
+        return [p for p in self.plan(to, exposure) if not p.skipped]
 
     def _references(self, exposure: int | None) -> References:
         """References as seen from an exposure: with the simulated set beside its file."""
