@@ -6,11 +6,12 @@ full run computes.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses as dc
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from jwinteractive.data import Box, Product
@@ -20,7 +21,7 @@ from jwinteractive.references import Reference
 from jwinteractive.step import Model, Step
 from jwinteractive.store import Draft
 
-__all__ = ["Link", "Progress", "run_box", "stream", "strip_rows"]
+__all__ = ["Link", "Progress", "errors_of", "run_box", "stream", "strip_rows"]
 
 STRIP_BYTES = 8 * 2**20  # of float32 samples: half a core's share of a usual last cache
 FEWEST_ROWS, MOST_ROWS = 8, 128
@@ -43,16 +44,24 @@ class Link:
         StepError
             If the step fails.
         """
-        try:
+        changed = ", ".join(f"{k}={v!r}" for k, v in self.params.changed().items())
+        setting = f" with {changed}" if changed else ""
+        with errors_of(self.step.name, f"{self.step.name}{setting} failed"):
             return self.step(product, self.params, self.references, self.model)
-        except JwinteractiveError:
-            raise
-        except Exception as error:
-            changed = ", ".join(f"{k}={v!r}" for k, v in self.params.changed().items())
-            setting = f" with {changed}" if changed else ""
-            raise StepError(
-                f"{self.step.name}{setting} failed: {type(error).__name__}: {error}"
-            ) from error
+
+
+@contextlib.contextmanager
+def errors_of(step: str, what: str) -> Iterator[None]:
+    """Let errors say which step they are of; any that is not ours becomes a StepError."""
+    try:
+        yield
+    except JwinteractiveError as error:
+        error.step = error.step or step
+        raise
+    except Exception as error:
+        failure = StepError(f"{what}: {type(error).__name__}: {error}")
+        failure.step = step
+        raise failure from error
 
 
 @dc.dataclass(frozen=True)
@@ -103,6 +112,8 @@ def stream(
     links: Sequence[Link],
     open_draft: Callable[[Product, int], Draft],
     *,
+    box: Box | None = None,
+    rows: int = 0,
     name: str = "",
     threads: int = 0,
     report: Callable[[Progress], None] | None = None,
@@ -114,6 +125,10 @@ def stream(
     ----------
     open_draft
         Makes the room for the result from its first strip and the rows of a strip.
+    box
+        Part of the exposure to compute; by default all that the source covers.
+    rows
+        Of a strip; by default as many as fit a core's cache.
     name, report
         Called in the calling thread after each strip.
     threads
@@ -134,8 +149,8 @@ def stream(
         If a step fails.
     """
     began = time.perf_counter()
-    rows = strip_rows(source)
-    strips = list(source.covers.strips(rows))
+    rows = rows or strip_rows(source)
+    strips = list((box or source.covers).strips(rows))
     seconds = dict.fromkeys([link.step.name for link in links], 0.0)
     guard = threading.Lock()
 

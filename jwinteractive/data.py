@@ -161,6 +161,7 @@ class Exposure:
     date: str = ""
     tso: bool = False
     done: tuple[str, ...] = ()  # official steps that the file says it has been through
+    filename: str = ""  # root of the file name, without the suffix of its product
 
 
 @dc.dataclass(frozen=True, kw_only=True)

@@ -34,9 +34,13 @@ __all__ = [
 
 
 class JwinteractiveError(Exception):
-    """Root of every error that this package raises on purpose."""
+    """Root of every error that this package raises on purpose.
+
+    ``step`` names the step it came from, where it came from one.
+    """
 
     exit_code: ClassVar[int] = 1
+    step: str = ""
 
 
 class InputError(JwinteractiveError, ValueError):

@@ -9,9 +9,17 @@ from typing import Any
 import numpy as np
 
 from jwinteractive import dq
-from jwinteractive.data import Array, Product, Ramp, Rate
+from jwinteractive.data import Array, Box, Product, Ramp, Rate, RateInts
 
-__all__ = ["PixelFit", "PixelHistory", "PixelStep", "as_json", "as_text", "pixel_history"]
+__all__ = [
+    "PixelFit",
+    "PixelHistory",
+    "PixelStep",
+    "as_json",
+    "as_text",
+    "mean_pixel",
+    "pixel_history",
+]
 
 _UNUSED = dq.DO_NOT_USE | dq.SATURATED
 
@@ -27,6 +35,7 @@ class PixelStep:
     rate: float | None = None
     err: float | None = None
     rate_per_integration: Array | None = None
+    err_per_integration: Array | None = None
 
 
 @dc.dataclass(frozen=True)
@@ -52,6 +61,58 @@ class PixelHistory:
     times: Array
     steps: tuple[PixelStep, ...]
     fit: PixelFit | None
+
+
+def mean_pixel(product: Product) -> Product:
+    """Return one pixel that stands for all of a product: the mean of the good ones.
+
+    Samples that are saturated or not to be used, and pixels not to be used, do not count; where
+    none is left the value is NaN. A flag is set where more than half of the pixels have it. Errors
+    are those of the mean of independent pixels.
+    """
+    box = product.covers
+    one = Box.around(box.y0, box.x0)
+    changes: dict[str, Any] = {"box": one}
+    if isinstance(product, Ramp):
+        ramp = product.native()
+        bad = (ramp.groupdq & _UNUSED).astype(bool) | ((ramp.pixeldq & dq.DO_NOT_USE) != 0)
+        changes |= {
+            "data": _mean(ramp.data, ~bad),
+            "groupdq": _common(ramp.groupdq),
+            "pixeldq": _common(ramp.pixeldq),
+            "zeroframe": None,
+            "average_dark_current": None,
+            "zero": 0.0,
+        }
+    elif isinstance(product, Rate | RateInts):
+        used = ((product.dq & dq.DO_NOT_USE) == 0) & np.isfinite(product.data)
+        count = np.maximum(used.sum(axis=(-2, -1), keepdims=True), 1)
+        changes |= {"data": _mean(product.data, used), "dq": _common(product.dq)}
+        for name in ("var_poisson", "var_rnoise"):
+            changes[name] = _mean(getattr(product, name), used) / count
+        changes["err"] = np.sqrt(_mean(product.err**2, used) / count)
+        if isinstance(product, Rate) and product.integrations is not None:
+            changes["integrations"] = mean_pixel(product.integrations)
+    return product.replace(**changes)
+
+
+def _mean(values: Array, used: Array) -> Array:
+    """Mean over (y, x) of the values that are used, as float32 [..., 1, 1]; NaN if none is."""
+    total = np.sum(values, axis=(-2, -1), keepdims=True, where=used, dtype=float)
+    count = used.sum(axis=(-2, -1), keepdims=True)
+    mean: Array = np.full(total.shape, np.nan, np.float32)
+    np.divide(total, count, out=mean, where=count > 0, casting="unsafe")
+    return mean
+
+
+def _common(flags: Array) -> Array:
+    """Flags [..., 1, 1] that more than half of the pixels (y, x) have."""
+    found: Array = np.zeros((*flags.shape[:-2], 1, 1), flags.dtype)
+    for bit in range(8 * flags.dtype.itemsize):
+        value = flags.dtype.type(1 << bit)
+        often = np.mean((flags & value) != 0, axis=(-2, -1), keepdims=True) > 0.5
+        found |= often.astype(flags.dtype) * value
+    return found
 
 
 def pixel_history(y: int, x: int, products: Sequence[tuple[str, Product]]) -> PixelHistory:
@@ -85,6 +146,7 @@ def _step(name: str, product: Product) -> PixelStep:
             rate=float(product.data[0, 0]),
             err=float(product.err[0, 0]),
             rate_per_integration=None if ints is None else ints.data[:, 0, 0],
+            err_per_integration=None if ints is None else ints.err[:, 0, 0],
         )
     return PixelStep(name)
 

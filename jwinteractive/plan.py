@@ -15,7 +15,7 @@ from typing import Any
 
 from jwinteractive.data import Exposure, Product
 from jwinteractive.errors import MissingReference, RecipeError
-from jwinteractive.io import open_product
+from jwinteractive.io import open_product, root_name
 from jwinteractive.recipe import Recipe, Stage
 from jwinteractive.references import Found, Reference, References
 from jwinteractive.step import Step, registry
@@ -90,7 +90,9 @@ def open_file(path: Path) -> OpenFile:
     opened = open_product(path)
     stat = path.stat()
     key = _digest(path.name, stat.st_size, stat.st_mtime_ns)
-    return OpenFile(path.absolute(), opened.product, key, opened.notes)
+    exposure = dc.replace(opened.product.exposure, filename=root_name(path))
+    product = opened.product.replace(exposure=exposure)
+    return OpenFile(path.absolute(), product, key, opened.notes)
 
 
 def plan_of(

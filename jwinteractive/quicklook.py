@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from jwinteractive import dq
 from jwinteractive.data import Product
 from jwinteractive.errors import OutputError
-from jwinteractive.views import cut_limits, views_of
+from jwinteractive.views import FLAG_COLOURS, Frame, Shown, cut_limits, product_views
 
 __all__ = ["quicklook"]
 
-_COLOURS = {"DO_NOT_USE": "#d55e00", "SATURATED": "#cc79a7", "JUMP_DET": "#56b4e9"}  # Okabe-Ito
+_DRAWN = ("DO_NOT_USE", "SATURATED", "JUMP_DET")
 
 
 def quicklook(product: Product, path: Path, title: str = "") -> Path:
@@ -28,7 +29,9 @@ def quicklook(product: Product, path: Path, title: str = "") -> Path:
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    frames = views_of(product)
+    shown = Shown(after=product, group=-1)
+    drawn = [view.draw(shown) for view in product_views(type(product))[:2]]
+    frames = [f for f in drawn if isinstance(f, Frame)]
     figure = Figure(figsize=(6 * len(frames), 5.6), layout="constrained")
     FigureCanvasAgg(figure)
     for axes, frame in zip(np.atleast_1d(figure.subplots(1, len(frames))), frames, strict=True):
@@ -47,17 +50,18 @@ def quicklook(product: Product, path: Path, title: str = "") -> Path:
             list(np.arcsinh((ticks - low) / (high - low) * 10)), labels=[f"{t:.3g}" for t in ticks]
         )
         marks = []
-        for overlay in frame.overlays:
-            plane = np.where(overlay.mask, 1.0, np.nan)
+        for name in _DRAWN if frame.dq is not None else ():
+            colour = FLAG_COLOURS[name]
+            mask = (frame.dq & dq.BITS[name]) != 0
+            plane = np.where(mask, 1.0, np.nan)
             axes.imshow(
                 plane,
                 origin="lower",
-                cmap=ListedColormap([_COLOURS[overlay.name]]),
+                cmap=ListedColormap([colour]),
                 alpha=0.6,
                 interpolation="nearest",
             )
-            count = int(overlay.mask.sum())
-            marks.append(Patch(color=_COLOURS[overlay.name], label=f"{overlay.name} {count}"))
+            marks.append(Patch(color=colour, label=f"{name} {int(mask.sum())}"))
         if marks:
             axes.legend(handles=marks, loc="lower center", ncol=3, fontsize=7, framealpha=0.9)
         axes.set(title=frame.title, xlabel="x (pixel)", ylabel="y (pixel)")

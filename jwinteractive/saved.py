@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses as dc
+import hashlib
+import io
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jwinteractive.errors import InputError, OutputError
+from jwinteractive.errors import InputError, JwinteractiveError, OutputError
+from jwinteractive.journal import Attempt, Entry
+from jwinteractive.look import Look
 from jwinteractive.recipe import Recipe
 from jwinteractive.references import References
 
@@ -19,20 +25,29 @@ __all__ = ["SESSION_FILE", "STORE_FOLDER", "Saved", "read_session", "write_sessi
 SESSION_FILE = "session.toml"
 STORE_FOLDER = "store"
 _RECIPE_FILE = "recipe.toml"
+_FIRST_RECIPE_FILE = "opened-with.toml"
+_DIARY_FILE = "diary.json"  # look, journal and history
 
 
 @dc.dataclass(frozen=True)
 class Saved:
     """What a session folder holds beside its results.
 
-    ``passed`` are the keys that finished runs went through.
+    ``passed`` are the keys that finished runs went through; ``lost`` says what of the diary (look,
+    journal, history, pinned) could not be read.
     """
 
     paths: tuple[Path, ...]
     active: int
     recipe: Recipe
+    opened_with: Recipe
     references: References
     passed: frozenset[str]
+    look: Look = dc.field(default_factory=Look)
+    journal: tuple[Entry, ...] = ()
+    history: tuple[Attempt, ...] = ()
+    pinned: Attempt | None = None
+    lost: str = ""
 
 
 def write_session(folder: Path, saved: Saved) -> None:
@@ -52,12 +67,44 @@ def write_session(folder: Path, saved: Saved) -> None:
     try:
         for reftype, value in found.overrides.items():
             lines += [f"{reftype} = {json.dumps(_override(folder, reftype, value))}"]
-        (folder / _RECIPE_FILE).write_text(saved.recipe.to_toml())
-        (folder / SESSION_FILE).write_text("\n".join(lines) + "\n")
+        _write(folder / _FIRST_RECIPE_FILE, saved.opened_with.to_toml())
+        _write(folder / _DIARY_FILE, json.dumps(_diary(folder, saved)))
+        _write(folder / _RECIPE_FILE, saved.recipe.to_toml())
+        _write(folder / SESSION_FILE, "\n".join(lines) + "\n")
     except OutputError:
         raise
     except OSError as error:
         raise OutputError(f"session {folder}: cannot be written ({error.strerror})") from None
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    """Write a file that is there whole or not at all."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_bytes(content if isinstance(content, bytes) else content.encode())
+    new.replace(path)
+
+
+def _diary(folder: Path, saved: Saved) -> dict[str, Any]:
+    def attempt(a: Attempt) -> dict[str, Any]:
+        mine = a.settings.references
+        overrides = {k: _override(folder, k, v) for k, v in mine.overrides.items()}
+        return {**a.as_dict(), "references": _name(mine.folder), "overrides": overrides}
+
+    def known(a: Attempt | None) -> bool:
+        """Whether its references have a form on disk: only the present ones must have."""
+        overrides = a.settings.references.overrides if a is not None else {}
+        return all(isinstance(v, str | Path | np.ndarray) for v in overrides.values())
+
+    return {
+        "look": saved.look.as_dict(),
+        "journal": [dc.asdict(e) for e in saved.journal],
+        "history": [attempt(a) for a in saved.history if known(a)],
+        "pinned": attempt(saved.pinned) if saved.pinned and known(saved.pinned) else None,
+    }
+
+
+def _name(path: Path | None) -> str | None:
+    return None if path is None else str(path.absolute())
 
 
 def _override(folder: Path, reftype: str, value: Any) -> str:
@@ -69,35 +116,91 @@ def _override(folder: Path, reftype: str, value: Any) -> str:
             f"override of {reftype}: a {type(value).__name__} has no file; "
             "give the file or the array instead"
         )
-    np.save(folder / f"override-{reftype}.npy", value, allow_pickle=False)
-    return f"override-{reftype}.npy"
+    content = io.BytesIO()
+    np.save(content, value, allow_pickle=False)
+    digest = hashlib.blake2b(content.getvalue(), digest_size=8).hexdigest()
+    name = f"override-{reftype}-{digest}.npy"
+    if not (folder / name).exists():
+        _write(folder / name, content.getvalue())
+    return name
 
 
 def read_session(folder: Path) -> Saved:
-    """Read a session folder.
+    """Read a session folder; one whose diary is lost has its results all the same.
 
     Raises
     ------
     InputError
-        If it is none, or damaged.
-    RecipeError, ParamError
-        If its recipe is of no use any more.
+        If it is none, or damaged, or its recipe is of no use any more.
+    MissingReference
+        If the folder of its references is gone.
     """
     try:
         table = tomllib.loads((folder / SESSION_FILE).read_text())
         recipe = Recipe.from_toml((folder / _RECIPE_FILE).read_text())
+        first = _first_recipe(folder) or recipe
         paths = tuple(Path(p) for p in table["exposures"])
-        overrides = {
-            k: np.load(folder / v, allow_pickle=False) if v.endswith(".npy") else v
-            for k, v in table["overrides"].items()
-        }
         active = min(max(int(table["active"]), 0), len(paths) - 1)
         passed = frozenset(table["passed"])
-    except (OSError, tomllib.TOMLDecodeError, KeyError, ValueError) as error:
+        given = table.get("references"), table["overrides"]
+        references = _references(folder, *given)
+    except (OSError, EOFError, KeyError, TypeError, ValueError) as error:
         if not isinstance(error, InputError):
             what = f"{type(error).__name__}: {error}".partition("\n")[0]
             raise InputError(
                 f"{folder}: is no session folder ({what}); give one that Session.save made"
             ) from None
         raise
-    return Saved(paths, active, recipe, References(table.get("references"), overrides), passed)
+    saved = Saved(paths, active, recipe, first, references, passed)
+    try:
+        diary = json.loads((folder / _DIARY_FILE).read_text())
+        return _with_diary(saved, folder, diary, given)
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"{type(error).__name__}: {error}".partition("\n")[0]
+        lost = f"{folder / _DIARY_FILE}: cannot be read ({what}); journal and history begin anew"
+        return dc.replace(saved, lost=lost)
+
+
+def _first_recipe(folder: Path) -> Recipe | None:
+    """The recipe that the session began with, if it is of use still."""
+    with contextlib.suppress(OSError, ValueError):
+        return Recipe.from_toml((folder / _FIRST_RECIPE_FILE).read_text())
+    return None
+
+
+def _with_diary(
+    saved: Saved, folder: Path, diary: Mapping[str, Any], given: tuple[Any, ...]
+) -> Saved:
+    """Add look, journal and history; runs that are of no use any more are left out."""
+    known = [(given, saved.references)]  # what is the same is one object again
+
+    def attempt(values: Mapping[str, Any]) -> Attempt | None:
+        rest = dict(values)
+        mine = rest.pop("references"), rest.pop("overrides")
+        try:
+            found = next((r for g, r in known if g == mine), None) or _references(folder, *mine)
+            known.append((mine, found))
+            return Attempt.from_dict(rest, found)
+        except (JwinteractiveError, OSError, EOFError, KeyError, TypeError, ValueError):
+            return None
+
+    history = [attempt(a) for a in diary["history"]]
+    gone = history.count(None)
+    return dc.replace(
+        saved,
+        look=Look.from_dict(diary["look"]),
+        journal=tuple(Entry(e["when"], e["kind"], e["text"]) for e in diary["journal"]),
+        history=tuple(a for a in history if a is not None),
+        pinned=attempt(diary["pinned"]) if diary["pinned"] else None,
+        lost=f"{gone} earlier runs cannot be brought back: their references or steps are gone"
+        if gone
+        else "",
+    )
+
+
+def _references(folder: Path, searched: str | None, overrides: Mapping[str, str]) -> References:
+    found = {
+        k: np.load(folder / v, allow_pickle=False) if v.endswith(".npy") else v
+        for k, v in overrides.items()
+    }
+    return References(searched, found)

@@ -5,28 +5,32 @@ What is kept of a run: docs/decisions/0002-only-asked-for-results-are-kept.md.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses as dc
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from psygnal import Signal
 
-from jwinteractive.chain import Link, Progress, run_box, stream
+from jwinteractive.chain import Progress, run_box
 from jwinteractive.data import Box, Product
-from jwinteractive.errors import InputError, RecipeError
+from jwinteractive.errors import InputError, JwinteractiveError, RecipeError
 from jwinteractive.io import Provenance, check_writable
-from jwinteractive.pixel import PixelHistory, pixel_history
+from jwinteractive.journal import Attempt, Entry, Kind, Settings, State, words
+from jwinteractive.look import Look
+from jwinteractive.params import fields_of
+from jwinteractive.pixel import PixelHistory, mean_pixel, pixel_history
 from jwinteractive.plan import OpenFile, Planned, load_references, open_file, plan_of
 from jwinteractive.products import output_paths, provenance_of, write_products
 from jwinteractive.recipe import Recipe
+from jwinteractive.reduction import Boxes, Glance, Measured, Reduction
 from jwinteractive.references import Found, References
 from jwinteractive.saved import SESSION_FILE, STORE_FOLDER, Saved, read_session, write_session
-from jwinteractive.step import Model, Whole, registry
+from jwinteractive.step import registry
 from jwinteractive.store import Store
-from jwinteractive.warm import warm_once
 
 __all__ = ["Result", "Session", "open_session"]
 
@@ -94,15 +98,28 @@ class Session:
     ----------
     exposures
         The open files; ``active`` is the number of the one under the user's eyes.
-    recipe
+    recipe, references
         What is run; change it by `set`, `enable` and `use`, so that it can be undone.
-    changed, done, progress
-        Signals: the name of an edited step, a `Result`, a `chain.Progress`.
+    opened_with
+        The recipe that the session began with.
+    look
+        What is under the user's eyes; change it by `see`.
+    journal, history
+        What was done, in words, and the runs that ended well.
+    pinned
+        The settings and step that others are compared with, or None.
+    folder
+        Where the session was opened from or saved last.
+    changed, done, progress, looked, noted
+        Signals: the name of an edited step, a `Result`, a `chain.Progress`, the `Look`, a line of
+        the journal. They are sent on the thread of whoever acts.
     """
 
     changed = Signal(str)
     done = Signal(Result)
     progress = Signal(Progress)
+    looked = Signal(Look)
+    noted = Signal(Entry)
 
     def __init__(
         self,
@@ -116,12 +133,58 @@ class Session:
         self.references = references if references is not None else References()
         self.store = store if store is not None else Store()
         self.active = 0
+        self.opened_with = recipe
+        self.look = Look()
+        self.journal: tuple[Entry, ...] = ()
+        self.history: tuple[Attempt, ...] = ()
+        self.pinned: Attempt | None = None
+        self.folder: Path | None = None
         self._passed: set[str] = set()  # keys that a finished run went through
-        self._undo: list[tuple[Recipe, References]] = []
-        self._redo: list[tuple[Recipe, References]] = []
+        self._failed: dict[str, str] = {}  # why, by the key that was to be computed
+        self._seconds: dict[str, float] = {}  # of the last run, by step
+        self._working: frozenset[str] = frozenset()
+        self._undo: list[Settings] = []
+        self._redo: list[Settings] = []
+        self._turning: tuple[str, ...] = ()  # knob that is being turned: one edit until it rests
+        self._boxes: dict[int, Boxes] = {}
+        self._models: dict[int, dict[str, Measured]] = {}
         self._beside: dict[int, tuple[References, References]] = {}
         self._lock = threading.RLock()
         self._cancel = threading.Event()
+
+    @property
+    def settings(self) -> Settings:
+        """The present recipe and references."""
+        return Settings(self.recipe, self.references)
+
+    # -- what to look at ----------------------------------------------------------------------
+
+    def see(self, **changes: Any) -> None:
+        """Look at something else; see `look.Look`.
+
+        Raises
+        ------
+        ParamError
+            For an unknown name or a value that is not allowed.
+        """
+        look = self.look.replace(**changes)
+        if look != self.look:
+            self.look = look
+            self.looked.emit(look)
+
+    def activate(self, exposure: int) -> None:
+        """Look at another exposure."""
+        self._file(exposure)
+        if exposure != self.active:
+            self.active = exposure
+            self.looked.emit(self.look)
+
+    def note(self, kind: Kind, text: str) -> None:
+        """Write a line into the journal."""
+        entry = Entry(time.time(), kind, text)
+        with self._lock:
+            self.journal += (entry,)
+        self.noted.emit(entry)
 
     # -- what to do ---------------------------------------------------------------------------
 
@@ -134,6 +197,40 @@ class Session:
             For an unknown name or a value that is not allowed; nothing changes then.
         """
         self._edit(name, self.recipe.with_params(name, **changes), self.references)
+
+    def turn(self, name: str, **changes: Any) -> None:
+        """Change parameters of one step while their knob moves: one edit until `rest`.
+
+        Raises
+        ------
+        ParamError, RecipeError
+            For an unknown name or a value that is not allowed; nothing changes then.
+        """
+        recipe = self.recipe.with_params(name, **changes)
+        knob = (name, *sorted(changes))
+        if self._turning != knob:
+            self.rest()
+            if recipe == self.recipe:
+                return
+            with self._lock:
+                self._undo.append(self.settings)
+                self._redo.clear()
+                self._turning = knob
+        if recipe != self.recipe:
+            self.recipe = recipe
+            self.changed.emit(name)
+
+    def rest(self) -> None:
+        """End the turning of a knob: what it did becomes one edit and one line of the journal."""
+        with self._lock:
+            if not self._turning:
+                return
+            self._turning = ()
+            text = words(self._undo[-1], self.settings)
+            if not text:
+                self._undo.pop()
+        if text:
+            self.note("edit", text)
 
     def enable(self, name: str, enabled: bool = True) -> None:
         """Switch a step on or off."""
@@ -149,36 +246,100 @@ class Session:
             )
         self._edit(reftype, self.recipe, self.references.with_override(reftype, value))
 
-    def _edit(self, name: str, recipe: Recipe, references: References) -> None:
+    def restore(self, number: int) -> None:
+        """Bring back the settings of a run of the history.
+
+        Raises
+        ------
+        InputError
+            If there is no such run.
+        """
+        attempt = self._attempt(number)
+        settings = attempt.settings
+        self._edit("", settings.recipe, settings.references, f"run {number} brought back: ")
+
+    def _attempt(self, number: int) -> Attempt:
+        for attempt in self.history:
+            if attempt.number == number:
+                return attempt
+        known = ", ".join(str(a.number) for a in self.history) or "none yet"
+        raise InputError(f"run {number}: there is no such run; choose from {known}")
+
+    def _edit(self, name: str, recipe: Recipe, references: References, why: str = "") -> None:
+        self.rest()
         with self._lock:
             if recipe == self.recipe and references is self.references:
                 return
-            self._undo.append((self.recipe, self.references))
-            self._redo.clear()
+            before = self.settings
+            text = words(before, Settings(recipe, references))
+            if text:
+                self._undo.append(before)
+                self._redo.clear()
+            # without words too: a file that is named again may have changed
             self.recipe, self.references = recipe, references
+        if text:
+            self.note("edit", why + text)
         self.changed.emit(name)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an edit to take back."""
+        return bool(self._undo)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is something to do again."""
+        return bool(self._redo)
 
     def undo(self) -> bool:
         """Take back the last edit; False if there is none."""
-        return self._step_back(self._undo, self._redo)
+        return self._step_back(self._undo, self._redo, "undone: ")
 
     def redo(self) -> bool:
         """Do again what was taken back; False if there is nothing."""
-        return self._step_back(self._redo, self._undo)
+        return self._step_back(self._redo, self._undo, "done again: ")
 
-    def _step_back(self, source: list[Any], target: list[Any]) -> bool:
+    def _step_back(self, source: list[Settings], target: list[Settings], why: str) -> bool:
+        self.rest()
         with self._lock:
             if not source:
                 return False
-            target.append((self.recipe, self.references))
-            self.recipe, self.references = source.pop()
+            before = self.settings
+            target.append(before)
+            settings = source.pop()
+            self.recipe, self.references = settings.recipe, settings.references
+        self.note("edit", why + words(before, settings))
         self.changed.emit("")
         return True
 
+    def pin(self, number: int | None = None) -> Attempt:
+        """Keep the present settings and step, or those of a run, to compare others with."""
+        if number is not None:
+            self.pinned = self._attempt(number)
+        else:
+            step = self.look.shown or self.look.step or self._last(None)
+            key = {p.step.name: p.key for p in self.plan()}.get(step, "")
+            now = time.time()
+            self.pinned = Attempt(0, step, self.active, self.settings, key, 0.0, now)
+        self.looked.emit(self.look)
+        return self.pinned
+
+    def unpin(self) -> None:
+        """Compare with nothing."""
+        self.pinned = None
+        self.looked.emit(self.look)
+
     # -- what would happen --------------------------------------------------------------------
 
-    def plan(self, to: str | None = None, exposure: int | None = None) -> tuple[Planned, ...]:
+    def plan(
+        self,
+        to: str | None = None,
+        exposure: int | None = None,
+        settings: Settings | None = None,
+    ) -> tuple[Planned, ...]:
         """List the stages up to ``to`` with the key of each result; touches no arrays.
+
+        ``settings`` are the present ones if none are given.
 
         Raises
         ------
@@ -189,14 +350,56 @@ class Session:
         """
         if to == "input":
             return ()
-        return plan_of(self._file(exposure), self.recipe, self._references(exposure), to)
+        recipe = self.recipe if settings is None else settings.recipe
+        references = self._references(exposure, settings)
+        return plan_of(self._file(exposure), recipe, references, to)
+
+    def states(self, exposure: int | None = None) -> tuple[State, ...]:
+        """How each step of the recipe stands.
+
+        Raises
+        ------
+        RecipeError, MissingReference
+            As for `plan`.
+        """
+        return tuple(self._state(p) for p in self.plan(exposure=exposure))
+
+    def _state(self, p: Planned) -> State:
+        name, seconds = p.step.name, self._seconds.get(p.step.name)
+        edited = tuple(
+            f.name for f in fields_of(p.step.params) if self.origin(name, f.name) == "you"
+        )
+        if p.skipped:
+            return State(name, "skipped", p.skipped, None, edited)
+        if p.key in self._working:
+            return State(name, "running", "", seconds, edited)
+        if p.key in self._failed:
+            return State(name, "failed", self._failed[p.key], seconds, edited)
+        fresh = p.key in self._passed or p.key in self.store
+        return State(name, "fresh" if fresh else "stale", "", seconds, edited)
+
+    def is_kept(self, upto: str | None = None, exposure: int | None = None) -> bool:
+        """Whether the finished result of a step, with the present settings, is at hand."""
+        plan = self._running(upto, exposure)
+        return not plan or plan[-1].key in self.store
+
+    def origin(self, step: str, field: str) -> str:
+        """Where a parameter's value comes from: "default", "recipe" or "you".
+
+        Raises
+        ------
+        RecipeError
+            If the recipe has no such step.
+        """
+        value = getattr(self.recipe[step].params, field)
+        if step in self.opened_with and value == getattr(self.opened_with[step].params, field):
+            default = next(f.default for f in fields_of(registry[step].params) if f.name == field)
+            return "default" if value == default else "recipe"
+        return "you"
 
     def stale(self, to: str | None = None, exposure: int | None = None) -> list[str]:
         """Names of the steps whose result, with the present parameters, was never computed."""
-        running = self._running(to, exposure)
-        return [
-            p.step.name for p in running if p.key not in self._passed and p.key not in self.store
-        ]
+        return [p.step.name for p in self._running(to, exposure) if self._is_stale(p)]
 
     def sources(self, exposure: int | None = None) -> dict[str, str]:
         """Where each reference of the plan comes from, by reference type."""
@@ -249,6 +452,7 @@ class Session:
         The result before it is kept, so that the next rerun is only this step.
         """
         self.set(name, **params)
+        self._failed.clear()
         steps = [p.step.name for p in self._running(name, None)]
         if name not in steps:
             (why,) = (p.skipped for p in self.plan(name) if p.step.name == name)
@@ -271,9 +475,12 @@ class Session:
     ) -> Result:
         """Like `run`, with the seconds it took and whether it was kept from before."""
         self._cancel.clear()
+        self.rest()
         began = time.perf_counter()
+        # knobs may turn, and another exposure be looked at, while this runs
+        exposure, settings = self._number(exposure), self.settings
         file = self._file(exposure)
-        plan = self._running(to, exposure)
+        plan = self._running(to, exposure, settings)
         if not plan:
             return Result("input", file.key, file.product, 0.0, {}, cached=True)
         last = plan[-1]
@@ -281,88 +488,151 @@ class Session:
         if isinstance(kept, Product):
             made = Result(last.step.name, last.key, kept, time.perf_counter() - began, {}, True)
         else:
-            source, links = self._links(plan, exposure)
 
             def tell(progress: Progress) -> None:
                 self.progress.emit(progress)
                 if report is not None:
                     report(progress)
 
-            product, by_step = stream(
-                source,
-                links,
-                lambda sample, rows: self.store.draft(last.key, sample, source.covers, rows),
-                name=file.name,
-                threads=threads,
-                report=tell,
-                cancel=self._cancel,
-            )
+            self._working = frozenset(p.key for p in plan if self._is_stale(p))
+            try:
+                with self._failures_of(plan):
+                    product, by_step = self._reduction(exposure).run(
+                        plan, threads, tell, self._cancel
+                    )
+            finally:
+                self._working = frozenset()
             spent = time.perf_counter() - began
             made = Result(last.step.name, last.key, product, spent, by_step, False)
+            self._seconds.update(by_step)
         self._passed.update(p.key for p in plan)
+        self._remember(made, exposure, settings)
         self.done.emit(made)
         return made
 
+    def _is_stale(self, p: Planned) -> bool:
+        return p.key not in self._passed and p.key not in self.store
+
+    @contextlib.contextmanager
+    def _failures_of(self, plan: Iterable[Planned]) -> Iterator[None]:
+        """Remember which step of a plan failed, for as long as its settings stay."""
+        plan = list(plan)
+        try:
+            yield
+        except JwinteractiveError as error:
+            self._failed |= {p.key: str(error) for p in plan if p.step.name == error.step}
+            raise
+        for p in plan:
+            self._failed.pop(p.key, None)
+
+    def _remember(self, made: Result, exposure: int, settings: Settings) -> None:
+        """Add a run to the history, unless it repeats the last one."""
+        with self._lock:
+            if self.history and self.history[-1].key == made.key:
+                return
+            number = 1 + max((a.number for a in self.history), default=0)
+            now = time.time()
+            self.history += (
+                Attempt(number, made.step, exposure, settings, made.key, made.seconds, now),
+            )
+        took = "nothing to compute" if made.cached else f"{made.seconds:.2g} s"
+        name = self.exposures[exposure].name
+        self.note("run", f"run {number}: {name} up to {made.step}, {took}")
+
     def preview(self, box: Box, upto: str | None = None, exposure: int | None = None) -> Product:
         """Bring the pixels of a box up to a step: the same numbers as a full run gives them."""
-        plan = self._running(upto, exposure)
-        source, links = self._links(plan, exposure)
-        return run_box(source, links, box.clip(source.covers))
+        return self.glance(box, upto, exposure=exposure).product.native()
 
-    def inspect(self, y: int, x: int, exposure: int | None = None) -> PixelHistory:
+    def glance(
+        self,
+        box: Box,
+        upto: str | None = None,
+        *,
+        knob: str = "",
+        before: bool = False,
+        hold: bool = False,
+        settings: Settings | None = None,
+        cancel: threading.Event | None = None,
+        exposure: int | None = None,
+    ) -> Glance:
+        """Return what a screen needs of a box at once; see `reduction.Reduction.glance`.
+
+        ``settings`` other than the present ones show what a pinned run looks like here.
+
+        Raises
+        ------
+        Cancelled, StepError, MissingReference, RecipeError
+            One line each.
+        """
+        exposure = self._number(exposure)
+        plan = self._running(upto, exposure, settings)
+        reduction = self._reduction(exposure, settings)
+        box = box.clip(reduction.file.product.covers)
+        with self._failures_of(plan):
+            return reduction.glance(plan, box, knob, before, hold, cancel)
+
+    def inspect(
+        self,
+        y: int,
+        x: int,
+        exposure: int | None = None,
+        *,
+        hold: bool = False,
+        settings: Settings | None = None,
+    ) -> PixelHistory:
         """Follow one pixel through every step: groups, flags, fit and residuals.
+
+        ``hold`` and ``settings`` as for `glance`.
 
         Raises
         ------
         InputError
             If the pixel is not in the frame.
         """
-        file = self._file(exposure)
+        covers = self._file(exposure).product.covers
         pixel = Box.around(y, x)
-        if pixel not in file.product.covers:
-            ny, nx = file.product.shape
+        if pixel not in covers:
+            ny, nx = covers.shape
             raise InputError(f"pixel y={y}, x={x}: the frame has y 0 to {ny - 1}, x 0 to {nx - 1}")
-        plan = self._running(None, exposure)
-        source, links = self._links(plan, exposure, fresh=True)
-        seen = [("input", source.crop(pixel).native())]
+        return self.inspect_box(pixel, exposure, hold=hold, settings=settings)
+
+    def inspect_box(
+        self,
+        box: Box,
+        exposure: int | None = None,
+        *,
+        hold: bool = False,
+        settings: Settings | None = None,
+    ) -> PixelHistory:
+        """Follow the mean of the good pixels of a box through every step; see `inspect`.
+
+        Raises
+        ------
+        InputError
+            If the box does not lie in the frame.
+        """
+        exposure = self._number(exposure)
+        plan = self._running(None, exposure, settings)
+        source, links, _ = self._reduction(exposure, settings).links(plan, fresh=True, hold=hold)
+        seen = [("input", source.crop(box).native())]
         run_box(
             source,
             links,
-            pixel,
-            lambda link, product, _: seen.append((link.step.name, product.crop(pixel))),
+            box,
+            lambda link, product, _: seen.append((link.step.name, product.crop(box))),
         )
-        return pixel_history(y, x, seen)
+        if box.shape != (1, 1):
+            seen = [(name, mean_pixel(product)) for name, product in seen]
+        return pixel_history(box.y0, box.x0, seen)
 
-    def _links(
-        self, plan: list[Planned], exposure: int | None, fresh: bool = False
-    ) -> tuple[Product, list[Link]]:
-        """Return the nearest kept result before the end of a plan, and the steps from there on."""
-        file, references = self._file(exposure), self._references(exposure)
-        source, first = file.product, 0
-        if not fresh:
-            for i in range(len(plan) - 1, -1, -1):
-                kept = self.store.get(plan[i].key)
-                if isinstance(kept, Product):
-                    source, first = kept, i + 1
-                    break
-        links: list[Link] = []
-        if plan[first:]:
-            warm_once()
-        for p in plan[first:]:
-            link = Link(p.step, p.stage.params, load_references(p, file, references))
-            if p.step.measure is not None:
-                link = dc.replace(link, model=self._model(p, link, source, links))
-            links.append(link)
-        return source, links
-
-    def _model(self, p: Planned, link: Link, source: Product, before: list[Link]) -> Model:
-        model = self.store.get(p.model_key)
-        if not isinstance(model, Model):
-            before = list(before)
-            whole = Whole(source.exposure, source.covers, lambda box: run_box(source, before, box))
-            model = p.step.learn(whole, p.stage.params, link.references)
-            self.store.put(p.model_key, model)
-        return model
+    def _reduction(self, exposure: int | None, settings: Settings | None = None) -> Reduction:
+        number = self._number(exposure)
+        with self._lock:
+            boxes = self._boxes.setdefault(number, Boxes())
+            # a pinned run has measurements of its own; they must not pass for the present ones
+            models = {} if settings is not None else self._models.setdefault(number, {})
+        references = self._references(exposure, settings)
+        return Reduction(self._file(exposure), references, self.store, boxes, models)
 
     # -- taking it home -----------------------------------------------------------------------
 
@@ -400,11 +670,15 @@ class Session:
         InputError
             If the exposure gives no rate in any pixel.
         """
+        exposure = self._number(exposure)
         paths = self.outputs(folder, to, exposure)
         check_writable(paths, overwrite)
+        provenance = self.provenance(to, exposure)  # now: knobs may turn while it runs
         product = self.run(to, exposure)
-        provenance = self.provenance(to, exposure)
-        return write_products(product, paths, provenance, self._file(exposure).name, overwrite)
+        name = self._file(exposure).name
+        written = write_products(product, paths, provenance, name, overwrite)
+        self.note("save", f"written: {', '.join(str(p) for p in written)}")
+        return written
 
     def save(self, folder: str | Path) -> Path:
         """Save the session, its recipe and its results in a folder that `open` takes.
@@ -415,15 +689,44 @@ class Session:
             If the folder cannot be written.
         """
         folder = Path(folder)
+        self.rest()
         self.store.copy_to(Store(folder / STORE_FOLDER))
-        paths = tuple(file.path for file in self.exposures)
-        passed = frozenset(self._passed)
-        write_session(folder, Saved(paths, self.active, self.recipe, self.references, passed))
+        self.keep(folder)
+        self.note("save", f"session saved in {folder}")
         return folder
+
+    def keep(self, folder: str | Path | None = None) -> None:
+        """Write all but the results into the session's folder: cheap enough for every change.
+
+        Raises
+        ------
+        OutputError
+            If the folder cannot be written.
+        InputError
+            If the session has no folder yet.
+        """
+        if folder is None and self.folder is None:
+            raise InputError("the session has no folder yet: give one to Session.save")
+        self.folder = Path(folder) if folder is not None else self.folder
+        assert self.folder is not None
+        with self._lock:
+            saved = Saved(
+                paths=tuple(file.path for file in self.exposures),
+                active=self.active,
+                recipe=self.recipe,
+                opened_with=self.opened_with,
+                references=self.references,
+                passed=frozenset(self._passed),
+                look=self.look,
+                journal=self.journal,
+                history=self.history,
+                pinned=self.pinned,
+            )
+        write_session(self.folder, saved)
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:
-        """Open a saved session; its results are there at once.
+        """Open a saved session; its results, history and look are there at once.
 
         Raises
         ------
@@ -434,25 +737,41 @@ class Session:
         saved = read_session(folder)
         files = [open_file(p) for p in saved.paths]
         session = cls(files, saved.recipe, saved.references, Store(folder / STORE_FOLDER))
-        session.active = saved.active
+        session.active, session.opened_with = saved.active, saved.opened_with
+        session.look, session.journal = saved.look, saved.journal
+        session.history, session.pinned = saved.history, saved.pinned
+        session.folder = folder
         session._passed = set(saved.passed)
+        if saved.lost:
+            session.note("warning", saved.lost)
         return session
 
     # -- looking things up ----------------------------------------------------------------------
 
+    def _number(self, exposure: int | None) -> int:
+        return self.active if exposure is None else exposure
+
     def _file(self, exposure: int | None) -> OpenFile:
-        number = self.active if exposure is None else exposure
+        number = self._number(exposure)
         if not 0 <= number < len(self.exposures):
             raise InputError(f"exposure {number}: the session has 0 to {len(self.exposures) - 1}")
         return self.exposures[number]
 
-    def _running(self, to: str | None, exposure: int | None) -> list[Planned]:
+    def _running(
+        self, to: str | None, exposure: int | None, settings: Settings | None = None
+    ) -> list[Planned]:
         """The stages of a plan that are not left out."""
-        return [p for p in self.plan(to, exposure) if not p.skipped]
+        return [p for p in self.plan(to, exposure, settings) if not p.skipped]
 
-    def _references(self, exposure: int | None) -> References:
+    def _last(self, exposure: int | None) -> str:
+        """Name of the last step that runs."""
+        return self._running(None, exposure)[-1].step.name
+
+    def _references(self, exposure: int | None, settings: Settings | None = None) -> References:
         """References as seen from an exposure: with the simulated set beside its file."""
-        number = self.active if exposure is None else exposure
+        number = self._number(exposure)
+        if settings is not None and settings.references is not self.references:
+            return settings.references.beside_of(self._file(number).simulated_references)
         with self._lock:
             seen = self._beside.get(number)
             if seen is None or seen[0] is not self.references:

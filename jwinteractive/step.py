@@ -31,6 +31,7 @@ from jwinteractive.data import Array, Box, Exposure, Product
 from jwinteractive.errors import RecipeError, suggestion
 from jwinteractive.params import Params, fields_of
 from jwinteractive.references import Reference
+from jwinteractive.views import View, change_views, product_views
 
 __all__ = ["Model", "Need", "Registry", "Step", "Whole", "only_for", "registry", "step"]
 
@@ -96,6 +97,16 @@ class Step:
     measure: Callable[..., Model] | None
     model: type[Model] | None
     skips: Callable[[Exposure, Any], str]
+    own_views: tuple[View, ...] = ()
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """All there is to see of the step: its result, what it changed, its own views."""
+        return (
+            *product_views(self.gives),
+            *change_views(self.takes, self.gives),
+            *self.own_views,
+        )
 
     def __call__(
         self,
@@ -218,6 +229,7 @@ def step(
     measure: Callable[..., Model] | None = None,
     skips: Callable[[Exposure, Any], str] = _never,
     cal_step: str = "",
+    views: tuple[View, ...] = (),
 ) -> Callable[[F], F]:
     """Register a function as a calibration step.
 
@@ -238,6 +250,8 @@ def step(
         Says why the step does not apply to an exposure with given parameters; "" if it does.
     cal_step
         Name of the official status keyword in ``meta.cal_step`` where it differs from the step's.
+    views
+        What there is to see of this step beside its result and what it changed.
     """
 
     def register(function: F) -> F:
@@ -260,6 +274,7 @@ def step(
                 measure=measure,
                 model=_need(hints["model"]).kind if "model" in hints else None,
                 skips=skips,
+                own_views=views,
             )
         )
         return function

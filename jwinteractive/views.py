@@ -1,61 +1,297 @@
 """What there is to see of a product or a step, as plain descriptions.
 
-Widgets and reports draw them alike; nothing here knows how.
+A `View` has a title and draws a `Frame`, a `Plot` or a `Table` from what a step took, gave and
+measured. Only the view under the user's eyes is drawn. Widgets and reports show them alike;
+nothing here knows how. Why: docs/decisions/0005-views-are-named-and-lazy.md.
 """
 
 from __future__ import annotations
 
 import dataclasses as dc
 import math
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 
 from jwinteractive import dq
-from jwinteractive.data import Array, Product, Ramp, Rate, RateInts
+from jwinteractive.data import Array, Box, Product, Ramp, Rate, RateInts
+from jwinteractive.errors import InputError
 
-__all__ = ["Frame", "Overlay", "cut_limits", "views_of"]
+__all__ = [
+    "FLAG_COLOURS",
+    "Curve",
+    "Drawing",
+    "Frame",
+    "Plot",
+    "Shown",
+    "Table",
+    "View",
+    "change_views",
+    "cut_limits",
+    "product_views",
+]
+
+FLAG_COLOURS = {
+    "JUMP_DET": "#d55e00",
+    "SATURATED": "#5a1fff",
+    "HOT": "#ffffff",
+    "DEAD": "#000000",
+    "OUTLIER": "#7a2e00",
+    "DO_NOT_USE": "#56b4e9",
+}
+"""Colours of the usual flags in every picture and plot, the one drawn on top first.
+
+Viridis runs from violet through teal to yellow; somebody who is red-green blind sees it run from
+blue through grey to yellow. So Okabe and Ito's green, yellow, blue and purple would be lost on it:
+kept are their sky blue and vermillion, joined by white, black, a dark brown and an electric violet.
+Each stays at least 0.1 (in OKLab, about five times what the eye just tells apart) from every
+colour of viridis and from each other, with full sight, deuteranopia and protanopia.
+"""
 
 
-@dc.dataclass(frozen=True)
-class Overlay:
-    """A mask over a frame: bool [y, x], named by its flag."""
-
-    name: str
-    mask: Array
-
-
-@dc.dataclass(frozen=True)
+@dc.dataclass(frozen=True, kw_only=True)
 class Frame:
-    """An image [y, x] with its unit and masks."""
+    """An image with its flags and errors.
+
+    Attributes
+    ----------
+    data
+        Values [y, x]; NaN is no value.
+    dq
+        Flags uint32 [y, x] that hold for the picture, or None.
+    err
+        Errors [y, x] in ``unit``, or None.
+    box
+        Pixels of the exposure that the arrays cover; by default all of them, from (0, 0).
+    shape
+        Size (ny, nx) of the whole exposure; by default that of the arrays.
+    diverging
+        Zero is the middle of the colours: a difference.
+    """
 
     title: str
     data: Array
-    unit: str
-    overlays: tuple[Overlay, ...] = ()
+    unit: str = "DN"
+    dq: Array | None = None
+    err: Array | None = None
+    box: Box | None = None
+    shape: tuple[int, int] | None = None
+    diverging: bool = False
+
+    @property
+    def covers(self) -> Box:
+        """Pixels of the exposure that the arrays cover."""
+        ny, nx = self.data.shape
+        return self.box or Box.whole((ny, nx))
+
+    @property
+    def full_shape(self) -> tuple[int, int]:
+        """Size (ny, nx) of the whole exposure."""
+        return self.shape or (self.covers.y1, self.covers.x1)
 
 
-_SHOWN = ("DO_NOT_USE", "SATURATED", "JUMP_DET")
+@dc.dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One series of a plot: x and y of one length; ``err`` adds bars to points."""
+
+    name: str
+    x: Array
+    y: Array
+    err: Array | None = None
+    style: Literal["line", "points", "steps"] = "line"
 
 
-def views_of(product: Product) -> tuple[Frame, ...]:
-    """Describe what a product shows: its image with the flagged pixels, and its error."""
-    match product:
-        case Ramp():
-            flags = np.bitwise_or.reduce(product.groupdq.reshape(-1, *product.shape), axis=0)
-            return (Frame("last group", product.data[-1, -1], "DN", _overlays(flags)),)
-        case Rate():
-            return (
-                Frame("rate", product.data, "DN/s", _overlays(product.dq)),
-                Frame("error", product.err, "DN/s"),
-            )
-        case RateInts():
-            return (Frame("rate of the last integration", product.data[-1], "DN/s"),)
-        case _:
-            return ()
+@dc.dataclass(frozen=True, kw_only=True)
+class Plot:
+    """Curves over common axes; labels name the quantity and its unit."""
+
+    title: str
+    x_label: str
+    y_label: str
+    curves: tuple[Curve, ...]
+    log_x: bool = False
+    log_y: bool = False
 
 
-def _overlays(flags: Array) -> tuple[Overlay, ...]:
-    return tuple(Overlay(name, (flags & dq.BITS[name]) != 0) for name in _SHOWN)
+@dc.dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows of text and numbers below column names."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+Drawing = Frame | Plot | Table
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What a view is drawn from: a box of what a step gave and took, what it measured, and where.
+
+    ``integration`` and ``group`` count from 0, -1 is the last; ``before`` is there for views that
+    need it; ``shape`` is the size (ny, nx) of the whole exposure.
+    """
+
+    after: Product
+    before: Product | None = None
+    model: Any = None
+    integration: int = 0
+    group: int = 0
+    shape: tuple[int, int] | None = None
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Keywords of a `Frame` that covers what is shown."""
+        return {"box": self.after.covers, "shape": self.shape}
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class View:
+    """Something to see of a step, by title.
+
+    Attributes
+    ----------
+    draw
+        Makes the drawing; called off the kernel's loop, often.
+    compares
+        It needs ``Shown.before``, the box as the step took it.
+    """
+
+    title: str
+    draw: Callable[[Shown], Drawing]
+    compares: bool = False
+
+
+def product_views(kind: type[Product]) -> tuple[View, ...]:
+    """Return the views that every product of a kind has; the first is what is shown first."""
+    if issubclass(kind, Ramp):
+        return (
+            View(title="signal", draw=_signal),
+            View(title="difference to the group before", draw=_group_difference),
+        )
+    if issubclass(kind, Rate | RateInts):
+        both = (View(title="rate", draw=_rate), View(title="error", draw=_error))
+        if issubclass(kind, RateInts):
+            return both
+        return (*both, View(title="rate of one integration", draw=_rate_of_integration))
+    return ()
+
+
+def change_views(takes: type[Product], gives: type[Product]) -> tuple[View, ...]:
+    """Return the views of what a step changed, where it gives what it takes."""
+    if not (issubclass(takes, Ramp | Rate) and issubclass(gives, takes)):
+        return ()
+    return (
+        View(title="change by this step", draw=_change, compares=True),
+        View(title="flags set by this step", draw=_flag_table, compares=True),
+    )
+
+
+def _samples_dq(ramp: Ramp, integration: int, group: int) -> Array:
+    """Flags of a pixel and whatever happened in an integration up to a group.
+
+    A group's do-not-use is left out: it often holds for every pixel of the first or last group.
+    """
+    seen = np.bitwise_or.reduce(ramp.groupdq[integration, : group + 1], axis=0)
+    flags: Array = np.asarray(ramp.pixeldq, np.uint32) | (seen & ~np.uint8(dq.DO_NOT_USE))
+    return flags
+
+
+def _signal(s: Shown) -> Frame:
+    ramp = _as(Ramp, s.after)
+    i, g = _at(ramp, s)
+    data = ramp.data[i, g]
+    if ramp.zero:
+        data = np.add(data, np.float32(ramp.zero), dtype=np.float32)
+    flags = _samples_dq(ramp, i, g)
+    return Frame(title="signal", data=data, unit="DN", dq=flags, **s.place)
+
+
+def _group_difference(s: Shown) -> Frame:
+    ramp = _as(Ramp, s.after)
+    i, g = _at(ramp, s)
+    low = max(g - 1, 0)
+    high = min(low + 1, ramp.data.shape[1] - 1)
+    data = np.subtract(ramp.data[i, high], ramp.data[i, low], dtype=np.float32)
+    title = f"group {high + 1} minus group {low + 1}"
+    return Frame(title=title, data=data, unit="DN", dq=_samples_dq(ramp, i, high), **s.place)
+
+
+def _rate(s: Shown) -> Frame:
+    p = s.after
+    if isinstance(p, RateInts):
+        i = _integration(p, s)
+        return Frame(title="rate", data=p.data[i], unit="DN/s", dq=p.dq[i], err=p.err[i], **s.place)
+    p = _as(Rate, p)
+    return Frame(title="rate", data=p.data, unit="DN/s", dq=p.dq, err=p.err, **s.place)
+
+
+def _error(s: Shown) -> Frame:
+    rate = _rate(s)
+    assert rate.err is not None  # set by `_rate`
+    return dc.replace(rate, title="error", data=rate.err, err=None)
+
+
+def _rate_of_integration(s: Shown) -> Frame:
+    rate = _as(Rate, s.after)
+    if rate.integrations is None:
+        return _rate(s)
+    one = _rate(dc.replace(s, after=rate.integrations))
+    i = _integration(rate.integrations, s)
+    return dc.replace(one, title=f"rate of integration {i + 1}")
+
+
+def _change(s: Shown) -> Frame:
+    if s.before is None:
+        raise InputError("change by this step: the product before it is not at hand")
+    first = _signal if isinstance(s.after, Ramp) else _rate
+    now, then = first(s), first(dc.replace(s, after=s.before))
+    data = np.subtract(now.data, then.data, dtype=np.float32)
+    return dc.replace(now, title="change by this step", data=data, err=None, diverging=True)
+
+
+def _flag_table(s: Shown) -> Table:
+    if s.before is None:
+        raise InputError("flags set by this step: the product before it is not at hand")
+    rows = []
+    for what, now, then in zip(
+        ("samples", "pixels"), _planes(s.after), _planes(s.before), strict=True
+    ):
+        for name, bit in dq.BITS.items():
+            if now is None or then is None or (now.dtype.itemsize == 1 and bit > 255):
+                continue
+            gained = int(np.count_nonzero((now & ~then) & now.dtype.type(bit)))
+            lost = int(np.count_nonzero((then & ~now) & now.dtype.type(bit)))
+            if gained or lost:
+                rows.append((name, what, gained, lost))
+    columns = ("flag", "of", "set", "cleared")
+    return Table(title="flags set by this step, in view", columns=columns, rows=tuple(rows))
+
+
+def _planes(product: Product) -> tuple[Array | None, Array | None]:
+    if isinstance(product, Ramp):
+        return product.groupdq, np.asarray(product.pixeldq, np.uint32)
+    return None, product.dq if isinstance(product, Rate | RateInts) else None
+
+
+def _at(ramp: Ramp, s: Shown) -> tuple[int, int]:
+    ngroup = ramp.data.shape[1]
+    return _integration(ramp, s), min(s.group, ngroup - 1) % ngroup
+
+
+def _integration(product: Ramp | RateInts, s: Shown) -> int:
+    nint = len(product.data)
+    return min(s.integration, nint - 1) % nint
+
+
+def _as(kind: type[Any], product: Product) -> Any:
+    if not isinstance(product, kind):
+        raise InputError(
+            f"{type(product).__name__} has no such picture: choose a view of a {kind.__name__}"
+        )
+    return product
 
 
 def cut_limits(data: Array, percent: float = 99.5) -> tuple[float, float]:
@@ -66,4 +302,4 @@ def cut_limits(data: Array, percent: float = 99.5) -> tuple[float, float]:
     if not sample.size:
         return 0.0, 1.0
     low, high = np.percentile(sample, [(100 - percent) / 2, (100 + percent) / 2])
-    return float(low), float(high if high > low else low + 1)
+    return float(low), float(high if high > low else low + max(1.0, 1e-6 * abs(low)))

@@ -8,7 +8,7 @@ from jwinteractive.io.provenance import (
     read_provenance,
 )
 from jwinteractive.io.read import Opened, open_product
-from jwinteractive.io.write import check_writable, output_name, write_product
+from jwinteractive.io.write import check_writable, output_name, root_name, write_product
 
 __all__ = [
     "Opened",
@@ -21,5 +21,6 @@ __all__ = [
     "open_product",
     "output_name",
     "read_provenance",
+    "root_name",
     "write_product",
 ]

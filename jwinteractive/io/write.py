@@ -32,7 +32,7 @@ from jwinteractive.io.header import header_of
 from jwinteractive.io.provenance import Provenance, read_provenance
 from jwinteractive.io.read import opened_fits
 
-__all__ = ["check_writable", "output_name", "write_product"]
+__all__ = ["check_writable", "output_name", "root_name", "write_product"]
 
 _SUFFIX: Final = re.compile(
     "_(uncal|dark|ramp|jump|rate|rateints|cal|calints|crf|crfints|bsub|bsubints|i2d|s2d|s3d|x1d|"
@@ -58,8 +58,13 @@ def output_name(path: Path | str, suffix: str) -> str:
 
     A suffix of an official product is replaced; to any other name the new one is appended.
     """
+    return f"{root_name(path)}_{suffix}.fits"
+
+
+def root_name(path: Path | str) -> str:
+    """File name without its ending and the suffix of an official product: its exposure's name."""
     root = re.sub(r"\.fits(\.\w+)?$", "", Path(path).name, flags=re.IGNORECASE)
-    return f"{_SUFFIX.sub('', root)}_{suffix}.fits"
+    return _SUFFIX.sub("", root)
 
 
 def check_writable(paths: Iterable[Path | str], overwrite: bool = False) -> None:

@@ -1,0 +1,345 @@
+"""Computing plans of one exposure: from the nearest kept result, on a box or over all of it.
+
+A *glance* is what a screen needs at once. It holds on to the product before the step whose knob
+turns, on the box in view, and to the models that were last measured, so that a turn costs only the
+steps from the knob on. What it shows with held models is exact again in the next glance that does
+not hold them. Why: docs/decisions/0006-a-glance-holds-models.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses as dc
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jwinteractive.chain import Link, Progress, cores, errors_of, run_box, stream
+from jwinteractive.data import Box, Product
+from jwinteractive.errors import JwinteractiveError
+from jwinteractive.plan import OpenFile, Planned, load_references
+from jwinteractive.references import References
+from jwinteractive.step import Model, Whole
+from jwinteractive.store import Store
+from jwinteractive.warm import warm_once
+
+__all__ = ["Boxes", "Glance", "Measured", "Reduction"]
+
+SMALL = 2**20  # samples that one core computes before a second one has started
+MB = 2**20
+
+
+@dc.dataclass(frozen=True)
+class Glance:
+    """A box of a product as the screen needs it.
+
+    Attributes
+    ----------
+    product, before
+        The box after the step, and as the step took it where that was asked for.
+    model
+        What the step measured over the whole exposure, or None.
+    full
+        It is cut from a finished result of the whole exposure.
+    held
+        Steps whose model was measured before an earlier edit: the picture is near, not exact.
+    """
+
+    product: Product
+    before: Product | None = None
+    model: Model | None = None
+    full: bool = False
+    held: tuple[str, ...] = ()
+
+
+@dc.dataclass(frozen=True)
+class Measured:
+    """A model, and what its measurement asked for beside the exposure."""
+
+    asked: tuple[Any, ...]
+    model: Model
+
+
+def _asked(p: Planned) -> tuple[Any, ...]:
+    names = p.step.learns_from
+    own = p.stage.params if "p" in names else None
+    return own, *(found.key for name, found in p.found.items() if name in names)
+
+
+class Boxes:
+    """Boxes of results on screen, by key; the least recently used go first."""
+
+    def __init__(self, limit: int = 384 * MB) -> None:
+        self.limit = limit
+        self._held: OrderedDict[str, Product] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str, box: Box) -> Product | None:
+        """Return the box of a result, or None if it is not held."""
+        with self._lock:
+            found = self._held.get(key)
+            if found is None or box not in found.covers:
+                return None
+            self._held.move_to_end(key)
+        return found.crop(box)
+
+    def put(self, key: str, product: Product) -> None:
+        """Hold a box; a key has one."""
+        with self._lock:
+            self._held[key] = product
+            self._held.move_to_end(key)
+            while self._held and sum(p.nbytes for p in self._held.values()) > self.limit:
+                self._held.popitem(last=False)
+
+
+@dc.dataclass(frozen=True)
+class Reduction:
+    """One exposure with the references and results that its plans are computed from.
+
+    ``models`` are those last measured, by step; ``boxes`` those on screen.
+    """
+
+    file: OpenFile
+    references: References
+    store: Store
+    boxes: Boxes
+    models: dict[str, Measured]
+
+    def run(
+        self,
+        plan: Sequence[Planned],
+        threads: int,
+        report: Callable[[Progress], None],
+        cancel: threading.Event,
+    ) -> tuple[Product, Mapping[str, float]]:
+        """Compute the end of a plan over the whole exposure and keep it.
+
+        Raises
+        ------
+        Cancelled, StepError, MissingReference, OutputError
+            One line each.
+        """
+        key = plan[-1].key
+        source, links, _ = self.links(plan)
+        return stream(
+            source,
+            links,
+            lambda sample, rows: self.store.draft(key, sample, source.covers, rows),
+            name=self.file.name,
+            threads=threads,
+            report=report,
+            cancel=cancel,
+        )
+
+    def links(
+        self, plan: Sequence[Planned], fresh: bool = False, hold: bool = False
+    ) -> tuple[Product, list[Link], tuple[str, ...]]:
+        """Return the nearest kept result before the end of a plan, and the steps from there on.
+
+        The last of the three names the steps whose model is an older one, with ``hold``.
+        """
+        source, first = self.file.product, 0
+        if not fresh:
+            for i in range(len(plan) - 1, -1, -1):
+                kept = self.store.get(plan[i].key)
+                if isinstance(kept, Product):
+                    source, first = kept, i + 1
+                    break
+        links, held = self._links(plan[first:], source, plan[:first], hold)
+        return source, links, held
+
+    def glance(
+        self,
+        plan: Sequence[Planned],
+        box: Box,
+        knob: str = "",
+        before: bool = False,
+        hold: bool = False,
+        cancel: threading.Event | None = None,
+    ) -> Glance:
+        """Bring a box to the end of a plan.
+
+        Parameters
+        ----------
+        knob
+            Step whose input is held on to, for the next turn of its knob.
+        before
+            Give the box as the last step took it, too.
+        hold
+            Take models that were measured before an edit of an earlier step rather than measure
+            them again.
+        cancel
+            Set it to stop between two strips.
+
+        Raises
+        ------
+        Cancelled, StepError, MissingReference
+            One line each.
+        """
+        if not plan:
+            return Glance(self.file.product.crop(box), full=True)
+        last = plan[-1]
+        taken: Product | None = None
+        older: tuple[str, ...] = ()
+        if before:  # with the context that the last step needs: it is then taken from there
+            wide = box.grow(_reach(plan[-1:]), self.file.product.covers)
+            taken, older = self._box(plan[:-1], wide, knob, hold, cancel)
+            taken = taken.crop(box)
+        kept = self.store.get(last.key)
+        if isinstance(kept, Product):
+            return Glance(kept.crop(box), taken, self._model_of(last), full=True, held=older)
+        product, held = self._box(plan, box, knob, hold, cancel)
+        held = tuple(dict.fromkeys([*older, *held]))
+        return Glance(product, taken, self._model_of(last, last.step.name in held), held=held)
+
+    def _model_of(self, p: Planned, held: bool = False) -> Model | None:
+        """What a stage measured, if that is known; with ``held`` an older one will do."""
+        if p.step.measure is None:
+            return None
+        model = self.store.get(p.model_key)
+        if isinstance(model, Model):
+            return model
+        older = self.models.get(p.step.name)
+        return older.model if held and older is not None else None
+
+    def _box(
+        self,
+        plan: Sequence[Planned],
+        box: Box,
+        knob: str,
+        hold: bool,
+        cancel: threading.Event | None,
+    ) -> tuple[Product, tuple[str, ...]]:
+        """Compute a box from the nearest thing that is held, by way of the input of a knob."""
+        source, first = self._nearest(plan, box)
+        held: tuple[str, ...] = ()
+        turned = next((i for i in range(first, len(plan)) if plan[i].step.name == knob), first)
+        if turned > first:
+            wide = box.grow(_reach(plan[turned:]), self.file.product.covers)
+            source, first = self._nearest(plan[:turned], wide)
+            if first < turned:
+                source, held = self._compute(source, plan[:turned], first, wide, hold, cancel)
+            first = turned
+        if first < len(plan):
+            source, held = self._compute(source, plan, first, box, hold, cancel, held)
+        # kept boxes are in memory as they should be; the file's are not
+        return source.crop(box) if plan else source.crop(box).native(), held
+
+    def _nearest(self, plan: Sequence[Planned], box: Box) -> tuple[Product, int]:
+        """The product that is furthest along a plan and covers what the rest needs of a box."""
+        for i in range(len(plan), 0, -1):
+            wide = box.grow(_reach(plan[i:]), self.file.product.covers)
+            kept = self.store.get(plan[i - 1].key)
+            if not isinstance(kept, Product):
+                kept = self.boxes.get(plan[i - 1].key, wide)
+            if kept is not None:
+                return kept, i
+        return self.file.product, 0
+
+    def _compute(
+        self,
+        source: Product,
+        plan: Sequence[Planned],
+        first: int,
+        box: Box,
+        hold: bool,
+        cancel: threading.Event | None,
+        held: tuple[str, ...] = (),
+    ) -> tuple[Product, tuple[str, ...]]:
+        """Compute a box of the stages from first on, and hold on to it if it is exact.
+
+        ``held`` are the steps before whose older model the source was computed with.
+        """
+        links, held = self._links(plan[first:], source, plan[:first], hold, held)
+        size = max(a.size // (a.shape[-1] * a.shape[-2]) for a in source.arrays().values())
+        if size * box.shape[0] * box.shape[1] <= SMALL:
+            product = run_box(source, links, box)
+        else:
+            product, _ = stream(
+                source,
+                links,
+                lambda sample, rows: Store().draft("box", sample, box, rows),
+                box=box,
+                rows=min(128, max(16, -(-box.shape[0] // (4 * cores())))),
+                name=self.file.name,
+                cancel=cancel,
+            )
+        if not held:
+            self.boxes.put(plan[-1].key, product)
+        return product, held
+
+    def _links(
+        self,
+        plan: Sequence[Planned],
+        source: Product,
+        before: Sequence[Planned],
+        hold: bool,
+        held: tuple[str, ...] = (),
+    ) -> tuple[list[Link], tuple[str, ...]]:
+        """Stages ready to run on a source, which may be a box of the result of those before."""
+        links: list[Link] = []
+        if plan:
+            warm_once()
+        for p in plan:
+            with errors_of(p.step.name, f"{p.step.name}: references cannot be read"):
+                references = load_references(p, self.file, self.references)
+            link = Link(p.step, p.stage.params, references)
+            if p.step.measure is not None:
+                done = [*before, *plan[: len(links)]]
+                # a box cannot tell what the whole is like, nor can what older models gave
+                near = bool(held) or source.covers != self.file.product.covers
+                model, older = self._model(p, link, None if near else source, links, done, hold)
+                link = dc.replace(link, model=model)
+                held = (*held, p.step.name) if older else held
+            links.append(link)
+        return links, held
+
+    def _model(
+        self,
+        p: Planned,
+        link: Link,
+        source: Product | None,
+        links: Sequence[Link],
+        done: Sequence[Planned],
+        hold: bool,
+    ) -> tuple[Model, bool]:
+        """What a step measures, and whether it is an older measurement.
+
+        ``source`` and ``links`` give what it measures; without a source, ``done`` does.
+        """
+        kept = self.store.get(p.model_key)
+        if isinstance(kept, Model):
+            self.models[p.step.name] = Measured(_asked(p), kept)
+            return kept, False
+        older = self.models.get(p.step.name)
+        # a knob of the step's own measurement must show: only an edit before it may be overlooked
+        if hold and older is not None and older.asked == _asked(p):
+            try:  # what is known without a look at the pixels costs nothing
+                return self._measure(p, link, _refuse), False
+            except _Looked:
+                return older.model, True
+        if source is None:
+            source, links, _ = self.links(done)
+        whole, chain = source, list(links)
+        return self._measure(p, link, lambda box: run_box(whole, chain, box)), False
+
+    def _measure(self, p: Planned, link: Link, look: Callable[[Box], Product]) -> Model:
+        whole = Whole(self.file.exposure, self.file.product.covers, look)
+        with errors_of(p.step.name, f"{p.step.name}: measuring failed"):
+            model = p.step.learn(whole, p.stage.params, link.references)
+        self.store.put(p.model_key, model)
+        self.models[p.step.name] = Measured(_asked(p), model)
+        return model
+
+
+class _Looked(JwinteractiveError):
+    """A measurement needs pixels."""
+
+
+def _refuse(box: Box) -> Product:
+    raise _Looked
+
+
+def _reach(plan: Sequence[Planned]) -> int:
+    """Pixels of context that the stages of a plan need together."""
+    return sum(p.step.reach(p.stage.params) for p in plan)
