@@ -21,6 +21,7 @@ from jwinteractive.testing import (
 )
 
 SHAPE = (40, 48)
+NAME = "example"  # of the exposure
 every_step = pytest.mark.parametrize("step", registry.values(), ids=lambda s: s.name)
 
 
@@ -31,12 +32,38 @@ def instruments(step):
     } or {"NIRCAM"}
 
 
+def working(step):
+    """Parameters with which the step has work to do: its defaults, where these give it some."""
+    if step.name == "user_flags":
+        return step.params(groups=f"{NAME} y9 x8 i1 g5 +JUMP_DET; {NAME} y39 x0 i2 g1 -DO_NOT_USE")
+    return step.params()
+
+
+def params_of(step):
+    """Strategy that draws any allowed parameters, with which the step has work to do."""
+    if step.name != "user_flags":
+        return params_strategy(step.params)
+    # flags all over, so that some lie in every box and some outside
+    entry = st.builds(
+        "{} y{} x{} i{} g{} {}{}".format,
+        st.sampled_from((NAME, NAME, "other one")),
+        st.integers(0, SHAPE[0] - 1),
+        st.integers(0, SHAPE[1] - 1),
+        st.integers(1, 2),
+        st.integers(1, 10),
+        st.sampled_from("+-"),
+        st.sampled_from(("JUMP_DET", "DO_NOT_USE")),
+    )
+    texts = st.lists(entry, max_size=200, unique_by=lambda text: text.rpartition(" ")[0])
+    return st.builds(step.params, groups=texts.map("; ".join))
+
+
 def chosen(step):
     """Instruments on whose example exposure the step runs; there is always one."""
     found = [
         i
         for i in instruments(step)
-        if not step.skips(product_before(step, i)[0].exposure, step.params())
+        if not step.skips(product_before(step, i)[0].exposure, working(step))
     ]
     assert found, f"{step.name} runs on no example exposure"
     return sorted(found)
@@ -52,6 +79,7 @@ def product_before(step, instrument, nints=2):
         gain_factor=1.4,
         xstart=1,
         ystart=1,
+        filename=NAME,
     )
     early = ("group_scale", "dq_init", "saturation", "superbias")
     ramp = example_ramp(exposure, SHAPE, bias=step.name in early)
@@ -97,7 +125,7 @@ def test_is_documented(step):
 def test_a_box_with_its_halo_equals_the_whole(step, data):
     for instrument in chosen(step):
         product, references = product_before(step, instrument)
-        params = data.draw(params_strategy(step.params))
+        params = data.draw(params_of(step))
         assume(not step.skips(product.exposure, params))
         link = link_for(step, product, references, params)
         y, x = data.draw(st.integers(0, SHAPE[0] - 7)), data.draw(st.integers(0, SHAPE[1] - 9))
@@ -108,7 +136,7 @@ def test_a_box_with_its_halo_equals_the_whole(step, data):
 @every_step
 def test_streams_to_the_same_result_whatever_the_threads(step, monkeypatch):
     product, references = product_before(step, chosen(step)[0])
-    link = link_for(step, product, references, step.params())
+    link = link_for(step, product, references, working(step))
     whole = link(product)
     for threads, rows in ((1, 3), (2, 16)):
         monkeypatch.setattr("jwinteractive.chain.strip_rows", lambda source, rows=rows: rows)
@@ -125,7 +153,7 @@ def test_streams_to_the_same_result_whatever_the_threads(step, monkeypatch):
 def test_leaves_its_input_alone(step):
     product, references = product_before(step, chosen(step)[0])
     before = {k: v.copy() for k, v in product.arrays().items()}
-    link_for(step, product, references, step.params())(product)
+    link_for(step, product, references, working(step))(product)
     for name, array in product.arrays().items():
         np.testing.assert_array_equal(array, before[name])
 
@@ -134,7 +162,7 @@ def test_leaves_its_input_alone(step):
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_parameters_survive_a_recipe_file(step, data):
-    params = data.draw(params_strategy(step.params))
+    params = data.draw(params_of(step))
     recipe = Recipe.of(step.name).with_params(step.name, **params.as_dict())
     assert Recipe.from_toml(recipe.to_toml()) == recipe
 

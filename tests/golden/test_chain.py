@@ -59,7 +59,7 @@ def test_every_step_agrees_with_the_official_one(exposure):
     seen = set()
     for planned in session.plan():
         name = planned.step.name
-        if not planned.stage.enabled:
+        if not planned.stage.enabled or name not in STEPS:  # user_flags has no official step
             continue
         step, reftypes = STEPS[name]
         result = getattr(official, step)(**overrides(exposure, reftypes)).process(model)

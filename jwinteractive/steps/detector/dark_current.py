@@ -17,6 +17,9 @@ from jwinteractive.errors import StepError
 from jwinteractive.params import Doc, Params, Unit
 from jwinteractive.references import DarkRef
 from jwinteractive.step import step
+from jwinteractive.views import Curve, Frame, Plot, Shown, View
+
+_SAMPLE = 4096  # pixels that a level of a plot is taken from
 
 
 class DarkParams(Params):
@@ -106,7 +109,46 @@ def _sampling(ramp: Ramp, dark: DarkRef) -> tuple[Array, int]:
     return first, count
 
 
-@step(halo=0, cal_step="dark_sub")
+def _in_view(s: Shown) -> tuple[Array, Array]:
+    """Samples [group, y, x] of the integration in view before and after."""
+    then, now = s.before, s.after
+    assert isinstance(then, Ramp)
+    assert isinstance(now, Ramp)
+    i = min(s.integration, len(now.data) - 1)
+    return then.data[i], now.data[i]
+
+
+def _subtracted(s: Shown) -> Frame:
+    then, now = _in_view(s)
+    g = min(s.group, len(now) - 1)
+    return Frame(title="dark subtracted", data=then[g] - now[g], unit="DN", **s.place)
+
+
+def _by_group(s: Shown) -> Plot:
+    then, now = _in_view(s)
+    every = max(1, int((now[0].size / _SAMPLE) ** 0.5))
+    levels = np.full((3, len(now)), np.nan)
+    for g in range(len(now)):
+        dark = then[g, ::every, ::every] - now[g, ::every, ::every]
+        if (known := dark[np.isfinite(dark)]).size:
+            levels[:, g] = np.percentile(known, (16, 50, 84))
+    groups = np.arange(1, len(now) + 1)
+    names = ("16 % of the pixels are below", "median", "84 % of the pixels are below")
+    return Plot(
+        title="dark of the pixels in view",
+        x_label="group",
+        y_label="dark (DN)",
+        curves=tuple(Curve(name=n, x=groups, y=y) for n, y in zip(names, levels, strict=True)),
+    )
+
+
+_VIEWS = (
+    View(title="dark subtracted", draw=_subtracted, compares=True),
+    View(title="dark by group", draw=_by_group, compares=True),
+)
+
+
+@step(halo=0, cal_step="dark_sub", views=_VIEWS)
 def dark_current(ramp: Ramp, p: DarkParams, dark: DarkRef) -> Ramp:
     """Subtract the dark, group by group: data [nint, ngroup, ny, nx] DN.
 

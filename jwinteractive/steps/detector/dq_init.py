@@ -18,6 +18,7 @@ from jwinteractive.errors import MissingReference
 from jwinteractive.params import Doc, Params
 from jwinteractive.references import MaskRef, Reference
 from jwinteractive.step import step
+from jwinteractive.views import Frame, Shown, Table, View
 
 __all__ = ["DqInitParams", "UserDqRef", "dq_init"]
 
@@ -59,7 +60,40 @@ class UserDqRef(Reference):
         return cls(dq=np.asarray(images[0].data)[window].astype(np.uint32))
 
 
-@step(halo=0)
+def _flags(s: Shown) -> Array:
+    assert isinstance(s.after, Ramp)
+    return np.asarray(s.after.pixeldq, np.uint32)
+
+
+def _by_flag(s: Shown) -> Table:
+    """How many pixels carry each flag."""
+    flags = _flags(s)
+    rows: list[tuple[str, int, float]] = []
+    for name, bit in dq.BITS.items():
+        count = int(np.count_nonzero(flags & np.uint32(bit)))
+        if count:
+            rows.append((name, count, round(100 * count / flags.size, 3)))
+    columns = ("flag", "pixels", "per cent")
+    return Table(title="pixels by flag, in view", columns=columns, rows=tuple(rows))
+
+
+def _classes(s: Shown) -> Frame:
+    """Sort pixels into four classes; of several, the highest."""
+    flags = _flags(s)
+    classes = (flags != 0).astype(np.float32)
+    classes[flags & np.uint32(dq.DO_NOT_USE) != 0] = 2
+    classes[flags & np.uint32(dq.REFERENCE_PIXEL) != 0] = 3
+    title = "0 good, 1 flagged, 2 not to be used, 3 reference pixel"
+    return Frame(title=title, data=classes, unit="", dq=flags, **s.place)
+
+
+_VIEWS = (
+    View(title="pixels by flag", draw=_by_flag),
+    View(title="class of each pixel", draw=_classes),
+)
+
+
+@step(halo=0, views=_VIEWS)
 def dq_init(ramp: Ramp, p: DqInitParams, mask: MaskRef, user_dq: UserDqRef | None) -> Ramp:
     """Set the flags of the mask: pixeldq [ny, nx]; its DO_NOT_USE in every group too.
 

@@ -16,7 +16,7 @@ import numpy as np
 from annotated_types import Interval
 
 from jwinteractive import dq
-from jwinteractive.data import Exposure, Ramp
+from jwinteractive.data import Array, Exposure, Ramp
 from jwinteractive.groups import DroppedGroups, dropped_in, measure_groups
 from jwinteractive.kernels.lanes import flatten, sorting_network
 from jwinteractive.kernels.spread import flag_after, flag_neighbours
@@ -24,6 +24,7 @@ from jwinteractive.kernels.twopoint import clip_jumps, find_jumps
 from jwinteractive.params import Doc, Params, Unit
 from jwinteractive.references import GainRef, ReadnoiseRef
 from jwinteractive.step import step
+from jwinteractive.views import Curve, Frame, Plot, Shown, View
 
 __all__ = ["JumpParams", "jump"]
 
@@ -91,7 +92,61 @@ def _skips(exposure: Exposure, p: JumpParams) -> str:
     return f"{exposure.ngroups} groups are too few to see a jump" if few else ""
 
 
-@step(halo=lambda p: 1 if p.flag_4_neighbors else 0, skips=_skips, measure=measure_groups)
+def _hits(s: Shown) -> Array:
+    """Nonzero where samples [group, y, x] of the integration in view are hit."""
+    ramp = s.after
+    assert isinstance(ramp, Ramp)
+    hits: Array = ramp.groupdq[min(s.integration, len(ramp.groupdq) - 1)] & np.uint8(dq.JUMP_DET)
+    return hits
+
+
+def _count(s: Shown) -> Frame:
+    count = np.count_nonzero(_hits(s), axis=0).astype(np.float32)
+    return Frame(title="groups that are hit", data=count, unit="groups", **s.place)
+
+
+def _by_group(s: Shown) -> Plot:
+    hits = _hits(s)
+    share = np.array([100 * np.count_nonzero(h) / h.size for h in hits])
+    return Plot(
+        title="jumps of the pixels in view",
+        x_label="group",
+        y_label="share of the pixels (%)",
+        curves=(Curve(name="jumps", x=np.arange(1, len(hits) + 1), y=share, style="steps"),),
+    )
+
+
+def _sizes(s: Shown) -> Frame:
+    """How far jumps of the group in view rise above the mean difference of unflagged groups."""
+    ramp, hits = s.after, _hits(s) != 0
+    assert isinstance(ramp, Ramp)
+    i, g = min(s.integration, len(ramp.data) - 1), min(s.group, len(hits) - 1) % len(hits)
+    size = np.full(ramp.shape, np.nan, np.float32)
+    y, x = np.nonzero(hits[g])
+    if g:
+        data = ramp.data[i, :, y, x]
+        good = (ramp.groupdq[i, :, y, x] & np.uint8(dq.JUMP_DET | _UNUSABLE)) == 0
+        rise = np.diff(data, axis=1)
+        pair = good[:, 1:] & (ramp.groupdq[i, :-1, y, x] & np.uint8(_UNUSABLE) == 0)
+        known = pair.sum(axis=1)
+        mean = np.full(len(y), np.nan, np.float32)
+        np.divide(rise.sum(axis=1, where=pair), known, out=mean, where=known > 0)
+        size[y, x] = rise[:, g - 1] - mean
+    return Frame(title=f"size of the jumps in group {g + 1}", data=size, unit="DN", **s.place)
+
+
+_VIEWS = (
+    View(title="jumps by group", draw=_by_group),
+    View(title="groups hit", draw=_count),
+    View(title="size of the jumps", draw=_sizes),
+)
+
+
+def _halo(p: JumpParams) -> int:
+    return 1 if p.flag_4_neighbors else 0
+
+
+@step(halo=_halo, skips=_skips, measure=measure_groups, views=_VIEWS)
 def jump(
     ramp: Ramp,
     p: JumpParams,

@@ -16,8 +16,10 @@ from jwinteractive.errors import StepError
 from jwinteractive.params import Params
 from jwinteractive.references import LinearityRef
 from jwinteractive.step import step
+from jwinteractive.views import Curve, Frame, Plot, Shown, View
 
 _SATURATED = np.uint8(dq.SATURATED)
+_POINTS = 2000  # of a plot
 
 
 class LinearityParams(Params):
@@ -166,7 +168,45 @@ def _usable(coeffs: Array, flags: Array) -> tuple[Array, Array]:
     return np.where(bad, identity, coeffs), bad
 
 
-@step(halo=0)
+def _signals(s: Shown) -> tuple[Array, Array, Array]:
+    """Signal [y, x] of the group in view before and after, DN, and whether it was corrected."""
+    then, now = s.before, s.after
+    assert isinstance(then, Ramp)
+    assert isinstance(now, Ramp)
+    nint, ngroup = now.data.shape[:2]
+    at = min(s.integration, nint - 1), min(s.group, ngroup - 1)
+    return then.data[at], now.data[at], now.groupdq[at] & _SATURATED == 0
+
+
+def _correction(s: Shown) -> Frame:
+    """Correction in per cent of the signal; NaN where there is no signal or no correction."""
+    then, now, corrected = _signals(s)
+    data = np.full(then.shape, np.nan, np.float32)
+    np.divide(100 * (now - then), then, out=data, where=corrected & (then > 0))
+    return Frame(title="correction of the signal", data=data, unit="%", **s.place)
+
+
+def _against_signal(s: Shown) -> Plot:
+    then, now, corrected = _signals(s)
+    where = np.flatnonzero(corrected & np.isfinite(then) & np.isfinite(now))
+    where = where[:: max(1, -(-len(where) // _POINTS))]
+    signal = then.ravel()[where].astype(float)
+    size = now.ravel()[where] - signal
+    return Plot(
+        title="correction against signal, pixels in view",
+        x_label="signal (DN)",
+        y_label="correction (DN)",
+        curves=(Curve(name="correction", x=signal, y=size, style="points"),),
+    )
+
+
+_VIEWS = (
+    View(title="correction in per cent", draw=_correction, compares=True),
+    View(title="correction against signal", draw=_against_signal, compares=True),
+)
+
+
+@step(halo=0, views=_VIEWS)
 def linearity(ramp: Ramp, p: LinearityParams, reference: LinearityRef) -> Ramp:
     """Make the signal linear: data [nint, ngroup, ny, nx] and zero frame in DN.
 

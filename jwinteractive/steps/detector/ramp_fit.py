@@ -26,6 +26,7 @@ from jwinteractive.kernels.segments import Groups, Times, slope_weights
 from jwinteractive.params import Doc, Params
 from jwinteractive.references import GainRef, ReadnoiseRef
 from jwinteractive.step import Whole, step
+from jwinteractive.views import Frame, Shown, View
 
 __all__ = ["RampFitParams", "ramp_fit"]
 
@@ -88,7 +89,48 @@ def measure_fitted(whole: Whole) -> DroppedGroups:
     return DroppedGroups(dropped=np.zeros((1, whole.exposure.ngroups), np.bool_))
 
 
-@step(halo=0, measure=measure_fitted)
+def _ratio(top: Array, bottom: Array) -> Array:
+    """Quotient; NaN where there is none."""
+    known = np.isfinite(top) & (bottom > 0)
+    ratio: Array = np.full(top.shape, np.nan, np.float32)
+    np.divide(top, bottom, out=ratio, where=known)
+    return ratio
+
+
+def _signal_to_noise(s: Shown) -> Frame:
+    rate = s.after
+    assert isinstance(rate, Rate)
+    data = _ratio(rate.data, rate.err)
+    return Frame(title="signal to noise", data=data, unit="", dq=rate.dq, **s.place)
+
+
+def _poisson_part(s: Shown) -> Frame:
+    rate = s.after
+    assert isinstance(rate, Rate)
+    data = 100 * _ratio(rate.var_poisson, rate.var_poisson + rate.var_rnoise)
+    title = "Poisson part of the variance"
+    return Frame(title=title, data=data, unit="%", dq=rate.dq, **s.place)
+
+
+def _usable_groups(s: Shown) -> Frame:
+    """How many groups of the integration in view are neither saturated nor to be left out."""
+    ramp, rate = s.before, s.after
+    assert isinstance(ramp, Ramp)
+    assert isinstance(rate, Rate)
+    flags = ramp.groupdq[min(s.integration, len(ramp.groupdq) - 1)]
+    unusable = np.count_nonzero(flags & np.uint8(dq.DO_NOT_USE | dq.SATURATED), axis=0)
+    count = (len(flags) - unusable).astype(np.float32)
+    return Frame(title="usable groups", data=count, unit="groups", dq=rate.dq, **s.place)
+
+
+_VIEWS = (
+    View(title="signal to noise", draw=_signal_to_noise),
+    View(title="Poisson part of the variance", draw=_poisson_part),
+    View(title="usable groups", draw=_usable_groups, compares=True),
+)
+
+
+@step(halo=0, measure=measure_fitted, views=_VIEWS)
 def ramp_fit(
     ramp: Ramp,
     p: RampFitParams,

@@ -17,10 +17,11 @@ from annotated_types import Interval
 from jwinteractive import dq
 from jwinteractive.data import Array, Box, Exposure, Ramp
 from jwinteractive.detectors import SUBARRAYS, detector
-from jwinteractive.errors import StepError
+from jwinteractive.errors import InputError, StepError
 from jwinteractive.kernels.refpix import clipped_means, running_median, subtract
 from jwinteractive.params import Doc, Params, Unit
 from jwinteractive.step import Model, Whole, step
+from jwinteractive.views import Curve, Plot, Shown, View
 
 _BORDER = 4  # pixels
 _AMPLIFIER = 512  # columns of each near-infrared amplifier
@@ -307,7 +308,54 @@ def _skips(exposure: Exposure, p: RefpixParams) -> str:
     return ""
 
 
-@step(halo=0, measure=measure_refpix, skips=_skips)
+_PARITY = ("even", "odd")
+
+
+def _drifts(s: Shown, kind: str) -> Array:
+    """Offset or side of the integration in view, group by group; a zero frame's is left out."""
+    if not isinstance(s.model, RefpixModel):
+        raise InputError("refpix: what it measured is not at hand: run the step again")
+    drifts: Array = getattr(s.model, kind)
+    return drifts[min(s.integration, len(drifts) - 1) :][:1, : s.after.exposure.ngroups]
+
+
+def _offsets(s: Shown) -> Plot:
+    """Offset of each amplifier and parity; detector rows and columns count from 0."""
+    found = _drifts(s, "offset")
+    rows, columns = found.shape[2:]
+    if rows == 2 and columns == 4:
+        names = [f"output {c + 1}, {_PARITY[r]} rows" for r in range(2) for c in range(4)]
+    else:
+        classes = rows * columns
+        names = [f"amplifier {k // 2 + 1}, {_PARITY[k % 2]} columns" for k in range(classes)]
+    curves = [
+        Curve(name=name, x=np.arange(1, len(line) + 1), y=line)
+        for each in found
+        for name, line in zip(names, each.reshape(len(each), -1).T, strict=True)
+    ]
+    title = "offset of each amplifier"
+    return Plot(title=title, x_label="group", y_label="offset (DN)", curves=tuple(curves))
+
+
+def _sides(s: Shown) -> Plot:
+    """Drift along the side columns in the group in view."""
+    found = _drifts(s, "side")
+    g = min(s.group, found.shape[1] - 1)
+    curves = [
+        Curve(name="drift", x=np.arange(each.shape[1]), y=each[g]) for each in found if each.size
+    ]
+    line = "y (pixel)" if s.model.side_by_row else "x (pixel)"
+    title = "drift along the side columns"
+    return Plot(title=title, x_label=line, y_label="drift (DN)", curves=tuple(curves))
+
+
+_VIEWS = (
+    View(title="offset of each amplifier", draw=_offsets),
+    View(title="drift along the side columns", draw=_sides),
+)
+
+
+@step(halo=0, measure=measure_refpix, skips=_skips, views=_VIEWS)
 def refpix(ramp: Ramp, p: RefpixParams, model: RefpixModel) -> Ramp:
     """Subtract what the reference pixels see: data [nint, ngroup, ny, nx] DN.
 

@@ -13,6 +13,7 @@ from jwinteractive.data import Array, Ramp
 from jwinteractive.params import Params
 from jwinteractive.references import RscdRef
 from jwinteractive.step import only_for, step
+from jwinteractive.views import Frame, Shown, View
 
 _FEWEST_GROUPS = 3
 _SHORT = 5  # groups; so short a ramp loses one group only
@@ -49,7 +50,21 @@ def _allowed(skip: int, ngroups: int) -> int:
     return min(1 if ngroups <= _SHORT else skip, ngroups - 3)
 
 
-@step(halo=0, skips=only_for("rscd", "MIRI", _FEWEST_GROUPS))
+def _dropped(s: Shown) -> Frame:
+    """How many groups of each pixel the step dropped in the integration in view."""
+    then, now = s.before, s.after
+    assert isinstance(then, Ramp)
+    assert isinstance(now, Ramp)
+    i = min(s.integration, len(now.groupdq) - 1)
+    newly = now.groupdq[i] & ~then.groupdq[i] & np.uint8(dq.DO_NOT_USE)
+    count = np.count_nonzero(newly, axis=0).astype(np.float32)
+    return Frame(title="groups dropped", data=count, unit="groups", dq=now.pixeldq, **s.place)
+
+
+_VIEWS = (View(title="groups dropped", draw=_dropped, compares=True),)
+
+
+@step(halo=0, skips=only_for("rscd", "MIRI", _FEWEST_GROUPS), views=_VIEWS)
 def rscd(ramp: Ramp, p: RscdParams, rscd: RscdRef) -> Ramp:
     """Flag the first groups of each integration DO_NOT_USE (MIRI).
 

@@ -18,6 +18,7 @@ from jwinteractive.data import Array, Ramp
 from jwinteractive.params import Doc, Params, Unit
 from jwinteractive.references import SaturationRef, SuperbiasRef
 from jwinteractive.step import step
+from jwinteractive.views import Curve, Frame, Plot, Shown, View
 
 _NEVER = np.float32(65536)  # above what the converter can give
 _ZERO = np.float32(0)
@@ -195,7 +196,42 @@ def _halo(p: SaturationParams) -> int:
     return 2 * p.n_pix_grow_sat if p.use_readpatt else p.n_pix_grow_sat
 
 
-@step(halo=_halo)
+def _saturated(s: Shown) -> Array:
+    """Whether samples [group, y, x] of the integration in view are saturated."""
+    ramp = s.after
+    assert isinstance(ramp, Ramp)
+    marks: Array = ramp.groupdq[min(s.integration, len(ramp.groupdq) - 1)] & _SATURATED
+    return marks
+
+
+def _first_group(s: Shown) -> Frame:
+    """Group, from 1, at which each pixel saturates; NaN: never."""
+    marks = _saturated(s)
+    first = np.full(marks.shape[1:], np.nan, np.float32)
+    for g in range(len(marks) - 1, -1, -1):
+        first[marks[g] != 0] = g + 1
+    return Frame(title="saturates in group", data=first, unit="group", **s.place)
+
+
+def _by_group(s: Shown) -> Plot:
+    marks = _saturated(s)
+    share = np.array([100 * np.count_nonzero(m) / m.size for m in marks])
+    curve = Curve(name="saturated", x=np.arange(1, len(marks) + 1), y=share, style="steps")
+    return Plot(
+        title="saturated pixels in view",
+        x_label="group",
+        y_label="share of the pixels (%)",
+        curves=(curve,),
+    )
+
+
+_VIEWS = (
+    View(title="group of saturation", draw=_first_group),
+    View(title="saturated by group", draw=_by_group),
+)
+
+
+@step(halo=_halo, views=_VIEWS)
 def saturation(
     ramp: Ramp, p: SaturationParams, limit: SaturationRef, bias: SuperbiasRef | None
 ) -> Ramp:
