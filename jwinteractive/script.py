@@ -7,20 +7,47 @@ from pathlib import Path
 import numpy as np
 
 from jwinteractive.errors import OutputError
+from jwinteractive.recipe import Recipe
 from jwinteractive.session import Session
+from jwinteractive.step import registry
 
-__all__ = ["script"]
+__all__ = ["opening", "script", "writing"]
 
 
-def script(session: Session, to: str | None = None) -> str:
+def script(session: Session, to: str | None = None, write: str | Path | None = None) -> str:
     """Return a script that repeats the session's reduction of all its exposures.
 
     Every parameter is spelt out, so that the script means the same when a default changes.
 
+    Parameters
+    ----------
+    session
+        What is repeated.
+    to
+        Last step; by default that of the recipe.
+    write
+        Folder that the script writes the products into; None: it keeps them as ``results``.
+
     Raises
     ------
     OutputError
-        If a reference was given as an array, which a script cannot name.
+        If a reference was given as an array, which a script cannot name, or a step was defined
+        in a notebook, which a script cannot import.
+    """
+    lines = ['"""Made by jwinteractive: repeats one reduction."""', "", *opening(session)]
+    lines += [f"results = session.run_all({_target(to)})"]
+    if write is not None:
+        lines += writing(to, write)
+    return "\n".join([*lines, ""])
+
+
+def opening(session: Session) -> list[str]:
+    """Lines of Python that open the session's exposures with its settings.
+
+    Raises
+    ------
+    OutputError
+        As for `script`.
     """
     overrides = session.references.overrides
     for reftype, value in overrides.items():
@@ -31,12 +58,14 @@ def script(session: Session, to: str | None = None) -> str:
             )
     paths = [str(f.path) for f in session.exposures]
     lines = [
-        '"""Made by jwinteractive: repeats one reduction."""',
-        "",
         "import jwinteractive",
+        *(f"import {module}" for module in _modules(session)),
         "",
         "RECIPE = (",
-        *(f"    {line!r}" for line in session.recipe.to_toml().splitlines(keepends=True)),
+        *(
+            f"    {line!r}"
+            for line in _anywhere(session.recipe).to_toml().splitlines(keepends=True)
+        ),
         ")",
         "",
         "session = jwinteractive.open(",
@@ -50,6 +79,43 @@ def script(session: Session, to: str | None = None) -> str:
         f"session.use({reftype!r}, {str(Path(value).absolute())!r})"
         for reftype, value in overrides.items()
     ]
-    target = "" if to is None else repr(to)
-    lines += [f"results = session.run_all({target})", ""]
-    return "\n".join(lines)
+    return lines
+
+
+def writing(to: str | None, folder: str | Path) -> list[str]:
+    """Lines of Python that write the products of a session's exposures into a folder."""
+    target = "" if to is None else f", {to!r}"
+    return [
+        "for number in range(len(session.exposures)):",
+        f"    session.write({str(folder)!r}{target}, exposure=number)",
+    ]
+
+
+def _anywhere(recipe: Recipe) -> Recipe:
+    """Recipe that means the same from any folder: a parameter named as a reference is a file."""
+    for stage in recipe:
+        for need in registry[stage.step].needs.values():
+            name = need.kind.reftype
+            if given := getattr(stage.params, name, ""):
+                recipe = recipe.with_params(stage.step, **{name: str(Path(given).absolute())})
+    return recipe
+
+
+def _target(to: str | None) -> str:
+    return "" if to is None else repr(to)
+
+
+def _modules(session: Session) -> list[str]:
+    """Modules outside of the package that steps of the recipe are defined in.
+
+    Those that no entry point names would not be known to a script otherwise.
+    """
+    found = dict.fromkeys(registry[s.step].function.__module__ for s in session.recipe)
+    modules = [m for m in found if not m.startswith("jwinteractive.")]
+    if "__main__" in modules:
+        own = [s.step for s in session.recipe if registry[s.step].function.__module__ == "__main__"]
+        raise OutputError(
+            f"step {own[0]}: is defined in this notebook, a script cannot import it; "
+            "put it into a module"
+        )
+    return modules

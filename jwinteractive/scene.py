@@ -1,0 +1,240 @@
+"""What a screen shows of a session's look: the chosen view of the chosen product, on a box.
+
+`Request` says what is wanted, `picture` computes it; both know nothing of widgets, so that the
+picture is made on any thread.
+"""
+
+from __future__ import annotations
+
+import dataclasses as dc
+import threading
+
+import numpy as np
+
+from jwinteractive.data import Array, Box
+from jwinteractive.journal import Settings
+from jwinteractive.reduction import Glance
+from jwinteractive.session import Session
+from jwinteractive.step import registry
+from jwinteractive.views import Drawing, Frame, Shown, View, product_views
+
+__all__ = ["Picture", "Request", "box_in_view", "picture", "request_of", "views_at"]
+
+MARGIN = 0.15  # of the viewport on each side that is computed too, for small drags
+WHOLE = 512  # a frame of this size is computed whole, whatever part of it is in view
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class Request:
+    """A picture that is wanted.
+
+    Attributes
+    ----------
+    exposure, upto
+        Which exposure, after which step.
+    view
+        Title of the view; "" is the first.
+    integration, group
+        From 0, -1 is the last.
+    box
+        Pixels in view.
+    knob
+        Step whose knob turns.
+    hold
+        Older models will do.
+    pinned, compare
+        Settings to compare with, or None, and how.
+    """
+
+    exposure: int
+    upto: str
+    box: Box
+    view: str = ""
+    integration: int = 0
+    group: int = -1
+    knob: str = ""
+    hold: bool = False
+    pinned: Settings | None = None
+    compare: str = "off"
+
+    def same_place(self, other: Request | None) -> bool:
+        """Whether another picture shows the same thing, so that its cuts fit this one."""
+        kind = ("exposure", "upto", "view")
+        derived = ("difference", "ratio")
+        return (
+            other is not None
+            and all(getattr(self, k) == getattr(other, k) for k in kind)
+            and (self.compare if self.compare in derived else "")
+            == (other.compare if other.compare in derived else "")
+        )
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class Picture:
+    """An answer to a request.
+
+    Attributes
+    ----------
+    glance, other
+        The box of the product, and the pinned one.
+    shown
+        What views are drawn from.
+    frame, other_frame
+        The image, and the pinned one.
+    drawing
+        The chosen view where it is no image, else None.
+    """
+
+    request: Request
+    glance: Glance
+    shown: Shown
+    frame: Frame
+    drawing: Drawing | None = None
+    other: Glance | None = None
+    other_frame: Frame | None = None
+
+    @property
+    def note(self) -> str:
+        """Whether this is the full result or a preview, and with which older models."""
+        if self.glance.full:
+            return "full result"
+        if self.glance.held:
+            return f"preview; held from before: {', '.join(self.glance.held)}"
+        return "preview"
+
+
+def views_at(session: Session, upto: str, exposure: int | None = None) -> tuple[View, ...]:
+    """All there is to see after a step; "input" is the file as it was read.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such step.
+    """
+    if upto == "input":
+        return product_views(type(session.input(exposure)))
+    return registry[upto].views
+
+
+def box_in_view(window: tuple[float, float, float, float] | None, shape: tuple[int, int]) -> Box:
+    """Pixels to compute for a viewport (x0, y0, x1, y1) with a margin; a small frame is whole."""
+    whole = Box.whole(shape)
+    if window is None or max(shape) <= WHOLE:
+        return whole
+    x0, y0, x1, y1 = window
+    dx, dy = MARGIN * (x1 - x0), MARGIN * (y1 - y0)
+    box = Box(int(y0 - dy), int(y1 + dy) + 1, int(x0 - dx), int(x1 + dx) + 1).clip(whole)
+    return box if min(box.shape) > 0 else whole
+
+
+def request_of(session: Session, knob: str = "", hold: bool = False) -> Request:
+    """Return what the session's look asks for.
+
+    Raises
+    ------
+    RecipeError, MissingReference
+        As for `Session.plan`.
+    """
+    look = session.look
+    running = [p.step.name for p in session.plan() if not p.skipped]
+    upto = look.shown or look.step
+    if upto not in ("input", *running):
+        upto = _nearest(upto, [s.step for s in session.recipe], running)
+    view = look.view if look.view in [v.title for v in views_at(session, upto)] else ""
+    shape = session.input().shape
+    full = session.is_kept(upto)
+    return Request(
+        exposure=session.active,
+        upto=upto,
+        box=Box.whole(shape) if full else box_in_view(look.window, shape),
+        view=view,
+        integration=look.integration,
+        group=look.group,
+        knob=knob,
+        hold=hold,
+        pinned=session.pinned.settings if session.pinned and look.compare != "off" else None,
+        compare=look.compare if session.pinned else "off",
+    )
+
+
+def _nearest(name: str, recipe: list[str], running: list[str]) -> str:
+    """The last running step at or before one that does not run; for none, the last of all."""
+    if name not in recipe:
+        return running[-1]
+    earlier = [n for n in recipe[: recipe.index(name)] if n in running]
+    return earlier[-1] if earlier else "input"
+
+
+def _difference(frame: Frame, pinned: Frame) -> Frame:
+    data = np.subtract(frame.data, pinned.data, dtype=np.float32)
+    title = f"{frame.title}: B minus A"
+    return dc.replace(frame, title=title, data=data, err=None, diverging=True)
+
+
+def _ratio(frame: Frame, pinned: Frame) -> Frame:
+    data: Array = np.full(frame.data.shape, np.nan, np.float32)
+    np.divide(frame.data, pinned.data, out=data, where=pinned.data != 0)
+    return dc.replace(frame, title=f"{frame.title}: B over A", data=data, err=None, unit="")
+
+
+_DERIVED = {"difference": _difference, "ratio": _ratio}
+
+
+def picture(session: Session, request: Request, cancel: threading.Event | None = None) -> Picture:
+    """Compute what a request asks for.
+
+    Raises
+    ------
+    Cancelled, StepError, MissingReference, RecipeError
+        One line each.
+    """
+    r = request
+    views = views_at(session, r.upto, r.exposure)
+    view = next((v for v in views if v.title == r.view), views[0])
+    glance = session.glance(
+        r.box,
+        r.upto,
+        knob=r.knob,
+        before=view.compares,
+        hold=r.hold,
+        cancel=cancel,
+        exposure=r.exposure,
+    )
+    shape = session.input(r.exposure).shape
+    shown = Shown(
+        after=glance.product,
+        before=glance.before,
+        model=glance.model,
+        integration=r.integration,
+        group=r.group,
+        shape=shape,
+    )
+    drawing = view.draw(shown)
+    image = view if isinstance(drawing, Frame) else views[0]
+    frame = drawing if isinstance(drawing, Frame) else image.draw(shown)
+    assert isinstance(frame, Frame)  # the first view of every product is one
+    other = other_frame = None
+    if r.pinned is not None:
+        other = session.glance(
+            r.box,
+            r.upto,
+            before=image.compares,
+            settings=r.pinned,
+            cancel=cancel,
+            exposure=r.exposure,
+        )
+        drawn = image.draw(
+            dc.replace(shown, after=other.product, before=other.before, model=other.model)
+        )
+        other_frame = drawn if isinstance(drawn, Frame) else None
+    if other_frame is not None and r.compare in _DERIVED:
+        frame, other_frame = _DERIVED[r.compare](frame, other_frame), None
+    return Picture(
+        request=request,
+        glance=glance,
+        shown=shown,
+        frame=frame,
+        drawing=None if isinstance(drawing, Frame) else drawing,
+        other=other,
+        other_frame=other_frame,
+    )
