@@ -1,5 +1,6 @@
 """JupyterLab widgets over a `jwinteractive.session.Session`; all state lives in the session."""
 
-from jwinteractive_widgets.panel import Panel, show
+from jwinteractive_widgets.controls import register
+from jwinteractive_widgets.workbench import Workbench, workbench
 
-__all__ = ["Panel", "show"]
+__all__ = ["Workbench", "register", "workbench"]

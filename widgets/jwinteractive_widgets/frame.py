@@ -1,210 +1,154 @@
 """A detector frame on a canvas: only what the screen shows travels to the browser.
 
 Each view (the widget may be displayed twice) tells its viewport in exposure pixels; it gets that
-region back, averaged down to screen pixels, as uint16 codes with their range, and the flags of it,
-combined by OR, as a plane of indices into a short table. Stretch, colours and blending happen in
-``static/frame.js``, so that turning those knobs sends a few bytes.
+region back as a `Patch`. Stretch, cuts, colours, masks, blinking and the split are drawn by
+``static/frame.js`` from what it has, so that turning those knobs needs no answer from Python.
 """
 
 from __future__ import annotations
 
 import dataclasses as dc
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import anywidget
-import numba as nb
 import numpy as np
 import traitlets
 
-from jwinteractive.data import Array
-from jwinteractive.dq import BITS
+from jwinteractive import dq
+from jwinteractive.data import Box
+from jwinteractive.look import CUTS, STRETCHES, Look
+from jwinteractive.views import FLAG_COLOURS, Frame
+from jwinteractive_widgets.resample import Patch, auto_limits, resample
 
-__all__ = ["Frame", "FrameView", "Patch", "colour_table", "resample"]
+__all__ = ["COLOURS", "FrameView", "mask_layers"]
 
 STATIC = Path(__file__).parent / "static"
-STRETCHES = ("linear", "asinh", "log")
-SPAN = 8  # the codes reach this many cut ranges beyond the cuts
-MARGIN = 0.25  # of the viewport on each side, so that a drag uncovers pixels, not blanks
+COLOURS = {
+    "viridis": "viridis",
+    "cividis": "cividis",
+    "inferno": "inferno",
+    "grey": "gray",
+    "grey inverted": "gray_r",
+    "blue to red": "RdBu_r",
+}
+"""Colour maps by the name that people see, and matplotlib's; the last is for differences."""
+
+Window = tuple[float, float, float, float]
 
 
-@dc.dataclass(frozen=True)
-class Frame:
-    """Values ``data`` [y, x] and flags ``dq`` [y, x] of the same shape, with the unit of the data.
-
-    NaN is drawn as no value.
-    """
-
-    data: Array
-    dq: Array
-    unit: str = "DN"
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Size (ny, nx) in pixels."""
-        ny, nx = self.data.shape
-        return ny, nx
-
-
-@dc.dataclass(frozen=True)
-class Patch:
-    """A region of a frame ready to travel.
-
-    Attributes
-    ----------
-    codes
-        uint16 [y, x]: 0 is no value, else ``low + (code - 1) * step``.
-    labels
-        uint8 or uint16 [y, x]: index into ``flags``.
-    flags
-        DQ values that occur; the first is 0.
-    extent
-        Pixel edges (x0, y0, x1, y1) that the planes cover; the last block may reach beyond.
-    factor
-        Pixels along each side of a block.
-    """
-
-    codes: Array
-    labels: Array
-    flags: tuple[int, ...]
-    extent: tuple[int, int, int, int]
-    factor: int
-    low: float
-    step: float
-
-
-@nb.njit(cache=True, nogil=True)
-def _blocks(
-    data: Array, dq: Array, y0: int, x0: int, factor: int, low: float, step: float,
-    codes: Array, flags: Array,
-) -> None:  # fmt: skip
-    """Mean of the finite values, as a code, and OR of the flags of each block."""
-    ny, nx = data.shape
-    for i in range(codes.shape[0]):
-        for j in range(codes.shape[1]):
-            total = 0.0
-            n = 0
-            bits = np.uint32(0)
-            for y in range(y0 + i * factor, min(y0 + (i + 1) * factor, ny)):
-                for x in range(x0 + j * factor, min(x0 + (j + 1) * factor, nx)):
-                    bits |= dq[y, x]
-                    if np.isfinite(data[y, x]):
-                        total += data[y, x]
-                        n += 1
-            flags[i, j] = bits
-            code = 0.0
-            if n > 0:
-                code = min(max(round((total / n - low) / step), 0.0), 65534.0) + 1.0
-            codes[i, j] = code
-
-
-def resample(
-    frame: Frame,
-    view: tuple[float, float, float, float],
-    size: tuple[int, int],
-    limits: tuple[float, float],
-) -> Patch:
-    """Region of a frame around a viewport, averaged in blocks to about one per screen pixel.
+def mask_layers(drawn: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Every DQ bit as a layer of the viewer, the usual ones first.
 
     Parameters
     ----------
-    view
-        Edges (x0, y0, x1, y1) of the viewport in pixels; it may reach beyond the frame.
-    size
-        Width and height of the screen area in screen pixels.
-    limits
-        Cuts: the codes are spread over them and 8 of their ranges on either side, where there
-        are data.
-
-    Notes
-    -----
-    Blocks start at multiples of their size, so that panning does not make pixels flicker.
+    drawn
+        Opacity of each flag that is drawn, by name, as in `jwinteractive.look.Look.masks`.
     """
-    ny, nx = frame.shape
-    width, height = view[2] - view[0], view[3] - view[1]
-    factor = max(1, round(max(width / size[0], height / size[1])))
-
-    def edges(low: float, high: float, n: int) -> tuple[int, int]:
-        reach = MARGIN * (high - low)
-        first = min(max(math.floor((low - reach) / factor), 0), (n - 1) // factor)
-        last = min(max(math.ceil((high + reach) / factor), first + 1), math.ceil(n / factor))
-        return first, last
-
-    left, right = edges(view[0], view[2], nx)
-    bottom, top = edges(view[1], view[3], ny)
-    span = max(limits[1] - limits[0], 1e-30)
-    low, high = limits[0] - SPAN * span, limits[1] + SPAN * span
-    finite = np.isfinite(frame.data)
-    if finite.any():
-        low = max(low, float(np.min(frame.data, where=finite, initial=np.inf)))
-        high = min(high, float(np.max(frame.data, where=finite, initial=-np.inf)))
-    step = (high - low) / 65534 if high > low else 1.0
-    codes = np.empty((top - bottom, right - left), np.uint16)
-    flags = np.empty(codes.shape, np.uint32)
-    y0, x0 = bottom * factor, left * factor
-    data = np.asarray(frame.data, np.float32)
-    _blocks(data, np.asarray(frame.dq, np.uint32), y0, x0, factor, low, step, codes, flags)
-    labels, table = _indexed(flags)
-    extent = (x0, y0, right * factor, top * factor)
-    return Patch(codes, labels, table, extent, factor, low, step)
+    palette = list(FLAG_COLOURS.values())
+    rest = [name for name in dq.BITS if name not in FLAG_COLOURS]
+    colours = FLAG_COLOURS | {name: palette[i % len(palette)] for i, name in enumerate(rest)}
+    return [
+        {
+            "name": name,
+            "bit": str(dq.BITS[name]),  # as text: 2**31 is no signed integer
+            "colour": colour,
+            "opacity": float(drawn.get(name, 0.8)),
+            "on": name in drawn,
+            "usual": name in FLAG_COLOURS,
+        }
+        for name, colour in colours.items()
+    ]
 
 
-def _indexed(flags: Array) -> tuple[Array, tuple[int, ...]]:
-    """Plane of indices into the short list of values that occur; most pixels have none."""
-    at = np.flatnonzero(flags)
-    values, inverse = np.unique(flags.ravel()[at], return_inverse=True)
-    labels = np.zeros(flags.size, np.uint8 if len(values) < 256 else np.uint16)
-    labels[at] = inverse + 1
-    return labels.reshape(flags.shape), (0, *map(int, values))
-
-
-def colour_table(name: str = "viridis") -> bytes:
-    """RGB bytes [256, 3] of a matplotlib colour map."""
+def _tables() -> bytes:
+    """RGB bytes [map, 256, 3] of all `COLOURS`."""
     from matplotlib import colormaps
 
-    colours = colormaps[name](np.arange(256) / 255)[:, :3]
-    return bytes(np.rint(255 * colours).astype(np.uint8))
+    at = np.arange(256) / 255
+    tables = [colormaps[name](at)[:, :3] for name in COLOURS.values()]
+    return bytes(np.rint(255 * np.stack(tables)).astype(np.uint8))
+
+
+@dc.dataclass(frozen=True)
+class _Viewport:
+    """Where a view looks, and on how many screen pixels (width, height)."""
+
+    window: Window
+    size: tuple[int, int]
+
+
+def _nothing(*_: Any) -> None:
+    """Stand in for a callback that was not given."""
 
 
 class FrameView(anywidget.AnyWidget):
-    """Canvas that shows a `Frame`: wheel zooms, drag pans, click or arrow keys pick a pixel.
+    """Canvas that shows a `jwinteractive.views.Frame`, alone or against another of the same place.
+
+    Wheel or two fingers zoom, drag pans, shift-drag selects a box, click or arrow keys pick a
+    pixel, double click or 0 shows the whole frame.
 
     Attributes
     ----------
-    limits
-        Cuts (low, high) in data units.
-    stretch
-        One of linear, asinh, log.
-    shown
-        DQ bits that the overlay draws, as one value.
-    cursor
-        Picked pixel [x, y], or empty.
+    frame, other
+        What is shown (B), and what it is compared with (A), or None.
+    limits, stretch, cuts, colours, masks
+        How values become colours; see `follow`.
+    cursor, region, line
+        Picked pixel [x, y], selected box [x0, y0, x1, y1], line [x0, y0, x1, y1] from pixel to
+        pixel, or empty.
+    axes
+        Sliders below the picture: {"name", "size", "index", "label"} with index from 0.
+    compare, split, labels
+        "off", "blink" or "split"; where the split is; what A and B are called.
+    tool
+        What a drag does: "pan", "box" or "line".
     label
         What a screen reader says of the canvas.
-    on_pick
-        Called with (y, x) when somebody picks a pixel.
+    busy
+        Something is being computed.
+    window
+        Viewport that a new view starts with, or empty: the whole frame.
+    aspect, height
+        Width over height of the picture, and its greatest height in CSS pixels.
     """
 
-    _esm = STATIC / "frame.js"
+    _esm = "\n".join((STATIC / name).read_text() for name in ("paint.js", "tools.js", "frame.js"))
     _css = STATIC / "frame.css"
-    width = traitlets.Int(560).tag(sync=True)
-    height = traitlets.Int(560).tag(sync=True)
-    colours = traitlets.Bytes().tag(sync=True)
+    tables = traitlets.Bytes().tag(sync=True)
+    maps = traitlets.List(list(COLOURS)).tag(sync=True)
+    colours = traitlets.Enum(tuple(COLOURS), "viridis").tag(sync=True)
     limits = traitlets.List([0.0, 1.0]).tag(sync=True)
+    stretches = traitlets.List(list(STRETCHES)).tag(sync=True)
     stretch = traitlets.Enum(STRETCHES, "asinh").tag(sync=True)
-    shown = traitlets.Int(0).tag(sync=True)
-    overlay: Any = traitlets.List([]).tag(sync=True)
+    ways = traitlets.List(list(CUTS)).tag(sync=True)
+    cuts = traitlets.Enum(CUTS, "99.5 %").tag(sync=True)
+    masks: Any = traitlets.List([]).tag(sync=True)
     cursor: Any = traitlets.List([]).tag(sync=True)
+    region: Any = traitlets.List([]).tag(sync=True)
+    line: Any = traitlets.List([]).tag(sync=True)
+    axes: Any = traitlets.List([]).tag(sync=True)
+    compare = traitlets.Enum(("off", "blink", "split"), "off").tag(sync=True)
+    split = traitlets.Float(0.5).tag(sync=True)
+    labels: Any = traitlets.List(["A", "B"]).tag(sync=True)
+    tool = traitlets.Enum(("pan", "box", "line"), "pan").tag(sync=True)
     label = traitlets.Unicode("detector frame").tag(sync=True)
-    names = traitlets.Dict({k: str(v) for k, v in BITS.items()}).tag(sync=True)
+    busy = traitlets.Bool(False).tag(sync=True)
+    window: Any = traitlets.List([]).tag(sync=True)
+    aspect = traitlets.Float(1.0).tag(sync=True)
+    height = traitlets.Int(620).tag(sync=True)
 
     def __init__(
         self,
         *,
-        overlay: Mapping[str, str] | None = None,
-        on_pick: Callable[[int, int], None] | None = None,
+        on_pick: Callable[[int, int], None] = _nothing,
+        on_box: Callable[[Box | None], None] = _nothing,
+        on_line: Callable[[tuple[int, int], tuple[int, int]], None] = _nothing,
+        on_window: Callable[[float, float, float, float], None] = _nothing,
+        on_axis: Callable[[str, int], None] = _nothing,
+        on_style: Callable[[dict[str, Any]], None] = _nothing,
+        read_out: Callable[[int, int], str] | None = None,
         hand_over: Callable[..., None] | None = None,
         **traits: Any,
     ) -> None:
@@ -212,67 +156,254 @@ class FrameView(anywidget.AnyWidget):
 
         Parameters
         ----------
-        overlay
-            Colour (#rrggbb) of each drawn flag by name; the first that a pixel has counts.
+        on_pick
+            Called with (y, x) of the pixel that somebody picks.
+        on_box
+            Called with the selected box, or None when it is cleared.
+        on_line
+            Called with the end pixels (y, x), (y, x) of a line.
+        on_window
+            Called with (x0, y0, x1, y1) when somebody pans or zooms, 25 times a second at most.
+        on_axis
+            Called with the name of an axis and its new index.
+        on_style
+            Called with changes for `jwinteractive.look.Look.replace`: stretch, cuts, limits,
+            colours, masks.
+        read_out
+            More to say of pixel (y, x) under the pointer: sky position, wavelength.
         hand_over
             Calls a function with arguments on the thread that may touch widgets; by default here.
         """
-        drawn = [[str(BITS[name]), colour] for name, colour in (overlay or {}).items()]
-        super().__init__(colours=colour_table(), overlay=drawn, **traits)
+        layers = mask_layers(Look().masks)
+        super().__init__(**{"tables": _tables(), "masks": layers, **traits})
         self.frame: Frame | None = None
-        self.on_pick = on_pick
-        self._views: dict[str, tuple[float, float, float, float]] = {}
+        self.other: Frame | None = None
+        self.viewport: Window | None = None
+        self._on: dict[str, Callable[..., None]] = {
+            "pick": on_pick,
+            "box": on_box,
+            "line": on_line,
+            "window": on_window,
+            "axis": on_axis,
+            "style": on_style,
+        }
+        self._read_out = read_out
+        self._note = ""
+        self._source = ""
+        self._serial = 0
+        self._views: dict[str, _Viewport] = {}
         if hand_over is None:
             self.on_msg(self._hear)
         else:
             self.on_msg(lambda *message: hand_over(self._hear, *message))
 
-    def show_frame(self, frame: Frame, limits: tuple[float, float] | None = None) -> None:
-        """Draw a frame in every view, with new cuts if given."""
-        if self.frame is not None and self.frame.shape != frame.shape:
+    def show(
+        self,
+        frame: Frame,
+        *,
+        other: Frame | None = None,
+        limits: tuple[float, float] | None = None,
+        note: str = "",
+        source: str = "",
+    ) -> None:
+        """Draw a frame in every view.
+
+        Parameters
+        ----------
+        other
+            The pinned result of the same place: A, where ``frame`` is B.
+        limits
+            New cuts; by default they stay, so that pictures compare, unless another kind of
+            picture comes and the cuts are not by hand.
+        note
+            Words for the corner: "preview", "full result".
+        source
+            Names what the frame is of. Where a new frame covers only a box, pixels of an older
+            frame of the same source, title and unit stay around it, dimmed.
+        """
+        old = self.frame
+        kind = (source, frame.unit, frame.diverging)
+        new_kind = old is None or (self._source, old.unit, old.diverging) != kind
+        if old is not None and old.full_shape != frame.full_shape:
             self._views = {}
-        self.frame = frame
+            self.window = []
+        self.frame, self.other = frame, other
+        self._note, self._source = note, source
+        self._serial += 1
+        if limits is None and new_kind and self.cuts != "by hand":
+            limits = auto_limits(frame, self.cuts)
+        patches = [(name, self._patches(name)) for name in self._views]
+        # only now, in one go: what is on the screen must not be drawn with another picture's cuts
         if limits is not None:
-            self.limits = list(limits)
-        self.send({"kind": "frame", "shape": frame.shape, "unit": frame.unit})
-        for name in list(self._views):
-            self._draw(name)
+            self.limits = [float(v) for v in limits]
+        if other is None:
+            self.compare = "off"
+        self._announce()
+        for name, some in patches:
+            self._send_patches(name, some)
 
-    def _hear(self, _: Any, message: dict[str, Any], __: list[Any]) -> None:
-        """Take a message of the browser: ready, view, gone or pick."""
-        match message:
-            case {"kind": "ready"} if self.frame is not None:
-                frame = self.frame
-                self.send({"kind": "frame", "shape": frame.shape, "unit": frame.unit})
-            case {"kind": "view", "id": str(name), "box": [x0, y0, x1, y1]}:
-                self._views[name] = (x0, y0, x1, y1)
-                self._draw(name)
-            case {"kind": "gone", "id": str(name)}:
-                self._views.pop(name, None)
-            case {"kind": "pick", "x": int(x), "y": int(y)} if self.frame is not None:
-                ny, nx = self.frame.shape
-                if 0 <= x < nx and 0 <= y < ny:
-                    self.cursor = [x, y]
-                    if self.on_pick is not None:
-                        self.on_pick(y, x)
+    def follow(self, look: Look) -> None:
+        """Draw as a look says: stretch, cuts, limits by hand, colours, masks, pick and box."""
+        with self.hold_sync():
+            self.stretch, self.cuts = look.stretch, look.cuts
+            if look.colours in COLOURS:
+                self.colours = look.colours
+            if look.limits is not None and look.cuts == "by hand":
+                self.limits = [float(v) for v in look.limits]
+            if _drawn(self.masks) != dict(look.masks):
+                self.masks = mask_layers(look.masks)
+            self.cursor = [] if look.pick is None else [look.pick[1], look.pick[0]]
+            b = look.box
+            self.region = [] if b is None else [b.x0, b.y0, b.x1, b.y1]
 
-    def _draw(self, name: str) -> None:
-        """Send one view the region it looks at."""
+    def go_to(self, window: Window) -> None:
+        """Move every view to a viewport (x0, y0, x1, y1)."""
+        self.window = [float(v) for v in window]
+        self.send({"kind": "go", "window": self.window})
+
+    def fit(self) -> None:
+        """Show the whole frame in every view."""
+        self.window = []
+        self.send({"kind": "go", "window": []})
+
+    def save_png(self, name: str) -> None:
+        """Let the browser save what it shows, with title and colour bar, as a PNG file."""
+        self.send({"kind": "save", "id": next(iter(self._views), ""), "name": name})
+
+    def tell(self, text: str) -> None:
+        """Write a line below the picture: the exact values under the pointer."""
+        self.send({"kind": "tell", "text": text})
+
+    def read(self, y: int, x: int) -> str:
+        """Value, error and flags of a pixel, with what ``read_out`` adds; "" where unknown."""
+        frame = self.frame
+        if frame is None or Box.around(y, x) not in frame.covers:
+            return ""
+        at = y - frame.covers.y0, x - frame.covers.x0
+        value = float(frame.data[at])
+        text = f"{value:.6g}" if np.isfinite(value) else "no value"
+        if frame.err is not None:
+            text += f" ± {float(frame.err[at]):.3g}"
+        parts = [f"{text} {frame.unit}"]
+        if frame.dq is not None:
+            parts.append(", ".join(dq.names(int(frame.dq[at]))) or "no flags")
+        if self._read_out is not None and (more := self._read_out(y, x)):
+            parts.append(more)
+        return " · ".join(parts)
+
+    def _announce(self, to: str = "") -> None:
+        """Say what the coming patches are of: to one view, or to all."""
         if self.frame is None:
             return
-        low, high = self.limits
-        patch = resample(self.frame, self._views[name], (self.width, self.height), (low, high))
+        f, c = self.frame, self.frame.covers
         self.send(
             {
-                "kind": "patch",
-                "id": name,
-                "size": patch.codes.shape,
-                "extent": patch.extent,
-                "factor": patch.factor,
-                "low": patch.low,
-                "step": patch.step,
-                "flags": patch.flags,
-                "wide": patch.labels.itemsize == 2,
-            },
-            [patch.codes.tobytes(), patch.labels.tobytes()],
+                "kind": "frame",
+                "id": to,
+                "serial": self._serial,
+                "shape": list(f.full_shape),
+                "covers": [c.x0, c.y0, c.x1, c.y1],
+                "title": f.title,
+                "unit": f.unit,
+                "source": self._source,
+                "diverging": f.diverging,
+                "note": self._note,
+                "other": self.other is not None,
+            }
         )
+
+    def _hear(self, _: Any, message: dict[str, Any], __: Sequence[Any]) -> None:
+        """Take a message of the browser."""
+        match message:
+            case {"kind": "ready", "id": str(name)}:
+                self._announce(name)
+            case {"kind": "view", "id": str(name), "box": [x0, y0, x1, y1], "size": [nx, ny]}:
+                window = (float(x0), float(y0), float(x1), float(y1))
+                self._look_at(name, _Viewport(window, (int(nx), int(ny))), message)
+            case {"kind": "gone", "id": str(name)}:
+                self._views.pop(name, None)
+            case {"kind": "point", "x": int(x), "y": int(y)}:
+                self.tell(self.read(y, x))
+            case {"kind": "axis", "name": str(name), "index": int(index)}:
+                self._turn(name, index)
+            case {"kind": "style", "changed": [*names]}:
+                changes = {str(n): self._style(str(n)) for n in names}
+                self._on["style"]({n: v for n, v in changes.items() if v is not None})
+            case _ if self.frame is not None:
+                self._select(message, self.frame.full_shape)
+
+    def _look_at(self, name: str, viewport: _Viewport, message: Mapping[str, Any]) -> None:
+        """Remember where a view looks, send it that region, tell it on if a person moved."""
+        self._views[name] = viewport
+        self.viewport = viewport.window
+        self._send_patches(name, self._patches(name))
+        if message.get("user"):
+            self.window = [] if message.get("whole") else list(viewport.window)
+            self._on["window"](*viewport.window)
+
+    def _select(self, message: Mapping[str, Any], shape: tuple[int, int]) -> None:
+        """Hand on a pick, a box or a line, where it lies inside the exposure."""
+        whole = Box.whole(shape)
+        match message:
+            case {"kind": "pick", "x": int(x), "y": int(y)}:
+                if Box.around(y, x) in whole:
+                    self._on["pick"](y, x)
+            case {"kind": "box", "box": None}:
+                self._on["box"](None)
+            case {"kind": "box", "box": [int(x0), int(y0), int(x1), int(y1)]}:
+                box = Box(y0, y1, x0, x1).clip(whole)
+                if box.y1 > box.y0 and box.x1 > box.x0:
+                    self._on["box"](box)
+            case {"kind": "line", "line": [int(x0), int(y0), int(x1), int(y1)]}:
+                if Box.around(y0, x0) in whole and Box.around(y1, x1) in whole:
+                    self._on["line"]((y0, x0), (y1, x1))
+
+    def _turn(self, name: str, index: int) -> None:
+        for axis in self.axes:
+            if axis["name"] == name and 0 <= index < axis["size"]:
+                self.axes = [{**a, "index": index} if a is axis else a for a in self.axes]
+                self._on["axis"](name, index)
+                return
+
+    def _style(self, name: str) -> Any:
+        """Value of a style as `Look` has it; None if there is no such style."""
+        match name:
+            case "stretch" | "cuts" | "colours":
+                return getattr(self, name)
+            case "limits":
+                return tuple(self.limits)
+            case "masks":
+                return _drawn(self.masks)
+        return None
+
+    def _patches(self, name: str) -> list[tuple[str, Frame, Patch]]:
+        """What one view is to see: of B, and of A if there is one."""
+        frames = (("b", self.frame), ("a", self.other))
+        at = self._views[name]
+        return [(w, f, resample(f, at.window, at.size)) for w, f in frames if f is not None]
+
+    def _send_patches(self, name: str, patches: Sequence[tuple[str, Frame, Patch]]) -> None:
+        """Send patches to one view."""
+        for which, frame, patch in patches:
+            c = frame.covers
+            self.send(
+                {
+                    "kind": "patch",
+                    "id": name,
+                    "which": which,
+                    "serial": self._serial,
+                    "covers": [c.x0, c.y0, c.x1, c.y1],
+                    "size": list(patch.codes.shape),
+                    "extent": list(patch.extent),
+                    "factor": patch.factor,
+                    "scale": [patch.middle, patch.scale, patch.low, patch.step],
+                    "flags": list(patch.flags),
+                    "wide": patch.labels.itemsize == 2,
+                },
+                [patch.codes.tobytes(), patch.marked.tobytes(), patch.labels.tobytes()],
+            )
+
+
+def _drawn(layers: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Opacity of each layer that is on, by name."""
+    return {layer["name"]: float(layer["opacity"]) for layer in layers if layer["on"]}

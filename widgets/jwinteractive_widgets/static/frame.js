@@ -1,154 +1,439 @@
-// A detector frame on a 2-D canvas. Python sends a patch (uint16 codes and an index plane of flags)
-// for the viewport that a view told it; stretch, colours and overlay are applied here.
+// A detector frame on a canvas. Python sends patches for the viewport that a view told it; this
+// keeps the newest and a coarse older one, paints them when the look changes, and draws the painted
+// ones scaled, so that pan and zoom are smooth while new pixels are on their way.
 
-const CROSS = "#ffffff";
-const CROSS_EDGE = "#000000";
+const STYLES = ["stretch", "cuts", "limits", "colours", "masks"];
+const BLINK = 333; // ms for each side: 1.5 Hz
+const SEND = 40; // ms between two messages of one kind: 25 Hz
+const HINT = "wheel zooms · drag pans · click or arrow keys pick · shift and drag selects a box";
 
-function colourTable(bytes) {
-  const table = new Uint32Array(256);
-  for (let i = 0; i < 256; i++) {
-    const [r, g, b] = [0, 1, 2].map((c) => bytes.getUint8(3 * i + c));
-    table[i] = (0xff000000 | (b << 16) | (g << 8) | r) >>> 0;
+/** Call at most once in ``wait`` ms; the last call is never lost. */
+function throttled(act, wait) {
+  let [timer, last] = [null, -Infinity];
+  const run = () => { timer = null; last = performance.now(); act(); };
+  const call = () => { timer ??= setTimeout(run, Math.max(0, last + wait - performance.now())); };
+  call.cancel = () => clearTimeout(timer);
+  return call;
+}
+
+const area = (e) => (e[2] - e[0]) * (e[3] - e[1]);
+const within = (a, b) => a[0] >= b[0] && a[1] >= b[1] && a[2] <= b[2] && a[3] <= b[3];
+const common = (a, b) => [
+  Math.max(a[0], b[0]), Math.max(a[1], b[1]), Math.min(a[2], b[2]), Math.min(a[3], b[3]),
+];
+
+/** The part of the exposure in sight: pixels [x0, y0, x1, y1], y upwards, and the way to a screen. */
+class Viewport {
+  constructor() {
+    this.window = null;
+    this.whole = true;
+    this.width = 0; // CSS pixels
+    this.height = 0;
+    this.shape = null; // [ny, nx]
   }
-  return table;
+
+  /** Smallest window of the screen's form that contains another. */
+  contain([x0, y0, x1, y1]) {
+    const scale = Math.max((x1 - x0) / this.width, (y1 - y0) / this.height);
+    const [w, h] = [(scale * this.width) / 2, (scale * this.height) / 2];
+    const [x, y] = [(x0 + x1) / 2, (y0 + y1) / 2];
+    this.window = [x - w, y - h, x + w, y + h];
+  }
+
+  fit() {
+    this.whole = true;
+    this.contain([0, 0, this.shape[1], this.shape[0]]);
+  }
+
+  go(window) {
+    if (!window.length) { this.fit(); return; }
+    this.whole = false;
+    this.contain(window);
+  }
+
+  resize(width, height) {
+    const old = this.window && this.width ? this.window : null;
+    const scale = old && (old[2] - old[0]) / this.width;
+    [this.width, this.height] = [width, height];
+    if (!this.shape) return;
+    if (this.whole || !old) { this.fit(); return; }
+    const [x, y] = [(old[0] + old[2]) / 2, (old[1] + old[3]) / 2];
+    const [w, h] = [(scale * width) / 2, (scale * height) / 2];
+    this.window = [x - w, y - h, x + w, y + h];
+  }
+
+  zoom(factor, x, y) {
+    const [x0, y0, x1, y1] = this.window;
+    const span = (x1 - x0) * factor;
+    if (span < 4 || span > 4 * Math.max(...this.shape, this.width / this.height)) return false;
+    this.window = [x - (x - x0) * factor, y - (y - y0) * factor, x + (x1 - x) * factor, y + (y1 - y) * factor];
+    this.whole = false;
+    return true;
+  }
+
+  /** Move so that the exposure follows a hand by CSS pixels, from the window where it took hold. */
+  drag([x0, y0, x1, y1], dx, dy) {
+    const scale = (x1 - x0) / this.width;
+    const [ny, nx] = this.shape;
+    // a corner of the exposure always stays in sight
+    const a = Math.min(Math.max(-dx * scale, -x1 + 1), nx - x0 - 1);
+    const b = Math.min(Math.max(dy * scale, -y1 + 1), ny - y0 - 1);
+    this.window = [x0 + a, y0 + b, x1 + a, y1 + b];
+    this.whole = false;
+  }
+
+  toData(px, py) {
+    const [x0, y0, x1, y1] = this.window;
+    return [x0 + (px / this.width) * (x1 - x0), y1 - (py / this.height) * (y1 - y0)];
+  }
+
+  toScreen(x, y, scale = 1) {
+    const [x0, y0, x1, y1] = this.window;
+    return [
+      ((x - x0) / (x1 - x0)) * this.width * scale,
+      ((y1 - y) / (y1 - y0)) * this.height * scale,
+    ];
+  }
+
+  pixel(px, py) {
+    const [x, y] = this.toData(px, py).map(Math.floor);
+    return x >= 0 && y >= 0 && x < this.shape[1] && y < this.shape[0] ? [x, y] : null;
+  }
 }
 
-const STRETCH = {
-  linear: (x) => x,
-  asinh: (x) => Math.asinh(10 * x) / Math.asinh(10),
-  log: (x) => Math.log(1 + 1000 * x) / Math.log(1001),
-};
+/** Newest patch of one side, and an older one that reaches further. */
+class Layers {
+  constructor() {
+    this.near = null;
+    this.far = null;
+  }
 
-/** Copy of a message buffer as a typed array; its offset need not be aligned. */
-function typed(Kind, view) {
-  return new Kind(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
+  add(patch) {
+    const candidates = [this.near, this.far].filter((p) => p && !within(p.extent, patch.extent));
+    candidates.sort((a, b) => area(b.extent) - area(a.extent));
+    this.far = candidates[0] || null;
+    this.near = patch;
+  }
+
+  clear() {
+    this.near = this.far = null;
+  }
 }
 
-function numberText(value) {
-  if (value === null) return "no value";
-  const size = Math.abs(value);
-  return size >= 1e5 || (size > 0 && size < 1e-3) ? value.toExponential(3) : value.toPrecision(5);
+/** Part of a painted patch that is in sight, onto the canvas. */
+function drawPatch(pen, patch, view, dpr) {
+  const seen = common(patch.covers, view.window);
+  if (seen[0] >= seen[2] || seen[1] >= seen[3]) return;
+  const { left, right, bottom, top } = cells(patch, seen);
+  if (left >= right || bottom >= top) return;
+  const [x0, y0] = patch.extent;
+  const f = patch.factor;
+  const [a, b] = view.toScreen(x0 + left * f, y0 + top * f, dpr);
+  const [c, d] = view.toScreen(x0 + right * f, y0 + bottom * f, dpr);
+  pen.imageSmoothingEnabled = f > 1;
+  pen.drawImage(patch.canvas, left, patch.rows - top, right - left, top - bottom, a, b, c - a, d - b);
+}
+
+function clipTo(pen, view, [x0, y0, x1, y1], dpr) {
+  const [a, b] = view.toScreen(x0, y1, dpr);
+  const [c, d] = view.toScreen(x1, y0, dpr);
+  pen.beginPath();
+  pen.rect(a, b, c - a, d - b);
+  pen.clip();
+}
+
+function hatch(pen, ground, stroke) {
+  const tile = make("canvas");
+  [tile.width, tile.height] = [8, 8];
+  const t = tile.getContext("2d");
+  t.fillStyle = ground;
+  t.fillRect(0, 0, 8, 8);
+  t.strokeStyle = stroke;
+  t.lineWidth = 1;
+  t.beginPath();
+  for (const shift of [-8, 0, 8]) { t.moveTo(shift, 8); t.lineTo(shift + 8, 0); }
+  t.stroke();
+  return pen.createPattern(tile, "repeat");
+}
+
+/** Crosshair, box, line and split, each light on dark so that it stands off any colour. */
+function drawMarks(pen, view, { cursor, region, line, split }, dpr) {
+  pen.clearRect(0, 0, pen.canvas.width, pen.canvas.height);
+  pen.save();
+  pen.scale(dpr, dpr);
+  const twice = (path, wide = 1.5, dash = []) => {
+    for (const [colour, width, gaps] of [["#000000", wide + 2, []], ["#ffffff", wide, dash]]) {
+      pen.strokeStyle = colour;
+      pen.lineWidth = width;
+      pen.setLineDash(gaps);
+      pen.beginPath();
+      path();
+      pen.stroke();
+    }
+    pen.setLineDash([]);
+  };
+  if (region.length === 4) {
+    const [a, b] = view.toScreen(region[0], region[3]);
+    const [c, d] = view.toScreen(region[2], region[1]);
+    twice(() => pen.rect(a, b, c - a, d - b), 1.5, [5, 3]);
+  }
+  if (line.length === 4) {
+    const [a, b] = view.toScreen(line[0] + 0.5, line[1] + 0.5);
+    const [c, d] = view.toScreen(line[2] + 0.5, line[3] + 0.5);
+    twice(() => { pen.moveTo(a, b); pen.lineTo(c, d); });
+    for (const [x, y] of [[a, b], [c, d]]) twice(() => pen.arc(x, y, 3, 0, 2 * Math.PI));
+  }
+  if (cursor.length === 2) {
+    const [x, y] = view.toScreen(cursor[0] + 0.5, cursor[1] + 0.5);
+    const half = (0.5 * view.width) / (view.window[2] - view.window[0]);
+    const gap = Math.max(5, half + 2);
+    if (half > 3) twice(() => pen.rect(x - half, y - half, 2 * half, 2 * half), 1);
+    twice(() => {
+      for (const [u, v] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+        pen.moveTo(x + u * gap, y + v * gap);
+        pen.lineTo(x + u * (gap + 9), y + v * (gap + 9));
+      }
+    });
+  }
+  if (split !== null) {
+    const x = split * view.width;
+    twice(() => { pen.moveTo(x, 0); pen.lineTo(x, view.height); });
+    const y = view.height / 2;
+    twice(() => pen.arc(x, y, 7, 0, 2 * Math.PI));
+    pen.fillStyle = "#ffffff";
+    pen.fill();
+    pen.fillStyle = "#000000";
+    for (const s of [-1, 1]) {
+      pen.beginPath();
+      pen.moveTo(x + 5 * s, y);
+      pen.lineTo(x + 1.5 * s, y - 3);
+      pen.lineTo(x + 1.5 * s, y + 3);
+      pen.fill();
+    }
+  }
+  pen.restore();
+}
+
+/** The elements of the viewer, empty. */
+function scaffold() {
+  const canvas = make("canvas", "jwi-canvas", {
+    role: "application", tabindex: "0",
+    // else the notebook takes arrows and 0 for its own before they get here
+    "data-lm-suppress-shortcuts": "true",
+  });
+  const marks = make("canvas", "jwi-marks");
+  const busy = make("div", "jwi-busy", { hidden: "" });
+  const note = make("span", "jwi-badge jwi-note", { role: "status" });
+  const sides = ["a", "b"].map((s) => make("span", `jwi-badge jwi-side jwi-${s}`, { hidden: "" }));
+  const stage = make("div", "jwi-stage", {}, canvas, marks, busy, note, ...sides);
+  const readout = make("div", "jwi-readout");
+  const quick = make("div", "jwi-quick");
+  const exact = make("div", "jwi-exact");
+  readout.append(quick, exact);
+  const root = make("div", "jwi-frame");
+  return { root, stage, canvas, marks, busy, note, sides, readout, quick, exact };
+}
+
+/** Picture with title, colour bar and legend on one canvas, as a person would put it in a paper. */
+function poster({ canvas, marks, frame, look, note, counted }) {
+  const [width, s] = [canvas.width, Math.max(1, canvas.width / 620)];
+  const drawn = look.masks.filter((m) => m.on);
+  const [head, foot] = [30 * s, (58 + (drawn.length ? 22 : 0)) * s];
+  const paper = make("canvas");
+  [paper.width, paper.height] = [width, canvas.height + head + foot];
+  const pen = paper.getContext("2d");
+  pen.fillStyle = "#ffffff";
+  pen.fillRect(0, 0, paper.width, paper.height);
+  pen.drawImage(canvas, 0, head);
+  pen.drawImage(marks, 0, head);
+  pen.scale(s, s);
+  pen.fillStyle = "#000000";
+  pen.textBaseline = "middle";
+  pen.font = "600 14px sans-serif";
+  pen.fillText([frame.source, frame.title].filter(Boolean).join(" · "), 8, 15);
+  pen.font = "12px sans-serif";
+  pen.textAlign = "right";
+  pen.fillText(note, width / s - 8, 15);
+  pen.fillText(frame.unit, width / s - 8, (head + canvas.height) / s + 28);
+  pen.textAlign = "left";
+  pen.save();
+  pen.translate(8, (head + canvas.height) / s + 4);
+  paintBar(pen, look, counted, width / s - 76, 48, "#000000", "sans-serif");
+  pen.restore();
+  let x = 8;
+  pen.font = "12px sans-serif";
+  pen.textBaseline = "middle";
+  for (const { name, colour } of drawn) {
+    const y = paper.height / s - 14;
+    pen.fillStyle = colour;
+    pen.fillRect(x, y - 6, 12, 12);
+    pen.strokeStyle = "#777777";
+    pen.strokeRect(x, y - 6, 12, 12);
+    pen.fillStyle = "#000000";
+    pen.fillText(name, x + 17, y);
+    x += 34 + pen.measureText(name).width;
+  }
+  return paper;
 }
 
 function render({ model, el }) {
   const id = Math.random().toString(36).slice(2);
-  const width = model.get("width");
-  const height = model.get("height");
-
-  const box = document.createElement("div");
-  box.className = "jwi-frame";
-  box.style.width = `${width}px`;
-  const stage = document.createElement("div");
-  stage.className = "jwi-stage";
-  stage.style.height = `${height}px`;
-  const canvas = document.createElement("canvas");
-  canvas.className = "jwi-canvas";
-  canvas.width = width;
-  canvas.height = height;
-  canvas.tabIndex = 0;
-  canvas.setAttribute("role", "application");
-  const marks = document.createElement("canvas");
-  marks.className = "jwi-marks";
-  marks.width = width;
-  marks.height = height;
-  const bar = document.createElement("div");
-  bar.className = "jwi-colourbar";
-  const ramp = document.createElement("canvas");
-  ramp.width = 256;
-  ramp.height = 1;
-  const [lowText, highText] = [document.createElement("span"), document.createElement("span")];
-  bar.append(lowText, ramp, highText);
-  const readout = document.createElement("div");
-  readout.className = "jwi-readout";
-  readout.setAttribute("role", "status");
-  readout.textContent = "waiting for a frame";
-  stage.append(canvas, marks);
-  box.append(stage, bar, readout);
-  el.append(box);
-
-  const paper = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
-  const pen = marks.getContext("2d");
-  const image = paper.createImageData(width, height);
-  const pixels = new Uint32Array(image.data.buffer);
-  let shape = null; // [ny, nx]
-  let unit = "";
-  let view = null; // [x0, y0, x1, y1] in exposure pixels, y upwards
-  let patch = null;
+  const parts = scaffold();
+  const { root, stage, canvas, marks } = parts;
+  const pen = canvas.getContext("2d", { alpha: false });
+  const markPen = marks.getContext("2d");
+  const view = new Viewport();
+  const layers = { a: new Layers(), b: new Layers() };
+  const dpr = () => Math.min(window.devicePixelRatio || 1, 1.5);
+  let frame = null;
   let waiting = false;
+  let blinking = "b";
+  let gesture = null; // what the pointer is about
+  let draft = null; // box or line while it is drawn
+  let counted = null;
+  let pointed = null;
 
-  const names = Object.entries(model.get("names")).map(([name, bit]) => [name, Number(bit)]);
-  const hasBit = (value, bit) => Math.floor(value / bit) % 2 === 1; // 2^31 is out of reach for &
+  // -- what is sent -------------------------------------------------------------------------------
 
-  const fit = () => {
-    const [ny, nx] = shape;
-    const scale = Math.max(nx / width, ny / height);
-    const [w, h] = [scale * width, scale * height];
-    view = [(nx - w) / 2, (ny - h) / 2, (nx + w) / 2, (ny + h) / 2];
-  };
+  let byPerson = false;
+  const tellView = throttled(() => {
+    const size = [canvas.width, canvas.height];
+    model.send({ kind: "view", id, box: view.window, size, user: byPerson, whole: view.whole });
+    byPerson = false;
+  }, SEND);
+  const moved = () => { byPerson = true; redraw(); tellView(); recount(); };
 
-  const codeColours = () => {
-    const table = colourTable(model.get("colours"));
-    const [low, high] = model.get("limits");
-    const stretch = STRETCH[model.get("stretch")];
-    const colours = new Uint32Array(65536);
-    for (let code = 1; code < 65536; code++) {
-      const x = (patch.low + patch.step * (code - 1) - low) / (high - low);
-      colours[code] = table[Math.round(255 * stretch(Math.min(Math.max(x, 0), 1)))];
+  let changed = new Set();
+  const tellStyle = throttled(() => {
+    model.save_changes();
+    model.send({ kind: "style", changed: [...changed] });
+    changed = new Set();
+  }, SEND);
+  const style = (changes) => {
+    for (const [name, value] of Object.entries(changes)) {
+      model.set(name, value);
+      changed.add(name);
     }
-    return colours;
+    tellStyle();
+  };
+  const tellPoint = throttled(() => {
+    if (pointed) model.send({ kind: "point", x: pointed[0], y: pointed[1] });
+  }, 50);
+  const select = (name, value, message) => {
+    model.set(name, value);
+    model.save_changes();
+    model.send(message);
   };
 
-  const flagColours = () => {
-    const shown = model.get("shown");
-    return patch.flags.map((value) => {
-      for (const [bit, colour] of model.get("overlay")) {
-        if (hasBit(shown, Number(bit)) && hasBit(value, Number(bit))) {
-          const c = [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
-          return (0xff000000 | (c[2] << 16) | (c[1] << 8) | c[0]) >>> 0;
-        }
-      }
-      return 0;
+  const recut = (cuts) => {
+    const near = layers[side()].near || layers.b.near;
+    const limits = cuts !== "by hand" && near && cutLimits(near, view.window, cuts, frame.diverging);
+    style(limits ? { cuts, limits } : { cuts });
+  };
+  const fit = () => { if (frame) { view.fit(); moved(); } };
+  const save = (name) => {
+    if (!frame) return;
+    const paper = poster({ canvas, marks, frame, look: look(), note: frame.note, counted });
+    paper.toBlob((blob) => {
+      const link = make("a", "", { download: typeof name === "string" ? name : `${frame.title}.png` });
+      link.href = URL.createObjectURL(blob);
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
     });
   };
 
-  const cell = (x, y) => {
-    if (!patch) return -1;
-    const column = Math.floor((x - patch.extent[0]) / patch.factor);
-    const row = Math.floor((y - patch.extent[1]) / patch.factor);
-    const [rows, columns] = patch.size;
-    return row < 0 || column < 0 || row >= rows || column >= columns ? -1 : row * columns + column;
+  // -- controls -----------------------------------------------------------------------------------
+
+  const tools = toolbar(model, { style, fit, save, recut });
+  const compared = comparing(model);
+  const axes = sliders(model, (name, index) => model.send({ kind: "axis", name, index }));
+  const flags = legend(model, style);
+  const bar = colourBar(model, style);
+  root.append(tools.element, compared.element, stage, bar.element, parts.readout, axes.element, flags.element);
+  el.append(root);
+
+  // -- drawing ------------------------------------------------------------------------------------
+
+  const side = () => {
+    if (!frame?.other || model.get("compare") === "off") return "b";
+    return model.get("compare") === "blink" ? blinking : "b";
+  };
+  let lookNow = null;
+  let looks = 0;
+  const look = () => {
+    if (lookNow) return lookNow;
+    const maps = model.get("maps");
+    const diverging = Boolean(frame?.diverging);
+    const index = diverging ? maps.length - 1 : Math.max(maps.indexOf(model.get("colours")), 0);
+    lookNow = {
+      key: ++looks,
+      map: colourMap(model.get("tables"), index),
+      limits: model.get("limits"),
+      stretch: model.get("stretch"),
+      masks: model.get("masks"),
+      diverging,
+    };
+    return lookNow;
   };
 
-  const blank = () => {
-    const colour = getComputedStyle(stage).backgroundColor.match(/[\d.]+/g) || [128, 128, 128];
-    const [r, g, b] = colour.map(Number);
-    return (0xff000000 | (b << 16) | (g << 8) | r) >>> 0;
+  const drawLayer = (patch, dim) => {
+    if (patch.painted !== look().key) paint(patch, look());
+    pen.save();
+    clipTo(pen, view, patch.covers, dpr());
+    pen.fillStyle = colourOf("--jwi-nan");
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    drawPatch(pen, patch, view, dpr());
+    if (dim) { // older than the rest: it may no longer hold
+      pen.globalAlpha = 0.45;
+      pen.fillStyle = colourOf("--jwi-void");
+      pen.fillRect(0, 0, canvas.width, canvas.height);
+    }
+    pen.restore();
+  };
+  const colourOf = (name) => getComputedStyle(root).getPropertyValue(name).trim() || "#808080";
+
+  const drawSide = (which) => {
+    const { near, far } = layers[which];
+    const inside = common(view.window, [0, 0, view.shape[1], view.shape[0]]);
+    const known = near && common(near.extent, near.covers);
+    if (far && !(known && within(inside, known))) drawLayer(far, far.serial !== frame.serial);
+    if (near) drawLayer(near, false);
   };
 
   const draw = () => {
     waiting = false;
-    if (!patch || !view) return;
-    const [ny, nx] = shape;
-    const colours = codeColours();
-    const flags = flagColours();
-    const empty = blank();
-    colours[0] = empty;
-    const dx = (view[2] - view[0]) / width;
-    const dy = (view[3] - view[1]) / height;
-    for (let j = 0; j < height; j++) {
-      const y = view[3] - (j + 0.5) * dy;
-      for (let i = 0; i < width; i++) {
-        const x = view[0] + (i + 0.5) * dx;
-        const at = x < 0 || y < 0 || x >= nx || y >= ny ? -1 : cell(x, y);
-        pixels[j * width + i] = at < 0 ? empty : flags[patch.labels[at]] || colours[patch.codes[at]];
+    if (!frame || !view.window || !canvas.width) return;
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.fillStyle = colourOf("--jwi-void");
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    pen.save();
+    clipTo(pen, view, [0, 0, view.shape[1], view.shape[0]], dpr());
+    pen.fillStyle = hatch(pen, colourOf("--jwi-void"), colourOf("--jwi-nan"));
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    pen.restore();
+    const splitting = frame.other && model.get("compare") === "split";
+    if (splitting) {
+      const x = model.get("split") * canvas.width;
+      for (const [which, left, wide] of [["a", 0, x], ["b", x, canvas.width - x]]) {
+        pen.save();
+        pen.beginPath();
+        pen.rect(left, 0, wide, canvas.height);
+        pen.clip();
+        drawSide(which);
+        pen.restore();
       }
+    } else {
+      drawSide(side());
     }
-    paper.putImageData(image, 0, 0);
-    drawMarks();
-    drawBar();
-    box.dataset.drawn = String(Number(box.dataset.drawn || 0) + 1);
+    drawMarks(markPen, view, {
+      cursor: model.get("cursor"),
+      region: draft?.region || model.get("region"),
+      line: draft?.line || model.get("line"),
+      split: splitting ? model.get("split") : null,
+    }, dpr());
+    drawBadges(splitting);
+    root.dataset.drawn = String(Number(root.dataset.drawn || 0) + 1);
   };
-
   const redraw = () => {
     if (!waiting) {
       waiting = true;
@@ -156,176 +441,326 @@ function render({ model, el }) {
     }
   };
 
-  const drawMarks = () => {
-    pen.clearRect(0, 0, width, height);
-    const cursor = model.get("cursor");
-    if (cursor.length !== 2 || !view) return;
-    const x = ((cursor[0] + 0.5 - view[0]) / (view[2] - view[0])) * width;
-    const y = ((view[3] - cursor[1] - 0.5) / (view[3] - view[1])) * height;
-    const gap = Math.max(5, (0.5 * width) / (view[2] - view[0]) + 2);
-    for (const [colour, line] of [[CROSS_EDGE, 4], [CROSS, 2]]) {
-      pen.strokeStyle = colour;
-      pen.lineWidth = line;
-      pen.beginPath();
-      for (const [a, b] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-        pen.moveTo(x + a * gap, y + b * gap);
-        pen.lineTo(x + a * (gap + 9), y + b * (gap + 9));
-      }
-      pen.stroke();
-    }
+  const drawBadges = (splitting) => {
+    const both = model.get("compare") !== "off" && frame.other;
+    ["a", "b"].forEach((which, i) => {
+      const badge = parts.sides[i];
+      badge.hidden = !both || (!splitting && side() !== which);
+      badge.textContent = `${which.toUpperCase()} · ${model.get("labels")[i]}`;
+      const x = splitting ? model.get("split") * view.width : 0;
+      badge.style.left = which === "b" || !splitting ? `${x + 10}px` : "";
+      badge.style.right = which === "a" && splitting ? `${view.width - x + 10}px` : "";
+    });
   };
 
-  const drawBar = () => {
-    const table = colourTable(model.get("colours"));
-    const stretch = STRETCH[model.get("stretch")];
-    const context = ramp.getContext("2d");
-    const strip = context.createImageData(256, 1);
-    const out = new Uint32Array(strip.data.buffer);
-    for (let i = 0; i < 256; i++) out[i] = table[Math.round(255 * stretch(i / 255))];
-    context.putImageData(strip, 0, 0);
-    const [low, high] = model.get("limits");
-    lowText.textContent = numberText(low);
-    highText.textContent = `${numberText(high)} ${unit}`;
+  const restyle = () => {
+    lookNow = null;
+    tools.draw(Boolean(frame?.diverging));
+    flags.draw();
+    bar.draw(look(), frame?.unit || "", dpr());
+    redraw();
+  };
+  let countLater = null;
+  const recount = () => {
+    clearTimeout(countLater);
+    countLater = setTimeout(() => {
+      const near = layers.b.near;
+      if (!near || !view.window) return;
+      const found = census(near, view.window);
+      counted = { patch: near, codes: found.codes };
+      flags.tally(near, found.labels);
+      bar.count(near, found.codes);
+      root.dataset.counted = String(Number(root.dataset.counted || 0) + 1);
+    }, 120);
   };
 
-  let pointed = [-1, -1];
-  const tell = (x, y) => {
-    pointed = [x, y];
-    const [column, row] = [Math.floor(x), Math.floor(y)];
-    const inside = shape && column >= 0 && row >= 0 && row < shape[0] && column < shape[1];
-    const at = inside ? cell(column, row) : -1;
-    if (at < 0) {
-      readout.textContent = "wheel: zoom · drag: pan · click or arrow keys: pick · 0: whole frame";
+  // -- reading out --------------------------------------------------------------------------------
+
+  const read = () => {
+    const patch = layers[side()].near;
+    if (!pointed || !frame) { parts.quick.textContent = HINT; parts.exact.textContent = ""; return; }
+    const [x, y] = pointed;
+    const seat = `x ${x}  y ${y}`;
+    const at = patch && within([x, y, x + 1, y + 1], patch.covers) ? cells(patch, [x, y, x + 1, y + 1]) : null;
+    if (!at || at.left >= at.right || at.bottom >= at.top) {
+      parts.quick.textContent = `${seat}  not computed`;
       return;
     }
-    const code = patch.codes[at];
-    const value = code ? patch.low + patch.step * (code - 1) : null;
-    const edge = code === 1 ? "≤ " : code === 65535 ? "≥ " : "";
-    const flags = patch.flags[patch.labels[at]];
-    const set = names.filter(([, bit]) => hasBit(flags, bit)).map(([name]) => name);
+    const cell = at.bottom * patch.columns + at.left;
+    const code = patch.codes[cell];
+    const value = code ? `${numberText(patch.values[code], 4)} ${frame.unit}` : "no value";
     const mean = patch.factor > 1 ? ` (mean of ${patch.factor}×${patch.factor})` : "";
-    readout.textContent =
-      `x ${column}  y ${row}  ${edge}${numberText(value)} ${unit}${mean}` +
-      `  ${set.length ? set.join(", ") : "no flags"}`;
+    const flag = patch.flags[patch.labels[cell]];
+    const set = model.get("masks").filter((m) => hasBit(flag, Number(m.bit))).map((m) => m.name);
+    parts.quick.textContent = `${seat}  ${value}${mean}  ${set.join(", ")}`;
+  };
+  const point = (pixel) => {
+    if (pixel && pointed && pixel[0] === pointed[0] && pixel[1] === pointed[1]) return;
+    pointed = pixel;
+    parts.exact.classList.add("jwi-old"); // until Python answers
+    read();
+    if (pixel) tellPoint();
   };
 
-  const dataAt = (event) => [
-    view[0] + (event.offsetX / canvas.clientWidth) * (view[2] - view[0]),
-    view[3] - (event.offsetY / canvas.clientHeight) * (view[3] - view[1]),
+  // -- hands --------------------------------------------------------------------------------------
+
+  const pick = (pixel) => {
+    if (!pixel) return;
+    select("cursor", pixel, { kind: "pick", x: pixel[0], y: pixel[1] });
+    point(pixel);
+  };
+  const clear = () => {
+    draft = null;
+    gesture = null;
+    if (model.get("line").length) { model.set("line", []); model.save_changes(); }
+    if (model.get("region").length) select("region", [], { kind: "box", box: null });
+    redraw();
+  };
+  const pointers = new Map();
+  const place = (event) => {
+    const box = canvas.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  };
+  const nearSplit = (x) => frame?.other && model.get("compare") === "split"
+    && Math.abs(x - model.get("split") * view.width) < 9;
+
+  const begin = (event) => {
+    const at = place(event);
+    const kind = nearSplit(at[0]) ? "split" : event.shiftKey ? "box" : model.get("tool");
+    return { kind, at, window: [...view.window], from: view.toData(...at), moved: false };
+  };
+  const pinch = () => {
+    const [a, b] = [...pointers.values()];
+    return {
+      kind: "pinch",
+      apart: Math.max(Math.hypot(a[0] - b[0], a[1] - b[1]), 1),
+      middle: [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2],
+      moved: true,
+    };
+  };
+  const inside = ([x, y]) => [
+    Math.min(Math.max(Math.floor(x), 0), view.shape[1] - 1),
+    Math.min(Math.max(Math.floor(y), 0), view.shape[0] - 1),
   ];
-
-  let timer = null;
-  const sendView = () => {
-    timer ??= setTimeout(() => {
-      timer = null;
-      model.send({ kind: "view", id, box: view });
-    }, 40);
+  const carry = {
+    pan: (at) => { view.drag(gesture.window, at[0] - gesture.at[0], at[1] - gesture.at[1]); moved(); },
+    split: (at) => {
+      model.set("split", Math.min(Math.max(at[0] / view.width, 0), 1));
+      redraw();
+    },
+    box: (at) => {
+      const [a, b] = [inside(gesture.from), inside(view.toData(...at))];
+      draft = { region: [
+        Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[0], b[0]) + 1, Math.max(a[1], b[1]) + 1,
+      ] };
+      redraw();
+    },
+    line: (at) => {
+      draft = { line: [...inside(gesture.from), ...inside(view.toData(...at))] };
+      redraw();
+    },
+    pinch: () => {
+      const now = pinch();
+      const [dx, dy] = [now.middle[0] - gesture.middle[0], now.middle[1] - gesture.middle[1]];
+      view.drag(view.window, dx, dy);
+      view.zoom(gesture.apart / now.apart, ...view.toData(...now.middle));
+      gesture = now;
+      moved();
+    },
   };
-
-  const zoom = (factor, x, y) => {
-    const span = (view[2] - view[0]) * factor;
-    if (span < 4 || span > 4 * Math.max(...shape, width / height)) return;
-    view = [
-      x - (x - view[0]) * factor,
-      y - (y - view[1]) * factor,
-      x + (view[2] - x) * factor,
-      y + (view[3] - y) * factor,
-    ];
-    redraw();
-    sendView();
-  };
-
-  const pick = (x, y) => {
-    const [column, row] = [Math.floor(x), Math.floor(y)];
-    if (column < 0 || row < 0 || row >= shape[0] || column >= shape[1]) return;
-    model.set("cursor", [column, row]);
-    model.send({ kind: "pick", x: column, y: row });
-    tell(column, row);
-    redraw();
+  const finish = {
+    split: () => model.save_changes(),
+    box: () => select("region", draft.region, { kind: "box", box: draft.region }),
+    line: () => select("line", draft.line, { kind: "line", line: draft.line }),
   };
 
   canvas.addEventListener("wheel", (event) => {
-    if (!view) return;
+    if (!view.window) return;
     event.preventDefault();
-    zoom(Math.pow(1.0015, event.deltaY), ...dataAt(event));
+    const lines = event.deltaMode === 1 ? 30 : 1;
+    const speed = event.ctrlKey ? 0.01 : 0.0015; // a pinch on a touch pad comes as ctrl and wheel
+    if (view.zoom(Math.exp(speed * lines * event.deltaY), ...view.toData(...place(event)))) moved();
   }, { passive: false });
-
-  let drag = null;
   canvas.addEventListener("pointerdown", (event) => {
-    if (!view || event.button !== 0) return;
+    if (!view.window || event.button !== 0) return;
     canvas.setPointerCapture(event.pointerId);
     canvas.focus({ preventScroll: true });
-    drag = { x: event.offsetX, y: event.offsetY, view: [...view], moved: false };
+    pointers.set(event.pointerId, place(event));
+    draft = null;
+    gesture = pointers.size === 2 ? pinch() : begin(event);
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (!view) return;
-    if (drag) {
-      const [dx, dy] = [event.offsetX - drag.x, event.offsetY - drag.y];
-      drag.moved ||= Math.hypot(dx, dy) > 3;
-      if (!drag.moved) return;
-      const v = drag.view;
-      const [sx, sy] = [(v[2] - v[0]) / canvas.clientWidth, (v[3] - v[1]) / canvas.clientHeight];
-      view = [v[0] - dx * sx, v[1] + dy * sy, v[2] - dx * sx, v[3] + dy * sy];
-      redraw();
-      sendView();
+    if (!view.window) return;
+    const at = place(event);
+    if (pointers.has(event.pointerId)) pointers.set(event.pointerId, at);
+    if (gesture) {
+      gesture.moved ||= Math.hypot(at[0] - gesture.at[0], at[1] - gesture.at[1]) > 3;
+      if (gesture.moved) carry[gesture.kind](at);
     }
-    tell(...dataAt(event));
+    canvas.style.cursor = nearSplit(at[0]) ? "ew-resize"
+      : gesture?.kind === "pan" && gesture.moved ? "grabbing" : "crosshair";
+    point(view.pixel(...at));
   });
-  canvas.addEventListener("pointerup", (event) => {
-    if (drag && !drag.moved) pick(...dataAt(event));
-    drag = null;
-  });
-  canvas.addEventListener("pointercancel", () => { drag = null; });
-  canvas.addEventListener("keydown", (event) => {
-    if (!view || event.ctrlKey || event.metaKey || event.altKey) return;
-    const middle = [(view[0] + view[2]) / 2, (view[1] + view[3]) / 2];
+  const release = (event) => {
+    if (!pointers.delete(event.pointerId) || !gesture) return;
+    const done = gesture;
+    gesture = null;
+    canvas.style.cursor = "";
+    if (event.type === "pointerup") {
+      if (!done.moved && done.kind !== "split") pick(view.pixel(...done.at));
+      else if (done.kind === "split" || draft) finish[done.kind]?.();
+    }
+    draft = null;
+    redraw();
+  };
+  canvas.addEventListener("pointerup", release);
+  canvas.addEventListener("pointercancel", release);
+  canvas.addEventListener("pointerleave", () => { if (!gesture) point(null); });
+  canvas.addEventListener("dblclick", fit);
+
+  const keys = (event) => {
+    if (!view.window || event.ctrlKey || event.metaKey || event.altKey) return;
+    const middle = view.toData(view.width / 2, view.height / 2);
     const cursor = model.get("cursor").length === 2 ? model.get("cursor") : middle;
     const step = event.shiftKey ? 10 : 1;
     const move = {
       ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, step], ArrowDown: [0, -step],
     }[event.key];
-    if (move) pick(cursor[0] + move[0], cursor[1] + move[1]);
-    else if (event.key === "+" || event.key === "=") zoom(0.8, cursor[0], cursor[1]);
-    else if (event.key === "-") zoom(1.25, cursor[0], cursor[1]);
-    else if (event.key === "0") { fit(); redraw(); sendView(); }
-    else return;
+    if (move) pick(inside([cursor[0] + move[0], cursor[1] + move[1]]));
+    else if (event.key === "+" || event.key === "=") { if (view.zoom(0.8, cursor[0], cursor[1])) moved(); }
+    else if (event.key === "-") { if (view.zoom(1.25, cursor[0], cursor[1])) moved(); }
+    else if (event.key === "0") fit();
+    else if (event.key === "Escape") clear();
+    else return; // others belong to whoever holds this viewer
     event.preventDefault();
-    event.stopPropagation(); // the notebook has its own arrow keys
-  });
+    event.stopPropagation();
+  };
+  canvas.addEventListener("keydown", keys);
 
-  const hear = (message, buffers) => {
-    if (message.kind === "frame") {
-      const same = shape && shape[0] === message.shape[0] && shape[1] === message.shape[1];
-      shape = message.shape;
-      unit = message.unit;
-      if (!same || !view) {
-        fit();
-        patch = null;
-        model.send({ kind: "view", id, box: view });
+  // -- what Python says ---------------------------------------------------------------------------
+
+  const onFrame = (message) => {
+    if (message.id && message.id !== id) return;
+    if (frame?.serial === message.serial) return;
+    const old = frame;
+    frame = message;
+    const same = old && String(old.shape) === String(frame.shape);
+    const akin = same && ["source", "title", "unit"].every((k) => old[k] === frame[k]);
+    if (!akin) {
+      for (const which of ["a", "b"]) {
+        // pixels of another kind of picture stay only until those of this one are there
+        layers[which].far = null;
+        layers[which].foreign = true;
       }
-    } else if (message.kind === "patch" && message.id === id) {
-      const labels = typed(message.wide ? Uint16Array : Uint8Array, buffers[1]);
-      patch = { ...message, codes: typed(Uint16Array, buffers[0]), labels };
-      tell(...pointed);
-      redraw();
+    }
+    if (!frame.other) layers.a.clear();
+    view.shape = frame.shape;
+    if (!same) {
+      layers.a.clear();
+      layers.b.clear();
+      view.go(model.get("window"));
+      tellView();
+    }
+    parts.note.textContent = frame.note;
+    parts.note.hidden = !frame.note;
+    root.dataset.note = frame.note;
+    compared.draw(frame.other);
+    if (!old || old.diverging !== frame.diverging || old.unit !== frame.unit) restyle();
+  };
+  const onPatch = (message, buffers) => {
+    if (message.id !== id || !frame || message.serial !== frame.serial) return;
+    const mine = layers[message.which];
+    if (mine.foreign) mine.clear();
+    mine.foreign = false;
+    mine.add(unpack(message, buffers));
+    axes.answer();
+    read();
+    redraw();
+    recount();
+  };
+  const hear = (message, buffers) => {
+    switch (message.kind) {
+      case "frame": onFrame(message); break;
+      case "patch": onPatch(message, buffers); break;
+      case "tell":
+        parts.exact.textContent = message.text;
+        parts.exact.classList.remove("jwi-old");
+        break;
+      case "go":
+        if (frame) { view.go(message.window); redraw(); tellView(); recount(); }
+        break;
+      case "save": if (message.id === id) save(message.name); break;
     }
   };
-  const label = () => canvas.setAttribute("aria-label", model.get("label"));
-  const looks = ["limits", "stretch", "shown", "overlay", "colours", "cursor"];
-  model.on("msg:custom", hear);
-  model.on("change:label", label);
-  for (const name of looks) model.on(`change:${name}`, redraw);
-  label();
-  const theme = new MutationObserver(redraw);
+
+  let blinker = null;
+  const onCompare = () => {
+    clearInterval(blinker);
+    blinking = "b";
+    if (model.get("compare") === "blink") {
+      blinker = setInterval(() => {
+        blinking = blinking === "a" ? "b" : "a";
+        root.dataset.side = blinking;
+        redraw();
+      }, BLINK);
+    }
+    compared.draw(Boolean(frame?.other));
+    redraw();
+  };
+  const onLabel = () => canvas.setAttribute("aria-label", model.get("label"));
+  const onBusy = () => {
+    parts.busy.hidden = !model.get("busy");
+    root.setAttribute("aria-busy", String(model.get("busy")));
+  };
+  const measure = () => {
+    const width = root.clientWidth;
+    if (!width) return;
+    const height = Math.round(Math.min(width / model.get("aspect"), model.get("height")));
+    stage.style.height = `${height}px`;
+    const [nx, ny] = [Math.round(width * dpr()), Math.round(height * dpr())];
+    if (canvas.width === nx && canvas.height === ny && view.width) return;
+    for (const c of [canvas, marks]) [c.width, c.height] = [nx, ny];
+    const first = !view.width;
+    view.resize(width, height);
+    if (frame && first) view.go(model.get("window"));
+    bar.draw(look(), frame?.unit || "", dpr());
+    if (frame) { draw(); tellView(); recount(); } // at once: a resized canvas is empty
+  };
+
+  const ears = {
+    "msg:custom": hear,
+    "change:label": onLabel,
+    "change:busy": onBusy,
+    "change:compare": onCompare,
+    "change:split": () => { compared.draw(Boolean(frame?.other)); redraw(); },
+    "change:labels": () => { compared.draw(Boolean(frame?.other)); redraw(); },
+    "change:tool": () => tools.draw(Boolean(frame?.diverging)),
+    "change:axes": axes.draw,
+    "change:cursor": redraw,
+    "change:region": redraw,
+    "change:line": redraw,
+    "change:height": () => measure(),
+    "change:aspect": () => measure(),
+  };
+  for (const name of STYLES) ears[`change:${name}`] = restyle;
+  for (const [name, ear] of Object.entries(ears)) model.on(name, ear);
+  const theme = new MutationObserver(restyle);
   theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
+  const size = new ResizeObserver(measure);
+  size.observe(root);
+
+  for (const start of [onLabel, onBusy, onCompare, axes.draw, restyle, read]) start();
+  parts.note.hidden = true;
   model.send({ kind: "ready", id });
 
   return () => {
     theme.disconnect();
-    clearTimeout(timer);
-    model.off("msg:custom", hear);
-    model.off("change:label", label);
-    for (const name of looks) model.off(`change:${name}`, redraw);
+    size.disconnect();
+    clearInterval(blinker);
+    clearTimeout(countLater);
+    axes.close();
+    for (const send of [tellView, tellStyle, tellPoint]) send.cancel();
+    for (const [name, ear] of Object.entries(ears)) model.off(name, ear);
     model.send({ kind: "gone", id });
   };
 }

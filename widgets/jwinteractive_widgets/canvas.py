@@ -1,0 +1,240 @@
+"""The frame of a session's look: previews that follow knobs, pan and zoom, and finished results."""
+
+from __future__ import annotations
+
+import dataclasses as dc
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as w
+
+from jwinteractive.data import Box, Ramp
+from jwinteractive.errors import Cancelled, JwinteractiveError
+from jwinteractive.scene import Picture, Request, picture, request_of, views_at
+from jwinteractive.session import Session
+from jwinteractive.sky import Sky, sky_of
+from jwinteractive_widgets.actions import Actions
+from jwinteractive_widgets.background import Background
+from jwinteractive_widgets.frame import FrameView
+
+__all__ = ["Canvas"]
+
+SETTLE = 0.25  # seconds without a turn after which held models are measured again
+GLIMPSE = 512  # a larger box is first shown in part, around what is looked at
+
+
+class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """The chosen view of the chosen product, with what chooses them.
+
+    Attributes
+    ----------
+    picture
+        What is on screen, or None.
+    view
+        The frame viewer.
+    on_picture
+        Called with each new picture.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        background: Background,
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self.session = session
+        self.picture: Picture | None = None
+        self.on_picture: Callable[[Picture], None] = lambda _: None
+        self.on_line: Callable[[tuple[int, int], tuple[int, int]], None] = lambda *_: None
+        self._background, self._fail = background, fail
+        self._asked: Request | None = None
+        self._settings = session.settings
+        self._exactly: Callable[[], object] = lambda: None
+        self._skies: dict[int, Sky] = {}
+        self.bar = Actions(on_do=self._do, hand_over=background.hand_over)
+        self.view = FrameView(
+            on_pick=lambda y, x: session.see(pick=(y, x)),
+            on_box=lambda box: session.see(box=box),
+            on_line=lambda start, stop: self.on_line(start, stop),
+            on_window=lambda *window: session.see(window=window),
+            on_axis=self._turn_axis,
+            on_style=lambda changes: session.see(**changes),
+            read_out=self._read_out,
+            hand_over=background.hand_over,
+        )
+        self.view.follow(session.look)
+        self.view.window = list(session.look.window or ())
+        super().__init__([self.bar, self.view])
+
+    @property
+    def upto(self) -> str:
+        """Step whose product is shown."""
+        return request_of(self.session).upto if self._asked is None else self._asked.upto
+
+    def refresh(self, knob: str = "") -> None:
+        """Show what the session's look asks for."""
+        try:
+            request = request_of(self.session, knob, hold=True)
+        except JwinteractiveError as error:
+            self._fail(error)
+            return
+        self.view.follow(self.session.look)
+        self.view.compare = request.compare if request.compare in ("blink", "split") else "off"
+        settings = self.session.settings
+        same = self._settings == settings and self.picture is not None
+        shown = self.picture.request if self.picture is not None else None
+        if same and shown is not None and _covered(request, self._asked or shown):
+            return
+        self._settings, self._asked = settings, request
+        self._show_bar(request)
+        self._show_axes(request)
+        self._exactly()
+        big = request.box.shape[0] * request.box.shape[1] > 2 * GLIMPSE**2
+        if big and knob and not self.session.is_kept(request.upto):
+            self._ask(dc.replace(request, box=self._glimpse(request.box)), then=request)
+        else:
+            self._ask(request)
+
+    def _glimpse(self, box: Box) -> Box:
+        """Part of a large box around the picked pixel, else its middle."""
+        look = self.session.look
+        y, x = look.pick or ((box.y0 + box.y1) // 2, (box.x0 + box.x1) // 2)
+        return Box.around(y, x, GLIMPSE // 2).clip(box)
+
+    def _ask(self, request: Request, then: Request | None = None) -> None:
+        self.view.busy = True
+
+        def work(cancel: threading.Event) -> Picture:
+            try:
+                return picture(self.session, request, cancel)
+            except Cancelled:
+                raise
+            except JwinteractiveError as error:
+                return self._before(error, request, cancel)
+
+        def show(made: Picture) -> None:
+            self._show(made)
+            if then is not None and self._asked == then:
+                self._ask(then)
+
+        self._background.submit(work, show, self._failed, "frame")
+
+    def _before(
+        self, error: JwinteractiveError, request: Request, cancel: threading.Event
+    ) -> Picture:
+        """Show the last product before a step that failed: the rest goes on."""
+        running = [p.step.name for p in self.session.plan() if not p.skipped]
+        if error.step not in running:
+            raise error
+        at = running.index(error.step)
+        upto = running[at - 1] if at else "input"
+        made = picture(self.session, dc.replace(request, upto=upto, view=""), cancel)
+        self._background.hand_over(self._fail, error)
+        return made
+
+    def _failed(self, error: BaseException) -> None:
+        self.view.busy = False
+        self._fail(error)
+
+    def _show(self, made: Picture) -> None:
+        self.picture = made
+        r = made.request
+        self.view.busy = False
+        file = self.session.exposures[r.exposure]
+        ny, nx = made.frame.full_shape
+        self.view.label = (
+            f"{file.name} after {r.upto}: {made.frame.title}, {nx} by {ny} pixels; arrow keys pick "
+            "a pixel, plus and minus zoom, 0 shows the whole frame"
+        )
+        source = f"{file.name} {r.upto} {r.view} {r.compare if made.other_frame is None else ''}"
+        self.view.show(made.frame, other=made.other_frame, note=made.note, source=source)
+        self.on_picture(made)
+        if made.glance.held:
+            self._exactly = self._background.later(SETTLE, self._ask_exactly)
+
+    def _ask_exactly(self) -> None:
+        if self._asked is not None:
+            self._ask(dc.replace(self._asked, hold=False))
+
+    # -- what chooses them --------------------------------------------------------------------
+
+    def fit(self) -> None:
+        """Show the whole frame."""
+        self.view.fit()
+        self.session.see(window=None)
+
+    def go(self, axis: str, by: int) -> None:
+        """Step along an axis: "group", "integration" or "exposure"; round at its end."""
+        for a in self.view.axes:
+            if a["name"] == axis:
+                self._turn_axis(axis, (a["index"] + by) % a["size"])
+
+    def _turn_axis(self, name: str, index: int) -> None:
+        if name == "exposure":
+            self.session.activate(index)
+        else:
+            self.session.see(**{name: index})
+
+    def _do(self, act: str, value: Any = None) -> None:
+        if act == "shown":
+            self.session.see(shown="" if value == FOLLOW else value)
+        elif act == "view":
+            self.session.see(view=value)
+
+    def _show_bar(self, request: Request) -> None:
+        running = [p.step.name for p in self.session.plan() if not p.skipped]
+        titles = [v.title for v in views_at(self.session, request.upto)]
+        self.bar.show(
+            [
+                {
+                    "id": "shown",
+                    "kind": "select",
+                    "label": "show after",
+                    "tooltip": "Carry the change through to the product of a later step",
+                    "value": self.session.look.shown or FOLLOW,
+                    "options": [FOLLOW, "input", *running],
+                },
+                {
+                    "id": "view",
+                    "kind": "select",
+                    "label": "view",
+                    "value": request.view or titles[0],
+                    "options": titles,
+                },
+            ]
+        )
+
+    def _show_axes(self, request: Request) -> None:
+        source = self.session.input()
+        nint, ngroup = source.data.shape[:2] if isinstance(source, Ramp) else (1, 1)
+        axes = [
+            ("group", ngroup, request.group % ngroup),
+            ("integration", nint, min(request.integration, nint - 1)),
+            ("exposure", len(self.session.exposures), request.exposure),
+        ]
+        self.view.axes = [
+            {"name": name, "size": size, "index": index, "label": name}
+            for name, size, index in axes
+            if size > 1
+        ]
+
+    def _read_out(self, y: int, x: int) -> str:
+        number = self.session.active
+        if number not in self._skies:
+            sky = self._skies[number] = sky_of(self.session.exposures[number].path)
+            # a gwcs takes seconds to load
+            self._background.submit(lambda _: sky.load(), lambda _: None, self._fail, "sky")
+        sky = self._skies[number]
+        return sky.words(y, x) if sky.ready else ""
+
+
+FOLLOW = "the chosen step"
+
+
+def _covered(request: Request, asked: Request) -> bool:
+    """Whether a picture that was asked for shows what a request wants, and more around it."""
+    return (
+        request.box in asked.box
+        and dc.replace(request, box=asked.box, knob=asked.knob, hold=asked.hold) == asked
+    )

@@ -1,0 +1,500 @@
+"""The workbench: a session's steps, frames, ramps and parameters on one screen.
+
+All state lives in the session; what is chosen and looked at in its `Look`. Each part is told what
+the session says and asks the session for changes, so that the parts need not know each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as w
+
+from jwinteractive.errors import InputError, JwinteractiveError, OutputError
+from jwinteractive.io import root_name
+from jwinteractive.recipe import Recipe
+from jwinteractive.session import Session, open_session
+from jwinteractive.step import registry
+from jwinteractive_widgets.actions import Actions
+from jwinteractive_widgets.background import Background
+from jwinteractive_widgets.canvas import Canvas
+from jwinteractive_widgets.controls import control_for
+from jwinteractive_widgets.form import ParamForm, form_of
+from jwinteractive_widgets.graphs import Graphs
+from jwinteractive_widgets.journal import JournalView, attempts_of, entry_of
+from jwinteractive_widgets.runs import Runs
+from jwinteractive_widgets.steplist import StepList, items_of
+from jwinteractive_widgets.takehome import TakeHome
+from jwinteractive_widgets.theme import Theme
+from jwinteractive_widgets.warned import collect_warnings
+
+__all__ = ["SESSIONS", "Workbench", "workbench"]
+
+SESSIONS = Path("jwinteractive-sessions")
+REST = 0.8  # seconds without a move after which a knob's turning is one edit
+QUIET = 1.0  # seconds without a change after which the session's folder is written
+KEYS = {
+    "n": "next-step",
+    "p": "previous-step",
+    ".": "next-group",
+    ",": "previous-group",
+    ">": "next-integration",
+    "<": "previous-integration",
+    "e": "next-exposure",
+    "E": "previous-exposure",
+    "r": "run-to-here",
+    "R": "rerun",
+    "u": "undo",
+    "U": "redo",
+    "a": "pin",
+    "b": "blink",
+    "s": "split",
+    "d": "difference",
+    "f": "fit",
+}
+WORDS = {
+    "next-step": "next step",
+    "previous-step": "previous step",
+    "next-group": "next group",
+    "previous-group": "previous group",
+    "next-integration": "next integration",
+    "previous-integration": "previous integration",
+    "next-exposure": "next exposure",
+    "previous-exposure": "previous exposure",
+    "blink": "blink with A",
+    "split": "split against A",
+    "difference": "difference to A",
+    "fit": "zoom to fit",
+}
+
+
+class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """A session on screen.
+
+    Attributes
+    ----------
+    session
+        What is shown, and where every change goes.
+    actions, steps, canvas, graphs, form, journal, takehome
+        The parts.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._background = Background("frame", "ramp", "sky")
+        hand_over = self._background.hand_over
+        self._saving: Callable[[], object] = lambda: None
+        self._resting: Callable[[], object] = lambda: None
+        self._chosen = self._special = ""
+        self.runs = Runs(session, hand_over, self._ended)
+        self.actions = Actions(on_do=self._do, hand_over=hand_over)
+        self.steps = StepList(
+            on_choose=self._choose,
+            on_enable=self._enable,
+            on_run=self._run_to,
+            hand_over=hand_over,
+        )
+        self.canvas = Canvas(session, self._background, self._fail)
+        self.graphs = Graphs(session, self._background, self.canvas, self._fail)
+        self.form = ParamForm(
+            on_set=self._turn, on_commit=self._set, on_reset=self._reset, hand_over=hand_over
+        )
+        self.control = w.VBox()
+        self.journal = JournalView(
+            on_undo=session.undo,
+            on_redo=session.redo,
+            on_restore=self._restore,
+            on_compare=self._against,
+            hand_over=hand_over,
+        )
+        self.takehome = TakeHome(session, upto=self._upto)
+        self.notice = w.HTML()
+        super().__init__(self._arranged())
+        self.add_class("jwi")
+        self.add_class("jwi-workbench")
+        session.changed.connect(lambda name: hand_over(self._changed, name))
+        session.looked.connect(lambda _: hand_over(self._looked))
+        session.progress.connect(lambda p: hand_over(self._progressed, p))
+        session.done.connect(lambda _: hand_over(self._done))
+        session.noted.connect(lambda _: hand_over(self._noted))
+        collect_warnings(session)
+        if not session.look.step:
+            session.see(step=_first_choice(session))
+        self._tell_of_files()
+        self._changed("")
+        self._noted()
+
+    def _arranged(self) -> list[w.Widget]:
+        def card(name: str, *parts: w.Widget) -> w.VBox:
+            box = w.VBox(list(parts))
+            box.add_class("jwi-card")
+            box.add_class(f"jwi-place-{name}")
+            return box
+
+        self._side = w.Stack([w.VBox([self.form, self.control]), self.takehome], selected_index=0)
+        self.side = Actions(on_do=self._turn_side, hand_over=self._background.hand_over)
+        self._show_side(0)
+        grid = w.Box(
+            [
+                card("steps", self.steps),
+                card("canvas", self.canvas),
+                card("graphs", self.graphs),
+                card("side", self.side, self._side),
+            ]
+        )
+        grid.add_class("jwi-grid")
+        return [Theme(), self.actions, self.notice, grid, card("log", self.journal)]
+
+    # -- what the session says ----------------------------------------------------------------
+
+    def _changed(self, name: str) -> None:
+        """Settings changed: what is stale, the form, the pictures."""
+        self._show_steps()
+        self._show_form()
+        self._show_actions()
+        knob = name if name in self.session.recipe else ""
+        self.canvas.refresh(knob)
+        self.graphs.refresh(knob)
+        self._keep_soon()
+
+    def _looked(self) -> None:
+        if self._chosen != self.session.look.step:
+            self._show_form()
+        self._show_steps()
+        self._show_actions()
+        self.canvas.refresh()
+        self.graphs.refresh()
+        self._keep_soon()
+
+    def _progressed(self, progress: Any) -> None:
+        fraction = progress.done / max(progress.total, 1)
+        for state in self._states():
+            if state.state == "running":
+                self.steps.progress(state.step, fraction, progress.left)
+
+    def _done(self) -> None:
+        self._show_steps()
+        self._show_history()
+        self.canvas.refresh()
+        self.graphs.refresh()
+        self._keep_soon()
+
+    def _noted(self) -> None:
+        self._show_history()
+        self._keep_soon()
+
+    def _states(self) -> tuple[Any, ...]:
+        try:
+            return self.session.states()
+        except JwinteractiveError as error:
+            self._fail(error)
+            return ()
+
+    def _show_steps(self) -> None:
+        try:
+            items = items_of(self.session)
+        except JwinteractiveError as error:
+            self._fail(error)
+            return
+        items[0]["why"] = self.session.exposures[self.session.active].name
+        self.steps.show(items, chosen=self.session.look.step, shown=self._upto())
+
+    def _show_form(self) -> None:
+        name = self._chosen = self.session.look.step
+        if name not in self.session.recipe:
+            file = self.session.exposures[self.session.active]
+            about = " ".join([f"{file.name} as it was read.", *(f"{n}." for n in file.notes)])
+            self.form.show("input", about, [], {}, {})
+            self.control.children = ()
+            return
+        why = next((s.why for s in self._states() if s.step == name), "")
+        self.form.show(**form_of(self.session, name), note=why)
+        if self._special != name:
+            self._special = name
+            special = control_for(name)
+            self.control.children = () if special is None else (special(self.session, name),)
+
+    def _show_history(self) -> None:
+        self.journal.show([entry_of(e) for e in self.session.journal], attempts_of(self.session))
+        self.journal.can_undo = self.session.can_undo
+        self.journal.can_redo = self.session.can_redo
+
+    def _show_actions(self) -> None:
+        busy, pinned = self.runs.busy, self.session.pinned is not None
+        several = len(self.session.exposures) > 1
+        buttons: list[dict[str, Any]] = [
+            _button("run-to-here", "Run to here", "play", busy, "r"),
+            _button("rerun", "Rerun this step", "rerun", busy, "R"),
+            _button("run-all", "Run all", "run-all", busy),
+            _button("cancel", "Cancel", "stop", not busy),
+            {"id": "gap", "kind": "spacer"},
+            _button("undo", "Undo", "undo", not self.session.can_undo, "u"),
+            _button("redo", "Redo", "redo", not self.session.can_redo, "U"),
+            {"id": "gap2", "kind": "spacer"},
+            _button("pin", "Unpin A" if pinned else "Pin as A", "pin", False, "a"),
+            {
+                "id": "compare",
+                "kind": "select",
+                "label": "compare with A",
+                "value": self.session.look.compare,
+                "options": ["off", "blink", "split", "difference", "ratio"],
+                "disabled": not pinned,
+            },
+        ]
+        if several:
+            buttons[2]["tooltip"] = "Run the recipe on all exposures"
+        self.actions.show(buttons, keys=KEYS, words=WORDS)
+
+    def _tell_of_files(self) -> None:
+        """Say at the start what was assumed, and which references stand in."""
+        said = {e.text for e in self.session.journal}
+        notes = [f"{f.name}: {n}" for f in self.session.exposures for n in f.notes]
+        try:
+            nominal, crds = self.session.nominal(), self.session.crds_said()
+        except JwinteractiveError as error:
+            self._fail(error)
+            return
+        if crds:
+            notes.append(crds)
+        if nominal:
+            notes.append(
+                f"nominal references (detector averages, not for science): {', '.join(nominal)}"
+            )
+        for text in notes:
+            if text not in said:
+                self.session.note("warning", text)
+
+    # -- what the person asks for -------------------------------------------------------------
+
+    def _upto(self) -> str:
+        """Step whose product is shown."""
+        return self.canvas.upto
+
+    def _choose(self, step: str) -> None:
+        self.session.see(step=step)
+
+    def _enable(self, step: str, enabled: bool) -> None:
+        self._try(self.session.enable, step, enabled)
+
+    def _turn(self, name: str, value: Any) -> None:
+        self.session.turn(self.session.look.step, **{name: value})
+
+    def _set(self, name: str, value: Any) -> None:
+        self.session.turn(self.session.look.step, **{name: value})
+        self._resting()
+        # a slider that is moved by keys rests after each: they are one edit, too
+        self._resting = self._background.later(REST, self.session.rest)
+
+    def _reset(self, name: str) -> None:
+        step = self.session.look.step
+        first = self.session.opened_with
+        params = first[step].params if step in first else registry[step].params()
+        self.session.set(step, **{name: getattr(params, name)})
+
+    def _do(self, act: str, value: Any = None) -> None:
+        """Act as a button or a key says."""
+        look, session = self.session.look, self.session
+        match act.split("-"):
+            case ["next" | "previous" as way, "step"]:
+                names = ["input", *(s.step for s in session.recipe)]
+                at = names.index(look.step) if look.step in names else 0
+                session.see(step=names[(at + (1 if way == "next" else -1)) % len(names)])
+            case ["next" | "previous" as way, axis]:
+                self.canvas.go(axis, 1 if way == "next" else -1)
+            case ["run", "to", "here"]:
+                self._run_to(look.step)
+            case ["run", "all"]:
+                self._start(lambda: session.run_all())
+            case ["rerun"]:
+                self._rerun(look.step)
+            case ["cancel"]:
+                self.runs.cancel()
+            case ["undo"]:
+                session.undo()
+            case ["redo"]:
+                session.redo()
+            case ["pin"]:
+                self._pin()
+            case ["compare"]:
+                session.see(compare=value)
+            case ["blink" | "split" | "difference" as how]:
+                if session.pinned is None:
+                    session.note("note", "pin a result as A first (key a), then change something")
+                else:
+                    session.see(compare="off" if look.compare == how else how)
+            case ["fit"]:
+                self.canvas.fit()
+
+    def _pin(self) -> None:
+        if self.session.pinned is None:
+            self._try(self.session.pin)
+            self.session.note("note", f"pinned as A: {self._upto()} with the present parameters")
+        else:
+            self.session.see(compare="off")
+            self.session.unpin()
+
+    def _against(self, number: int) -> None:
+        self._try(self.session.pin, number)
+        self.session.see(compare="blink")
+
+    def _restore(self, number: int) -> None:
+        self._try(self.session.restore, number)
+
+    def _run_to(self, step: str) -> None:
+        if step == "input":
+            return
+        self._start(lambda: self.session.run(_running(self.session, step)))
+
+    def _rerun(self, step: str) -> None:
+        if step in self.session.recipe:
+            self._start(lambda: self.session.rerun(step))
+
+    def _start(self, work: Any) -> None:
+        if not self.runs.start(work):
+            self.session.note("note", "a run is in work: cancel it first, or wait for its end")
+        self._show_actions()
+
+    def _ended(self, error: BaseException | None) -> None:
+        if error is not None:
+            self._fail(error)
+        self._show_steps()
+        self._show_actions()
+
+    def _try(self, act: Any, *given: Any) -> None:
+        try:
+            act(*given)
+        except JwinteractiveError as error:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """Say what went wrong: in the journal, and in the panel of the step that failed."""
+        text = str(error) if isinstance(error, JwinteractiveError) else repr(error)
+        if not self.session.journal or self.session.journal[-1].text != text:
+            self.session.note("error", text)
+        if isinstance(error, JwinteractiveError) and error.step:
+            self._show_steps_later()
+
+    def _show_steps_later(self) -> None:
+        self._background.hand_over(self._show_steps)
+        self._background.hand_over(self._show_form)
+
+    def _show_side(self, index: int) -> None:
+        self._side.selected_index = index
+        self.side.show(
+            [
+                {"id": str(i), "kind": "toggle", "label": label, "value": i == index}
+                for i, label in enumerate(("Parameters", "Take home"))
+            ]
+        )
+
+    def _turn_side(self, act: str, value: Any = None) -> None:
+        self._show_side(int(act))
+
+    # -- coming back --------------------------------------------------------------------------
+
+    def _keep_soon(self) -> None:
+        """Write the session's folder once nothing has changed for a moment."""
+        if self.session.folder is not None:
+            self._saving()
+            self._saving = self._background.later(QUIET, self._keep)
+
+    def _keep(self) -> None:
+        try:
+            self.session.keep()
+        except OutputError as error:
+            self.session.folder = None  # say it once, not at every change
+            self._fail(error)
+
+
+def workbench(
+    what: Session | str | Path | Iterable[str | Path],
+    *,
+    recipe: str | Path | Recipe = "auto",
+    refs: str | Path | Mapping[str, Any] | None = None,
+    folder: str | Path | None = None,
+) -> Workbench:
+    """Open a workbench on a session, on files, or on the folder of a saved session.
+
+    Parameters
+    ----------
+    what
+        A `jwinteractive.session.Session`; or files, or a session folder, as `jwinteractive.open`
+        takes them.
+    recipe, refs
+        As for `jwinteractive.open`; with files only.
+    folder
+        Where the session of files is kept, so that a lost kernel loses nothing; by default one in
+        ``jwinteractive-sessions``, named after the first file. If it holds a session of these
+        files, and neither recipe nor references are given, that goes on.
+
+    Raises
+    ------
+    InputError, RecipeError, ParamError, MissingReference
+        As `jwinteractive.open`.
+    """
+    if isinstance(what, Session):
+        return Workbench(what)
+    paths = [Path(p) for p in ([what] if isinstance(what, str | Path) else what)]
+    if len(paths) == 1 and paths[0].is_dir():
+        return Workbench(open_session(paths[0]))
+    if not paths:
+        raise InputError("no exposures: name at least one file")
+    place = Path(folder) if folder is not None else SESSIONS / _name(paths)
+    return Workbench(_resumed(paths, recipe, refs, place))
+
+
+def _resumed(paths: list[Path], recipe: Any, refs: Any, place: Path) -> Session:
+    """The session kept in a folder if it is of these files, else a new one that is kept there."""
+    lost = ""
+    if recipe == "auto" and refs is None and place.is_dir():
+        try:
+            session = Session.open(place)
+        except JwinteractiveError as error:
+            lost = str(error)
+        else:
+            if [f.path for f in session.exposures] == [p.absolute() for p in paths]:
+                session.note("note", f"this goes on where {place} ended")
+                return session
+    try:
+        session = open_session(paths, recipe, refs, place / "store")
+        session.keep(place)
+    except OutputError as error:
+        session = open_session(paths, recipe, refs)
+        session.note("warning", f"{error}: this session lives in memory alone")
+    if lost:
+        session.note("warning", lost)
+    session.note("note", f"opened {', '.join(f.name for f in session.exposures)}")
+    return session
+
+
+def _name(paths: list[Path]) -> str:
+    more = f"+{len(paths) - 1}" if len(paths) > 1 else ""
+    return root_name(paths[0]) + more
+
+
+def _first_choice(session: Session) -> str:
+    """Step to open with: the one whose knobs matter most, else the last."""
+    running = [p.step.name for p in session.plan() if not p.skipped]
+    return "jump" if "jump" in running else running[-1]
+
+
+def _running(session: Session, step: str) -> str:
+    """The step, or the last running one before it."""
+    names = [s.step for s in session.recipe]
+    upto = names[: names.index(step) + 1]
+    running = [p.step.name for p in session.plan() if not p.skipped and p.step.name in upto]
+    return running[-1] if running else "input"
+
+
+def _button(act: str, label: str, icon: str, disabled: bool, shortcut: str = "") -> dict[str, Any]:
+    return {
+        "id": act,
+        "kind": "button",
+        "label": label,
+        "icon": icon,
+        "disabled": disabled,
+        "shortcut": shortcut,
+        "tooltip": label,
+    }
