@@ -17,9 +17,10 @@ from psygnal import Signal
 
 from jwinteractive.chain import Progress, run_box
 from jwinteractive.data import Box, Product
+from jwinteractive.edits import Edit, Edits
 from jwinteractive.errors import InputError, JwinteractiveError, RecipeError
 from jwinteractive.io import Provenance, check_writable
-from jwinteractive.journal import Attempt, Entry, Kind, Settings, State, words
+from jwinteractive.journal import Attempt, Entry, Kind, Settings, State
 from jwinteractive.look import Look
 from jwinteractive.params import fields_of
 from jwinteractive.pixel import PixelHistory, mean_pixel, pixel_history
@@ -98,7 +99,7 @@ class Session:
     ----------
     exposures
         The open files; ``active`` is the number of the one under the user's eyes.
-    recipe, references
+    settings, recipe, references
         What is run; change it by `set`, `enable` and `use`, so that it can be undone.
     opened_with
         The recipe that the session began with.
@@ -129,8 +130,8 @@ class Session:
         store: Store | None = None,
     ) -> None:
         self.exposures = tuple(exposures)
-        self.recipe = recipe
-        self.references = references if references is not None else References()
+        used = references if references is not None else References()
+        self._edits = Edits(Settings(recipe, used))
         self.store = store if store is not None else Store()
         self.active = 0
         self.opened_with = recipe
@@ -143,9 +144,6 @@ class Session:
         self._failed: dict[str, str] = {}  # why, by the key that was to be computed
         self._seconds: dict[str, float] = {}  # of the last run, by step
         self._working: frozenset[str] = frozenset()
-        self._undo: list[Settings] = []
-        self._redo: list[Settings] = []
-        self._turning: tuple[str, ...] = ()  # knob that is being turned: one edit until it rests
         self._boxes: dict[int, Boxes] = {}
         self._models: dict[int, dict[str, Measured]] = {}
         self._beside: dict[int, tuple[References, References]] = {}
@@ -155,7 +153,17 @@ class Session:
     @property
     def settings(self) -> Settings:
         """The present recipe and references."""
-        return Settings(self.recipe, self.references)
+        return self._edits.settings
+
+    @property
+    def recipe(self) -> Recipe:
+        """What is run."""
+        return self._edits.settings.recipe
+
+    @property
+    def references(self) -> References:
+        """Where references come from."""
+        return self._edits.settings.references
 
     # -- what to look at ----------------------------------------------------------------------
 
@@ -208,29 +216,19 @@ class Session:
         """
         recipe = self.recipe.with_params(name, **changes)
         knob = (name, *sorted(changes))
-        if self._turning != knob:
+        if not self._edits.is_turning(knob):
             self.rest()
-            if recipe == self.recipe:
-                return
-            with self._lock:
-                self._undo.append(self.settings)
-                self._redo.clear()
-                self._turning = knob
         if recipe != self.recipe:
-            self.recipe = recipe
+            with self._lock:
+                self._edits.turn(knob, dc.replace(self.settings, recipe=recipe))
             self.changed.emit(name)
 
     def rest(self) -> None:
         """End the turning of a knob: what it did becomes one edit and one line of the journal."""
         with self._lock:
-            if not self._turning:
-                return
-            self._turning = ()
-            text = words(self._undo[-1], self.settings)
-            if not text:
-                self._undo.pop()
-        if text:
-            self.note("edit", text)
+            edit = self._edits.rest()
+        if edit is not None:
+            self.note("edit", edit.text)
 
     def enable(self, name: str, enabled: bool = True) -> None:
         """Switch a step on or off."""
@@ -270,45 +268,36 @@ class Session:
         with self._lock:
             if recipe == self.recipe and references is self.references:
                 return
-            before = self.settings
-            text = words(before, Settings(recipe, references))
-            if text:
-                self._undo.append(before)
-                self._redo.clear()
-            # without words too: a file that is named again may have changed
-            self.recipe, self.references = recipe, references
-        if text:
-            self.note("edit", why + text)
+            edit = self._edits.change(Settings(recipe, references))
+        if edit.text:
+            self.note("edit", why + edit.text)
         self.changed.emit(name)
 
     @property
     def can_undo(self) -> bool:
         """Whether there is an edit to take back."""
-        return bool(self._undo)
+        return self._edits.can_undo
 
     @property
     def can_redo(self) -> bool:
         """Whether there is something to do again."""
-        return bool(self._redo)
+        return self._edits.can_redo
 
     def undo(self) -> bool:
         """Take back the last edit; False if there is none."""
-        return self._step_back(self._undo, self._redo, "undone: ")
+        return self._step_back(self._edits.undo, "undone: ")
 
     def redo(self) -> bool:
         """Do again what was taken back; False if there is nothing."""
-        return self._step_back(self._redo, self._undo, "done again: ")
+        return self._step_back(self._edits.redo, "done again: ")
 
-    def _step_back(self, source: list[Settings], target: list[Settings], why: str) -> bool:
+    def _step_back(self, step: Callable[[], Edit | None], why: str) -> bool:
         self.rest()
         with self._lock:
-            if not source:
-                return False
-            before = self.settings
-            target.append(before)
-            settings = source.pop()
-            self.recipe, self.references = settings.recipe, settings.references
-        self.note("edit", why + words(before, settings))
+            edit = step()
+        if edit is None:
+            return False
+        self.note("edit", why + edit.text)
         self.changed.emit("")
         return True
 

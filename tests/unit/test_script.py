@@ -166,10 +166,9 @@ def test_names_that_hold_markup_are_text_in_prose_and_strings_in_code(
     name = "jw `<img src=x onerror=alert(1)>` $x$_uncal.fits"
     path = odd_folder / name
     path.write_bytes(nircam_file.read_bytes())
-    session = jwinteractive.open(path)
-    session.recipe = Recipe.from_toml(
-        session.recipe.to_toml().replace(f'"{session.recipe.name}"', '"<script>`\\""', 1)
-    )
+    recipe = jwinteractive.open(path).recipe
+    odd = recipe.to_toml().replace(f'"{recipe.name}"', '"<script>`\\""', 1)
+    session = jwinteractive.open(path, Recipe.from_toml(odd))
     made = notebook(session)
     assert f"``{name}``" in prose(made)
     assert 'Recipe ``<script>`"``' in prose(made)
