@@ -144,7 +144,7 @@ class Session:
         self._failed: dict[str, str] = {}  # why, by the key that was to be computed
         self._seconds: dict[str, float] = {}  # of the last run, by step
         self._working: frozenset[str] = frozenset()
-        self._boxes: dict[int, Boxes] = {}
+        self._boxes = Boxes()
         self._models: dict[int, dict[str, Measured]] = {}
         self._beside: dict[int, tuple[References, References]] = {}
         self._lock = threading.RLock()
@@ -617,11 +617,10 @@ class Session:
     def _reduction(self, exposure: int | None, settings: Settings | None = None) -> Reduction:
         number = self._number(exposure)
         with self._lock:
-            boxes = self._boxes.setdefault(number, Boxes())
             # a pinned run has measurements of its own; they must not pass for the present ones
             models = {} if settings is not None else self._models.setdefault(number, {})
         references = self._references(exposure, settings)
-        return Reduction(self._file(exposure), references, self.store, boxes, models)
+        return Reduction(self._file(exposure), references, self.store, self._boxes, models)
 
     # -- taking it home -----------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
-DOCS = Path(__file__).parents[2] / "docs" / "images"
+SCREENSHOTS = Path(
+    os.environ.get("SCREENSHOTS", Path(__file__).parents[2] / "build" / "screenshots")
+)
+
 KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 THRESHOLD = '.jwi-row[data-name="rejection_threshold"]'
 STARS = {"crowding": 1500, "faintest": 20, "galaxies": 6}
