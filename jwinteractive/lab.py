@@ -1,29 +1,35 @@
-"""Open JupyterLab on a notebook that shows a simulated exposure, or the files that are named."""
+"""Open JupyterLab on the workbench: on simulated exposures, or on the files that are named.
+
+The cells that open it run before the browser does, so that it is there without a click.
+"""
 
 from __future__ import annotations
 
 import json
-import os
+import queue
+import signal
 import subprocess
 import sys
+import webbrowser
 from collections.abc import Sequence
 from importlib.resources import files as packaged
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from urllib.parse import quote
 
-import jwinteractive
 from jwinteractive.errors import InputError, JwinteractiveError, OutputError
-from jwinteractive.quicklook import quicklook
+from jwinteractive.server import (
+    RUN_AHEAD,
+    Server,
+    environment,
+    quiet_options,
+    run_ahead,
+    wait_for,
+)
 
 __all__ = ["command", "launch", "prepare"]
 
 DEMO_FOLDER = Path("jwinteractive-demo")
-DEMO_FILES = {"nircam": "*_nrc*_truth.asdf", "miri": "*_mir*_truth.asdf"}  # written last
-DEMO_SETTINGS: dict[str, dict[str, Any]] = {  # enough light to see something, as in the tutorial
-    "nircam": {"readpatt": "MEDIUM8", "crowding": 1500, "faintest": 20, "galaxies": 6},
-    "miri": {"crowding": 1500, "faintest": 200, "galaxies": 6},
-}
 NOTEBOOK = "first_minute.ipynb"
 
 
@@ -61,11 +67,43 @@ def launch(folder: Path | None, port: int | None, browser: bool, files: Sequence
             f"{', '.join(missing)}: not installed; run  pip install 'jwinteractive[lab]'"
         )
     notebook = prepare(folder, files)
-    line = command(notebook, port, browser)
-    if os.name == "posix":  # JupyterLab in place of this process: signals reach it
-        sys.stdout.flush()
-        os.execve(line[0], line, _environment())
-    return subprocess.call(line, env=_environment())
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    sys.stdout.flush()
+    process = subprocess.Popen(command(notebook, port), env=environment())
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda number, _: process.send_signal(number))
+    try:
+        server = wait_for(process, Path(jupyter_runtime_dir()))
+        _open(server, notebook, browser)
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        return 130
+    except JwinteractiveError:
+        process.terminate()
+        process.wait()
+        raise
+    if sys.stdin.isatty():  # the keys reach JupyterLab, too, which asks before it ends
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    else:
+        signal.signal(signal.SIGINT, lambda number, _: process.send_signal(number))
+    return process.wait()
+
+
+def _open(server: Server, notebook: Path, browser: bool) -> None:
+    """Run what opens the workbench, then show it; a cell that fails shows why by itself."""
+    print("opening the workbench ...", file=sys.stderr)
+    try:
+        run_ahead(server, notebook.name)
+    except (JwinteractiveError, OSError, RuntimeError, queue.Empty) as error:
+        if server.process.poll() is not None:
+            return
+        print(f"{notebook.name}: {error}\nRun > Run All Cells tries again", file=sys.stderr)
+    print(f"{notebook.name}: ready", file=sys.stderr)
+    if browser:
+        webbrowser.open(server.page.as_uri())
 
 
 def prepare(folder: Path | None, files: Sequence[str]) -> Path:
@@ -75,62 +113,33 @@ def prepare(folder: Path | None, files: Sequence[str]) -> Path:
     """
     if files:
         return _notebook_for(folder or Path(), files)
-    folder = folder or DEMO_FOLDER
-    demo, notebook = folder / "demo", folder / NOTEBOOK
-    try:
-        demo.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"folder {folder}: cannot be written ({error.strerror})") from None
-    from jwinteractive.simulate import simulate
-
-    for mode, pattern in DEMO_FILES.items():
-        if not list(demo.glob(pattern)):
-            print(f"simulating {mode} ...", file=sys.stderr)
-            simulated = simulate(mode, size=(256, 256), seed=7, **DEMO_SETTINGS[mode])
-            path = simulated.write(demo)
-            rate = jwinteractive.open(path).run()
-            quicklook(rate, demo / f"{mode}_rate.png", f"simulated {mode}")
+    notebook = (folder or DEMO_FOLDER) / NOTEBOOK
     if not notebook.exists():
-        shipped = json.loads(_shipped().read_text())
-        notebook.write_text(json.dumps(_with_picture(shipped), indent=1) + "\n")
+        _write(notebook, _shipped().read_text())
     return notebook
 
 
-def _with_picture(notebook: dict[str, Any]) -> dict[str, Any]:
-    """Notebook that shows the exposure below its title, before any cell is run."""
-    text = (
-        "![the simulated exposure, reduced](demo/nircam_rate.png)\n\n"
-        "*Run > Run All Cells* makes it interactive. A MIRI exposure lies in `demo`, too."
-    )
-    cell = {"cell_type": "markdown", "id": "picture", "metadata": {}, "source": text}
-    title, *rest = notebook["cells"]
-    return {**notebook, "cells": [title, cell, *rest]}
+def _write(notebook: Path, text: str) -> None:
+    try:
+        notebook.parent.mkdir(parents=True, exist_ok=True)
+        notebook.write_text(text)
+    except OSError as error:
+        raise OutputError(
+            f"folder {notebook.parent}: cannot be written ({error.strerror})"
+        ) from None
 
 
-def command(notebook: Path, port: int | None, browser: bool) -> list[str]:
+def command(notebook: Path, port: int | None) -> list[str]:
     """Command line that runs JupyterLab on a notebook, on this machine only, with a token."""
     notebook = notebook.absolute()
-    line = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1"]
+    line = [sys.executable, "-m", "jupyterlab", "--no-browser", *quiet_options(notebook.parent)]
     line += [
-        f"--ServerApp.root_dir={notebook.parent}",
-        f"--LabApp.default_url=/lab/tree/{notebook.name}",
+        f"--LabApp.default_url=/lab/tree/{quote(notebook.name)}",
         f"--ServerApp.port_retries={0 if port else 50}",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        "--LabApp.news_url=None",
     ]
     if port:
         line.append(f"--ServerApp.port={port}")
-    if not browser:
-        line.append("--no-browser")
-    if getattr(os, "geteuid", lambda: 1)() == 0:  # in a container; JupyterLab refuses otherwise
-        line.append("--allow-root")
     return line
-
-
-def _environment() -> dict[str, str]:
-    """Environment in which the kernel finds the Python that this runs in."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return {**os.environ, "PATH": path}
 
 
 def _shipped() -> Path:
@@ -149,17 +158,13 @@ def _notebook_for(folder: Path, files: Sequence[str]) -> Path:
     if notebook.exists():
         return notebook
     cells = [
-        "import jwinteractive\nfrom jwinteractive_widgets import show\n\n"
+        "import jwinteractive\nfrom jwinteractive_widgets import workbench\n\n"
         f"session = jwinteractive.open({json.dumps([str(p) for p in paths], indent=4)})\n"
-        "show(session)",
+        "workbench(session)",
         "rate = session.run()",
         'session.write("products")',
     ]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        notebook.write_text(json.dumps(_notebook(cells), indent=1) + "\n")
-    except OSError as error:
-        raise OutputError(f"folder {folder}: cannot be written ({error.strerror})") from None
+    _write(notebook, json.dumps(_notebook(cells), indent=1) + "\n")
     return notebook
 
 
@@ -171,7 +176,7 @@ def _notebook(cells: Sequence[str]) -> dict[str, object]:
                 "cell_type": "code",
                 "execution_count": None,
                 "id": f"cell-{i}",
-                "metadata": {},
+                "metadata": {"tags": [RUN_AHEAD]} if i == 0 else {},
                 "outputs": [],
                 "source": source.splitlines(keepends=True),
             }

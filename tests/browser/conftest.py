@@ -1,19 +1,16 @@
-"""A real JupyterLab on 127.0.0.1 and a real Chromium, driven as a person would."""
+"""Real Jupyter servers on 127.0.0.1 and a real Chromium, driven as a person would."""
 
-import json
-import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+from jwinteractive.errors import JwinteractiveError
+from jwinteractive.server import environment, free_port, quiet_options, wait_for
 
 ROOT = Path(__file__).parents[2]
 FLAGS = [
@@ -44,12 +41,6 @@ def chromium_path(playwright):
     return own if Path(own).exists() else None
 
 
-def _free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 @pytest.fixture(scope="module")  # while it is open its event loop runs: no asyncio.run elsewhere
 def browser():
     sync_api = pytest.importorskip("playwright.sync_api", reason="the test extra is not installed")
@@ -68,81 +59,86 @@ def browser():
 
 @pytest.fixture(scope="session")
 def jupyter(tmp_path_factory):
-    """JupyterLab in an empty folder with the tutorial, and settings of its own."""
+    """JupyterLab in a folder with the tutorial, and settings of its own.
+
+    The same server serves Notebook 7 below /notebooks and voila below /voila/render.
+    """
     pytest.importorskip("jupyterlab", reason="the lab extra is not installed")
     home = tmp_path_factory.mktemp("lab")
-    work = home / "work"
+    work, runtime = home / "work", home / "runtime"
     work.mkdir()
     shutil.copy(ROOT / "notebooks" / "first_minute.ipynb", work)
-    news = home / "settings" / "@jupyterlab" / "apputils-extension"
-    news.mkdir(parents=True)
-    quiet = {"fetchNews": "false", "checkForUpdates": False}
-    (news / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
-    token, port = secrets.token_hex(16), _free_port()
-    env = {
-        **os.environ,
+    own = {
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        "JUPYTER_TOKEN": token,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "JUPYTER_RUNTIME_DIR": str(runtime),
+        "JUPYTER_TOKEN": secrets.token_hex(16),
     }
-    line = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-    line += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
-    line += [f"--ServerApp.root_dir={work}", "--expose-app-in-browser", "--LabApp.news_url=None"]
-    line += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    line = [sys.executable, "-m", "jupyterlab", "--no-browser", "--expose-app-in-browser"]
+    line += [*quiet_options(work), f"--ServerApp.port={free_port()}", "--ServerApp.port_retries=0"]
     log = home / "jupyter.log"
     with log.open("w") as sink:
-        server = subprocess.Popen(line, env=env, stdout=sink, stderr=sink)
-    url = f"http://127.0.0.1:{port}"
+        process = subprocess.Popen(line, env=environment() | own, stdout=sink, stderr=sink)
     try:
-        _wait_for(f"{url}/api?token={token}", server, log)
-        yield SimpleNamespace(url=url, token=token, work=work)
+        server = wait_for(process, runtime)
+        yield SimpleNamespace(url=server.url.rstrip("/"), token=server.token, work=work)
+    except JwinteractiveError as error:
+        pytest.fail(f"{error}\n{log.read_text()[-3000:]}")
     finally:
-        server.terminate()
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-
-
-def _wait_for(url, server, log):
-    end = time.monotonic() + 90
-    while time.monotonic() < end:
-        if server.poll() is not None:
-            break
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.2)  # between two polls of another process
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
+        _end(process)
 
 
 @pytest.fixture
-def lab(browser, jupyter):
-    """A page that has the tutorial open; at the end it must have had no errors, and no guests."""
-    context = browser.new_context(viewport={"width": 1500, "height": 1150})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    errors, strangers = [], []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-    page.on(
-        "request",
-        lambda r: None if _is_local(r.url, jupyter.url) else strangers.append(r.url),
-    )
-    page.goto(f"{jupyter.url}/lab/tree/first_minute.ipynb?reset&token={jupyter.token}")
+def watched(browser):
+    """Pages that a test opens; at its end they must have had no errors, and no guests.
+
+    ``own`` are words in errors and addresses that the front end itself is to blame for.
+    """
+    contexts, errors, strangers = [], [], []
+
+    def open_page(url, own=()):
+        server = "/".join(url.split("/")[:3])
+
+        def note(found, text):
+            if not any(words in text for words in own):
+                found.append(text)
+
+        context = browser.new_context(viewport={"width": 1500, "height": 1150})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.on("pageerror", lambda error: note(errors, str(error)))
+        page.on("console", lambda m: note(errors, m.text) if m.type == "error" else None)
+        page.on("request", lambda r: None if _is_local(r.url, server) else note(strangers, r.url))
+        page.goto(url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+    assert strangers == []
+
+
+@pytest.fixture
+def lab(watched, jupyter):
+    """A page that has the tutorial open, before a cell is run."""
+    page = watched(f"{jupyter.url}/lab/tree/first_minute.ipynb?reset&token={jupyter.token}")
     page.wait_for_function(
         "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status"
         " === 'idle'"
     )
     yield SimpleNamespace(page=page, work=jupyter.work)
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
-    context.close()
-    assert errors == []
-    assert strangers == []
+
+
+def _end(process):
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _is_local(url, server):

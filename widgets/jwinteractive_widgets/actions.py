@@ -13,6 +13,7 @@ import anywidget
 import traitlets
 
 from jwinteractive_widgets.assets import esm, style
+from jwinteractive_widgets.background import listen
 
 __all__ = ["Actions"]
 
@@ -58,10 +59,7 @@ class Actions(anywidget.AnyWidget):
         """
         super().__init__(**traits)
         self.on_do = on_do
-        if hand_over is None:
-            self.on_msg(self._hear)
-        else:
-            self.on_msg(lambda *message: hand_over(self._hear, *message))
+        listen(self, self._hear, hand_over)
 
     def show(
         self,

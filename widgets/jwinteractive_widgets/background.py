@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from jwinteractive.previewer import Previewer
 
-__all__ = ["Background"]
+__all__ = ["Background", "listen"]
 
 T = TypeVar("T")
 
@@ -83,3 +83,17 @@ class Background:
             failed(error)
         else:
             done(result)
+
+
+def listen(
+    widget: Any, hear: Callable[..., object], hand_over: Callable[..., object] | None = None
+) -> None:
+    """Let ``hear`` take a widget's custom messages on the thread that may touch widgets.
+
+    ``hand_over`` calls a function with arguments on that thread; without it, messages are taken
+    where they arrive.
+    """
+    if hand_over is None:
+        widget.on_msg(hear)
+    else:
+        widget.on_msg(lambda *message: hand_over(hear, *message))

@@ -22,10 +22,11 @@ class Sent:
     """Bytes and messages that widgets send to the browser, from when it is made."""
 
     def __init__(self) -> None:
-        from ipykernel.comm.comm import BaseComm
+        from ipykernel.comm import comm as kernel
 
         self.bytes = self.messages = 0
-        publish = BaseComm.publish_msg
+        sender: Any = kernel.BaseComm
+        publish = sender.publish_msg
 
         def counted(
             comm: Any, kind: str, data: Any = None, metadata: Any = None,
@@ -35,7 +36,7 @@ class Sent:
             self.bytes += len(repr(data)) + sum(memoryview(b).nbytes for b in buffers or ())
             publish(comm, kind, data, metadata, buffers, **keys)
 
-        BaseComm.publish_msg = counted  # for good: a kernel of a benchmark ends with it
+        sender.publish_msg = counted  # for good: a kernel of a benchmark ends with it
 
     def take(self) -> int:
         """Bytes since the last time."""

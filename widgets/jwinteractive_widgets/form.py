@@ -18,6 +18,7 @@ from jwinteractive.errors import JwinteractiveError
 from jwinteractive.params import fields_of
 from jwinteractive.step import registry
 from jwinteractive_widgets.assets import esm, style
+from jwinteractive_widgets.background import listen
 from jwinteractive_widgets.spans import Span, span_of
 
 if TYPE_CHECKING:
@@ -89,10 +90,7 @@ class ParamForm(anywidget.AnyWidget):
         self._refused: dict[str, str] = {}
         self._spans: dict[tuple[str, str], Span] = {}
         self._step = ""
-        if hand_over is None:
-            self.on_msg(self._hear)
-        else:
-            self.on_msg(lambda *message: hand_over(self._hear, *message))
+        listen(self, self._hear, hand_over)
 
     def show(
         self,

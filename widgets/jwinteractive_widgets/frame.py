@@ -20,6 +20,7 @@ from jwinteractive import dq
 from jwinteractive.data import Box
 from jwinteractive.look import CUTS, STRETCHES, Look
 from jwinteractive.views import FLAG_COLOURS, Frame
+from jwinteractive_widgets.background import listen
 from jwinteractive_widgets.resample import Patch, auto_limits, resample
 
 __all__ = ["COLOURS", "FrameView", "mask_layers"]
@@ -192,10 +193,7 @@ class FrameView(anywidget.AnyWidget):
         self._source = ""
         self._serial = 0
         self._views: dict[str, _Viewport] = {}
-        if hand_over is None:
-            self.on_msg(self._hear)
-        else:
-            self.on_msg(lambda *message: hand_over(self._hear, *message))
+        listen(self, self._hear, hand_over)
 
     def show(
         self,

@@ -10,6 +10,7 @@ import traitlets
 
 from jwinteractive.journal import words
 from jwinteractive_widgets.assets import esm, style
+from jwinteractive_widgets.background import listen
 
 if TYPE_CHECKING:
     from jwinteractive.journal import Entry
@@ -89,10 +90,7 @@ class JournalView(anywidget.AnyWidget):
         self.on_restore, self.on_compare = on_restore, on_compare
         self._entries: list[dict[str, Any]] = []
         self._attempts: list[dict[str, Any]] = []
-        if hand_over is None:
-            self.on_msg(self._hear)
-        else:
-            self.on_msg(lambda *message: hand_over(self._hear, *message))
+        listen(self, self._hear, hand_over)
 
     def show(
         self, entries: Sequence[Mapping[str, Any]], attempts: Sequence[Mapping[str, Any]]

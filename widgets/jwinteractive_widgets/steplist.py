@@ -11,6 +11,7 @@ import traitlets
 from jwinteractive.params import fields_of
 from jwinteractive.step import registry
 from jwinteractive_widgets.assets import esm, style
+from jwinteractive_widgets.background import listen
 
 if TYPE_CHECKING:
     from jwinteractive.journal import State
@@ -83,10 +84,7 @@ class StepList(anywidget.AnyWidget):
         """
         super().__init__(**traits)
         self.on_choose, self.on_enable, self.on_run = on_choose, on_enable, on_run
-        if hand_over is None:
-            self.on_msg(self._hear)
-        else:
-            self.on_msg(lambda *message: hand_over(self._hear, *message))
+        listen(self, self._hear, hand_over)
 
     def show(self, items: Sequence[Mapping[str, Any]], chosen: str, shown: str) -> None:
         """Show how the steps stand."""

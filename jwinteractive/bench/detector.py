@@ -1,4 +1,4 @@
-"""Speed as a ratio against the official steps on the same arrays, with the accuracy beside it.
+"""Speed of the steps against the official ones on the same arrays, with the accuracy beside it.
 
 Both sides are timed in this process, one after the other; peak memory is that of a fresh process
 each, above what it held when the exposure was open.
@@ -6,16 +6,8 @@ each, above what it held when the exposure was open.
 
 from __future__ import annotations
 
-import atexit
-import json
-import platform
-import shutil
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,89 +15,11 @@ import numpy as np
 
 import jwinteractive
 from jwinteractive import official_run
+from jwinteractive.bench.rows import Row, best, row, simulated
 from jwinteractive.data import Array, Box, Rate
 from jwinteractive.demo import robust_width
-from jwinteractive.errors import ParamError, suggestion
 
-__all__ = ["bench"]
-
-Row = dict[str, Any]
-
-
-def bench(names: Sequence[str], only_list: bool, as_json: bool) -> int:
-    """Run benchmarks by name (all if none is given), print a table, write build/bench.json.
-
-    Raises
-    ------
-    ParamError
-        For an unknown name.
-    """
-    if only_list:
-        print(json.dumps(list(BENCHMARKS)) if as_json else "\n".join(BENCHMARKS))
-        return 0
-    for name in names:
-        if name not in BENCHMARKS:
-            raise ParamError(f"benchmark {name!r}: {suggestion(name, BENCHMARKS)}")
-    rows = [BENCHMARKS[name]() for name in names or BENCHMARKS]
-    if as_json:
-        print(json.dumps(rows, indent=1))
-    else:
-        print(_table(rows))
-    folder = Path("build")
-    folder.mkdir(exist_ok=True)
-    told = {"machine": platform.platform(), "python": platform.python_version(), "rows": rows}
-    (folder / "bench.json").write_text(json.dumps(told, indent=1))
-    return 0
-
-
-def _table(rows: Sequence[Row]) -> str:
-    def number(value: float | None, form: str) -> str:
-        return "-" if value is None else format(value, form)
-
-    lines = ["name         ours s     peer s   ratio  ours MB  peer MB  accuracy"]
-    for r in rows:
-        shown = {k: f"{v:.6g}" if type(v) is float else v for k, v in r["accuracy"].items()}
-        accuracy = ", ".join(f"{k} {v}" for k, v in shown.items())
-        lines.append(
-            f"{r['name']:10} {number(r['ours_s'], '9.4f')}  {number(r['peer_s'], '9.3f')}"
-            f"  {number(r['ratio'], '6.1f')}  {number(r['ours_peak_mb'], '7.0f')}"
-            f"  {number(r['peer_peak_mb'], '7.0f')}  {accuracy}"
-        )
-    return "\n".join(lines)
-
-
-def _row(name: str, ours: float, peer: float | None, **rest: Any) -> Row:
-    return {
-        "name": name,
-        "ours_s": ours,
-        "peer_s": peer,
-        "ratio": None if peer is None else peer / ours,
-        "ours_peak_mb": rest.get("ours_peak_mb"),
-        "peer_peak_mb": rest.get("peer_peak_mb"),
-        "accuracy": rest.get("accuracy", {}),
-        "detail": rest.get("detail", {}),
-    }
-
-
-def best(call: Callable[[], Any], times: int) -> float:
-    """Shortest of several wall times in seconds."""
-    spent = []
-    for _ in range(times):
-        began = time.perf_counter()
-        call()
-        spent.append(time.perf_counter() - began)
-    return min(spent)
-
-
-@cache
-def simulated() -> tuple[Path, Any]:
-    """Simulated NIRCam exposure of 1 x 10 x 2048 x 2048, made once: its file and its truth."""
-    from jwinteractive.simulate import simulate
-
-    folder = Path(tempfile.mkdtemp(prefix="jwinteractive-bench-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    made = simulate("nircam", seed=1)
-    return made.write(folder), made.truth
+__all__ = ["detector1", "importing", "inspect", "preview", "pull_width"]
 
 
 def pull_width(data: Array, err: Array, flags: Array, truth: Any) -> float:
@@ -115,7 +29,8 @@ def pull_width(data: Array, err: Array, flags: Array, truth: Any) -> float:
     return robust_width((data[good] - truth.rate[good]) / err[good])
 
 
-def _detector1() -> Row:
+def detector1() -> Row:
+    """Raw to rate, against the official steps."""
     path, truth = simulated()
     ours: dict[str, Any] = {}
 
@@ -138,7 +53,7 @@ def _detector1() -> Row:
         "peer_pull_width": round(their_width, 4),
     }
     best_of = {step: min(times.values()) for step, times in by_step.items()}
-    return _row(
+    return row(
         "detector1",
         seconds,
         sum(best_of.values()),
@@ -149,17 +64,19 @@ def _detector1() -> Row:
     )
 
 
-def _preview() -> Row:
+def preview() -> Row:
+    """A box of 256 x 256 pixels, raw to rate."""
     session = jwinteractive.open(simulated()[0])
     box = Box(900, 1156, 900, 1156)
     session.preview(box)
     seconds = best(lambda: session.preview(box), 7)
     part, whole = session.preview(box), session.run()
     same = np.array_equal(part.arrays()["data"], whole.crop(box).arrays()["data"], equal_nan=True)
-    return _row("preview", seconds, None, accuracy={"box": "256 x 256", "equals_full_run": same})
+    return row("preview", seconds, None, accuracy={"box": "256 x 256", "equals_full_run": same})
 
 
-def _inspect() -> Row:
+def inspect() -> Row:
+    """One pixel through every step."""
     session = jwinteractive.open(simulated()[0])
     history = session.inspect(1000, 1000)
     rate = session.run()
@@ -169,23 +86,18 @@ def _inspect() -> Row:
         "rate_equals_run": history.steps[-1].rate == float(rate.data[1000, 1000]),
         "nothing_changed_run_s": round(best(session.run, 7), 5),
     }
-    return _row("inspect", best(lambda: session.inspect(1000, 1000), 7), None, accuracy=accuracy)
+    return row("inspect", best(lambda: session.inspect(1000, 1000), 7), None, accuracy=accuracy)
 
 
-def _import() -> Row:
+def importing() -> Row:
+    """Start of Python with the package."""
+
     def start(module: str) -> float:
         command = [sys.executable, "-c", f"import {module}"]
         return best(lambda: subprocess.run(command, check=True, capture_output=True), 3)
 
-    return _row("import", start("jwinteractive"), start("jwst.pipeline"))
+    return row("import", start("jwinteractive"), start("jwst.pipeline"))
 
-
-BENCHMARKS: dict[str, Callable[[], Row]] = {
-    "detector1": _detector1,
-    "preview": _preview,
-    "inspect": _inspect,
-    "import": _import,
-}
 
 _PEAK = """
 import sys, threading, time

@@ -1,0 +1,66 @@
+"""Speed and accuracy as ratios against peers in the same run: ``jwinteractive bench NAME``."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from jwinteractive.bench.browser import knob, viewer
+from jwinteractive.bench.detector import detector1, importing, inspect, preview
+from jwinteractive.bench.rows import Row
+from jwinteractive.errors import ParamError, suggestion
+
+__all__ = ["BENCHMARKS", "bench"]
+
+BENCHMARKS: dict[str, Callable[[], Row]] = {
+    "detector1": detector1,
+    "preview": preview,
+    "inspect": inspect,
+    "import": importing,
+    "viewer": viewer,
+    "knob": knob,
+}
+
+
+def bench(names: Sequence[str], only_list: bool, as_json: bool) -> int:
+    """Run benchmarks by name (all if none is given), print a table, write build/bench.json.
+
+    Raises
+    ------
+    ParamError
+        For an unknown name.
+    """
+    if only_list:
+        print(json.dumps(list(BENCHMARKS)) if as_json else "\n".join(BENCHMARKS))
+        return 0
+    for name in names:
+        if name not in BENCHMARKS:
+            raise ParamError(f"benchmark {name!r}: {suggestion(name, BENCHMARKS)}")
+    rows = [BENCHMARKS[name]() for name in names or BENCHMARKS]
+    if as_json:
+        print(json.dumps(rows, indent=1))
+    else:
+        print(_table(rows))
+    folder = Path("build")
+    folder.mkdir(exist_ok=True)
+    told = {"machine": platform.platform(), "python": platform.python_version(), "rows": rows}
+    (folder / "bench.json").write_text(json.dumps(told, indent=1))
+    return 0
+
+
+def _table(rows: Sequence[Row]) -> str:
+    def number(value: float | None, form: str) -> str:
+        return "-" if value is None else format(value, form)
+
+    lines = ["name         ours s     peer s   ratio  ours MB  peer MB  accuracy"]
+    for r in rows:
+        shown = {k: f"{v:.6g}" if type(v) is float else v for k, v in r["accuracy"].items()}
+        accuracy = ", ".join(f"{k} {v}" for k, v in shown.items())
+        lines.append(
+            f"{r['name']:10} {number(r['ours_s'], '9.4f')}  {number(r['peer_s'], '9.3f')}"
+            f"  {number(r['ratio'], '6.1f')}  {number(r['ours_peak_mb'], '7.0f')}"
+            f"  {number(r['peer_peak_mb'], '7.0f')}  {accuracy}"
+        )
+    return "\n".join(lines)
