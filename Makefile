@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: env lab test check bench chromium clean
+.PHONY: env lab test check bench screenshots chromium clean
 
 env: $(STAMP)
 
@@ -30,7 +30,11 @@ check: env
 	$(BIN)/lint-imports
 
 bench: env
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/jwinteractive bench
+
+screenshots: env chromium
+	SCREENSHOTS=docs/images $(BIN)/pytest -q tests/browser/test_workbench.py -k knob
 
 chromium: env
 	@tools/chromium.sh $(BIN)/playwright
