@@ -20,12 +20,13 @@ from jwinteractive import dq
 from jwinteractive.data import Array, Box, Exposure
 from jwinteractive.detectors import TICK
 from jwinteractive.errors import InputError, OutputError
-from jwinteractive.views import Curve, Frame, Plot, Table
+from jwinteractive.views import Curve, Drawing, Frame, Plot, Table
 
 if TYPE_CHECKING:
     from astropy.table import Table as AstropyTable
 
 __all__ = [
+    "MOST_PIXELS",
     "as_table",
     "column_profile",
     "difference",
@@ -42,6 +43,7 @@ __all__ = [
 _LABEL = re.compile(r"(?P<name>.*?) \((?P<unit>.+)\)")
 _MASKED = dq.DO_NOT_USE | dq.SATURATED
 _SAMPLE = 200_000  # values that tell the range of a histogram well enough
+MOST_PIXELS = 2**18  # of a frame that a table takes
 _SLOW_SAMPLES = 9  # clocks of a MIRI SLOW pixel visit (dossier 13)
 
 
@@ -565,18 +567,26 @@ def ramp_table(
     return Table(title=title, columns=(*columns, "fit (DN)", "signal - fit (DN)"), rows=tuple(rows))
 
 
-def as_table(drawing: Plot | Table) -> AstropyTable:
+def as_table(drawing: Drawing, box: Box | None = None) -> AstropyTable:
     """Table of a drawing, with units where the labels have some.
 
     A plot gives one row for each sample: the name of its curve, x, y, and the error if any curve
-    has one.
+    has one. A frame gives one for each pixel of a box, by default of all that it covers: y, x, the
+    value, its error and the names of its flags.
+
+    Raises
+    ------
+    InputError
+        If the box has more than `MOST_PIXELS` pixels, or lies outside the frame.
     """
     from astropy.table import Table as AstropyTable
 
     labels: Sequence[str]
-    if isinstance(drawing, Table):
+    if isinstance(drawing, Frame):
+        labels, columns = _pixels(drawing, box)
+    elif isinstance(drawing, Table):
         labels = drawing.columns
-        columns: list[Any] = [list(c) for c in zip(*drawing.rows, strict=True)]
+        columns = [list(c) for c in zip(*drawing.rows, strict=True)]
         columns = columns or [[] for _ in labels]
     else:
         labels, columns = _long(drawing)
@@ -589,6 +599,27 @@ def as_table(drawing: Plot | Table) -> AstropyTable:
         table[name].description = label
         table[name].unit = _unit(unit)
     return table
+
+
+def _pixels(frame: Frame, box: Box | None) -> tuple[list[str], list[Any]]:
+    part = _part(frame, box)
+    ny, nx = part.box.shape
+    if ny * nx > MOST_PIXELS:
+        raise InputError(
+            f"{nx} x {ny} pixels make too long a table: select a box of at most {MOST_PIXELS} "
+            "pixels, or save the product"
+        )
+    y, x = np.mgrid[part.box.y0 : part.box.y1, part.box.x0 : part.box.x1]
+    labels = ["y", "x", _with_unit(frame.title, frame.unit)]
+    columns: list[Any] = [y.ravel(), x.ravel(), part.data.ravel()]
+    if part.err is not None:
+        labels.append(_with_unit("error", frame.unit))
+        columns.append(part.err.ravel())
+    if part.dq is not None:
+        labels.append("flags")
+        words = {int(f): " ".join(dq.names(int(f))) for f in np.unique(part.dq)}
+        columns.append([words[int(f)] for f in part.dq.ravel()])
+    return labels, columns
 
 
 def _long(plot: Plot) -> tuple[list[str], list[Any]]:
@@ -634,7 +665,7 @@ def _unit(text: str) -> Any:
 
 
 def write_table(
-    drawing: Plot | Table | AstropyTable, path: str | Path, *, overwrite: bool = False
+    drawing: Drawing | AstropyTable, path: str | Path, *, overwrite: bool = False
 ) -> Path:
     """Write the data of a drawing: ECSV with units, or CSV, by the suffix of the path.
 
@@ -647,7 +678,7 @@ def write_table(
     kind = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv"}.get(path.suffix.lower())
     if kind is None:
         raise OutputError(f"{path.name}: cannot write a table so: end the name in .ecsv or .csv")
-    table = as_table(drawing) if isinstance(drawing, Plot | Table) else drawing
+    table = as_table(drawing) if isinstance(drawing, Drawing) else drawing
     if kind == "ascii.csv":
         table = table.copy()
         for name in table.colnames:  # CSV has no place for units but the names

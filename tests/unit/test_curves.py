@@ -334,6 +334,31 @@ def test_the_table_of_a_ramp_has_a_row_for_each_group():
     assert list(table["signal"]) == [1, 5]
 
 
+def test_the_table_of_a_frame_has_a_row_for_each_pixel_of_the_box():
+    frame = Frame(
+        title="rate",
+        unit="DN / s",
+        data=np.arange(12.0).reshape(3, 4),
+        err=np.full((3, 4), 0.5),
+        dq=np.array([[0] * 4, [0, dq.JUMP_DET | dq.HOT, 0, 0], [0] * 4], np.uint32),
+        box=Box(10, 13, 20, 24),
+    )
+    table = as_table(frame, Box(11, 13, 21, 23))
+    assert list(table["y"]) == [11, 11, 12, 12]
+    assert list(table["x"]) == [21, 22, 21, 22]
+    assert list(table["rate"]) == [5, 6, 9, 10]
+    assert table["rate"].unit == units.DN / units.s
+    assert list(table["error"]) == [0.5] * 4
+    assert list(table["flags"]) == ["JUMP_DET HOT", "", "", ""]
+    assert len(as_table(frame)) == 12
+
+
+def test_a_frame_too_large_for_a_table_is_refused():
+    frame = Frame(title="rate", data=np.zeros((600, 600)))
+    with pytest.raises(InputError, match="600 x 600 pixels make too long a table: select a box"):
+        as_table(frame)
+
+
 def test_ecsv_keeps_the_units_and_csv_has_them_in_its_names(tmp_path):
     plot = a_plot([0, 1], [2, 3])
     ecsv = write_table(plot, tmp_path / "a.ecsv")
