@@ -1,6 +1,7 @@
 """Open JupyterLab on the workbench: on simulated exposures, or on the files that are named.
 
-The cells that open it run before the browser does, so that it is there without a click.
+The cells that open it run before the browser does, so that it is there without a click:
+docs/decisions/0009-make-lab-runs-the-first-cells.md.
 """
 
 from __future__ import annotations

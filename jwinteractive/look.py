@@ -1,4 +1,7 @@
-"""What is under the user's eyes: kept by the session, so that every viewer shows the same place."""
+"""What is under the user's eyes: kept by the session, so that every viewer shows the same place.
+
+Why: docs/decisions/0007-the-look-belongs-to-the-session.md.
+"""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ a person can read, compare and share::
     jw01185001001_02101_00001_nrca1 y512 x300 i1 g5 +JUMP_DET; ... y512 x301 i1 g7 -DO_NOT_USE
 
 The first word names the exposure, so that a recipe over several exposures flags each one's own.
+Why a step: docs/decisions/0008-groups-flagged-by-hand-are-a-step.md.
 """
 
 from __future__ import annotations
