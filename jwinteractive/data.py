@@ -49,6 +49,15 @@ class Box:
         """Box with ``n`` more pixels on each side, cut at the edges of ``inside``."""
         return Box(self.y0 - n, self.y1 + n, self.x0 - n, self.x1 + n).clip(inside)
 
+    def hull(self, other: Box) -> Box:
+        """Smallest box that contains this one and another."""
+        return Box(
+            min(self.y0, other.y0),
+            max(self.y1, other.y1),
+            min(self.x0, other.x0),
+            max(self.x1, other.x1),
+        )
+
     def clip(self, inside: Box) -> Box:
         """Part of this box that lies in ``inside``."""
         return Box(

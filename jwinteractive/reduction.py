@@ -69,7 +69,7 @@ def _asked(p: Planned) -> tuple[Any, ...]:
 class Boxes:
     """Boxes of results on screen, by key; the least recently used go first."""
 
-    def __init__(self, limit: int = 384 * MB) -> None:
+    def __init__(self, limit: int = 640 * MB) -> None:
         self.limit = limit
         self._held: OrderedDict[str, Product] = OrderedDict()
         self._lock = threading.Lock()
@@ -83,11 +83,13 @@ class Boxes:
             self._held.move_to_end(key)
         return found.crop(box)
 
-    def put(self, key: str, product: Product) -> None:
-        """Hold a box; a key has one."""
+    def put(self, key: str, product: Product, rather: str = "") -> None:
+        """Hold a box; a key has one. Where there is no room for both, ``rather`` stays."""
         with self._lock:
             self._held[key] = product
-            self._held.move_to_end(key)
+            for last in (key, rather):
+                if last in self._held:
+                    self._held.move_to_end(last)
             while self._held and sum(p.nbytes for p in self._held.values()) > self.limit:
                 self._held.popitem(last=False)
 
@@ -221,7 +223,8 @@ class Reduction:
                 source, held = self._compute(source, plan[:turned], first, wide, hold, cancel)
             first = turned
         if first < len(plan):
-            source, held = self._compute(source, plan, first, box, hold, cancel, held)
+            rather = plan[turned - 1].key if turned else ""
+            source, held = self._compute(source, plan, first, box, hold, cancel, held, rather)
         # kept boxes are in memory as they should be; the file's are not
         return source.crop(box) if plan else source.crop(box).native(), held
 
@@ -245,10 +248,12 @@ class Reduction:
         hold: bool,
         cancel: threading.Event | None,
         held: tuple[str, ...] = (),
+        rather: str = "",
     ) -> tuple[Product, tuple[str, ...]]:
         """Compute a box of the stages from first on, and hold on to it if it is exact.
 
-        ``held`` are the steps before whose older model the source was computed with.
+        ``held`` are the steps before whose older model the source was computed with; ``rather`` is
+        the key of a box to hold on to rather than to this one.
         """
         links, held = self._links(plan[first:], source, plan[:first], hold, held)
         size = max(a.size // (a.shape[-1] * a.shape[-2]) for a in source.arrays().values())
@@ -265,7 +270,7 @@ class Reduction:
                 cancel=cancel,
             )
         if not held:
-            self.boxes.put(plan[-1].key, product)
+            self.boxes.put(plan[-1].key, product, rather)
         return product, held
 
     def _links(

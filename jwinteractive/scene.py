@@ -42,6 +42,10 @@ class Request:
         Step whose knob turns.
     hold
         Older models will do.
+    kept
+        The finished result is at hand.
+    cheap
+        So is all else that it needs, for any box.
     pinned, compare
         Settings to compare with, or None, and how.
     """
@@ -54,6 +58,8 @@ class Request:
     group: int = -1
     knob: str = ""
     hold: bool = False
+    kept: bool = False
+    cheap: bool = False
     pinned: Settings | None = None
     compare: str = "off"
 
@@ -83,6 +89,10 @@ class Picture:
         The image, and the pinned one.
     drawing
         The chosen view where it is no image, else None.
+    failed
+        Step that fails, so that the product before it is shown; "" if none does.
+    part
+        What it covers is less than was asked for: the rest follows.
     """
 
     request: Request
@@ -92,15 +102,23 @@ class Picture:
     drawing: Drawing | None = None
     other: Glance | None = None
     other_frame: Frame | None = None
+    failed: str = ""
+    part: bool = False
 
     @property
     def note(self) -> str:
-        """Whether this is the full result or a preview, and with which older models."""
-        if self.glance.full:
-            return "full result"
+        """Whether this is the full result or a preview, of what, and with which older models."""
+        if self.request.upto == "input":
+            words = ["as read"]
+        else:
+            words = ["full result" if self.glance.full else "preview"]
+        if self.failed:
+            words = [f"{words[0]} after {self.request.upto}", f"{self.failed} fails"]
+        if self.part:
+            words.append("the rest follows")
         if self.glance.held:
-            return f"preview; held from before: {', '.join(self.glance.held)}"
-        return "preview"
+            words.append(f"held from before: {', '.join(self.glance.held)}")
+        return "; ".join(words)
 
 
 def views_at(session: Session, upto: str, exposure: int | None = None) -> tuple[View, ...]:
@@ -116,13 +134,17 @@ def views_at(session: Session, upto: str, exposure: int | None = None) -> tuple[
     return registry[upto].views
 
 
-def box_in_view(window: tuple[float, float, float, float] | None, shape: tuple[int, int]) -> Box:
+def box_in_view(
+    window: tuple[float, float, float, float] | None,
+    shape: tuple[int, int],
+    margin: float = MARGIN,
+) -> Box:
     """Pixels to compute for a viewport (x0, y0, x1, y1) with a margin; a small frame is whole."""
     whole = Box.whole(shape)
     if window is None or max(shape) <= WHOLE:
         return whole
     x0, y0, x1, y1 = window
-    dx, dy = MARGIN * (x1 - x0), MARGIN * (y1 - y0)
+    dx, dy = margin * (x1 - x0), margin * (y1 - y0)
     box = Box(int(y0 - dy), int(y1 + dy) + 1, int(x0 - dx), int(x1 + dx) + 1).clip(whole)
     return box if min(box.shape) > 0 else whole
 
@@ -140,19 +162,28 @@ def request_of(session: Session, knob: str = "", hold: bool = False) -> Request:
     upto = look.shown or look.step
     if upto not in ("input", *running):
         upto = _nearest(upto, [s.step for s in session.recipe], running)
-    view = look.view if look.view in [v.title for v in views_at(session, upto)] else ""
+    views = views_at(session, upto)
+    view = next((v for v in views if v.title == look.view), views[0])
     shape = session.input().shape
     full = session.is_kept(upto)
+    pinned = session.pinned.settings if session.pinned and look.compare != "off" else None
+    before = [*running, "input"][running.index(upto) - 1] if upto in running else "input"
+    cheap = full and (pinned is None or session.is_kept(upto, settings=pinned))
+    if view.compares:
+        # what a step took is seldom kept; computed for a whole frame it would let a person wait
+        cheap = cheap and pinned is None and session.is_kept(before)
     return Request(
         exposure=session.active,
         upto=upto,
-        box=Box.whole(shape) if full else box_in_view(look.window, shape),
-        view=view,
+        box=Box.whole(shape) if cheap else box_in_view(look.window, shape, 0.0 if knob else MARGIN),
+        view="" if view is views[0] else view.title,
         integration=look.integration,
         group=look.group,
         knob=knob,
         hold=hold,
-        pinned=session.pinned.settings if session.pinned and look.compare != "off" else None,
+        kept=full,
+        cheap=cheap,
+        pinned=pinned,
         compare=look.compare if session.pinned else "off",
     )
 

@@ -367,9 +367,14 @@ class Session:
         fresh = p.key in self._passed or p.key in self.store
         return State(name, "fresh" if fresh else "stale", "", seconds, edited)
 
-    def is_kept(self, upto: str | None = None, exposure: int | None = None) -> bool:
-        """Whether the finished result of a step, with the present settings, is at hand."""
-        plan = self._running(upto, exposure)
+    def is_kept(
+        self,
+        upto: str | None = None,
+        exposure: int | None = None,
+        settings: Settings | None = None,
+    ) -> bool:
+        """Whether the finished result of a step is at hand, with the present or other settings."""
+        plan = self._running(upto, exposure, settings)
         return not plan or plan[-1].key in self.store
 
     def origin(self, step: str, field: str) -> str:

@@ -36,7 +36,11 @@ def said(step, **changes):
             {"average_dark_current": 3.0},
             "dark_current: average_dark_current not set → 3 electron / s",
         ),
-        ("user_flags", {"groups": FLAG}, f"user_flags: groups none → {FLAG}"),
+        (
+            "user_flags",
+            {"groups": FLAG},
+            "a group flagged by hand: x 6, y 5, integration 1, group 2, JUMP_DET",
+        ),
         (
             "jump",
             {"flag_4_neighbors": False, "rejection_threshold": 5.0},
@@ -47,6 +51,21 @@ def said(step, **changes):
 )
 def test_a_turn_is_told_with_its_values_and_unit(step, changes, text):
     assert said(step, **changes) == text
+
+
+def test_flags_by_hand_are_told_group_by_group_until_they_are_many():
+    def told(before, after):
+        old, new = (RECIPE.with_params("user_flags", groups=g) for g in (before, after))
+        return words(Settings(old, PLAIN), Settings(new, PLAIN))
+
+    where = "by hand: x 6, y 5, integration 1, group 2, JUMP_DET"
+    off = FLAG.replace("+", "-")
+    assert told("", off) == told(FLAG, off) == f"a group unflagged {where}"
+    assert told(FLAG, "") == f"a group no longer flagged {where}"
+    assert told(off, "") == f"a group no longer unflagged {where}"
+    many = "; ".join(FLAG.replace("g2", f"g{g}") for g in range(1, 6))
+    assert told("", many) == "5 flags of groups changed by hand"
+    assert told(many, many) == ""
 
 
 def test_a_switch_is_told_as_on_or_off():

@@ -31,7 +31,22 @@ def said():
 def panel(sent, session, tmp_path, said):
     made = TakeHome(session, upto=lambda: "linearity", say=said.append)
     made.folder.value = str(tmp_path / "home")
+    made.shown.value = True
     return made
+
+
+def test_the_products_of_the_last_step_are_saved_whatever_is_shown(panel, session):
+    panel.shown.value = False
+    panel.buttons["products"].click()
+    assert str(session.outputs(panel.folder.value)[0]) in panel.outcome.value
+
+
+def test_saving_the_session_elsewhere_leaves_it_kept_where_it_was(panel, session, tmp_path):
+    (tmp_path / "kept").mkdir()
+    session.keep(tmp_path / "kept")
+    panel.buttons["session"].click()
+    assert "_session" in panel.outcome.value
+    assert session.folder == tmp_path / "kept"
 
 
 def test_the_product_of_the_shown_step_is_saved_and_named_with_its_size(panel, session, said):
@@ -110,6 +125,7 @@ def test_markup_in_names_is_text(sent, nircam_file, tmp_path, said):
     path = tmp_path / "<b>&amp;_uncal.fits"
     path.write_bytes(nircam_file.read_bytes())
     panel = TakeHome(jwinteractive.open(path), upto=lambda: "dq_init", say=said.append)
+    panel.shown.value = True
     panel.folder.value = str(folder)
     panel.buttons["products"].click()
     assert "&lt;img" in panel.outcome.value
@@ -122,6 +138,7 @@ def test_markup_in_names_is_text(sent, nircam_file, tmp_path, said):
 
 def test_the_file_as_it_was_read_needs_no_saving(sent, session):
     panel = TakeHome(session, upto=lambda: "input")
+    panel.shown.value = True
     panel.buttons["products"].click()
     assert "show a later step" in panel.outcome.value
 
@@ -144,6 +161,7 @@ def test_work_is_done_off_the_loop_and_the_buttons_wait_for_it(sent, session, tm
         submit = background.submit
         background.submit = lambda *given: (begun.append(given), submit(*given))
         panel = TakeHome(session, background=background, upto=lambda: "dq_init")
+        panel.shown.value = True
         panel.folder.value = str(tmp_path)
         real = session.write
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import ipywidgets as w
 
-from jwinteractive.data import Box, Ramp
+from jwinteractive.data import Box, Ramp, RateInts
 from jwinteractive.errors import Cancelled, JwinteractiveError
-from jwinteractive.scene import Picture, Request, picture, request_of, views_at
+from jwinteractive.scene import Picture, Request, box_in_view, picture, request_of, views_at
 from jwinteractive.session import Session
 from jwinteractive.sky import Sky, sky_of
 from jwinteractive_widgets.actions import Actions
@@ -21,6 +21,7 @@ from jwinteractive_widgets.frame import FrameView
 __all__ = ["Canvas"]
 
 SETTLE = 0.25  # seconds without a turn after which held models are measured again
+LATE = 0.4  # seconds after which the old picture is said to be old
 GLIMPSE = 512  # a larger box is first shown in part, around what is looked at
 
 
@@ -48,9 +49,11 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.on_picture: Callable[[Picture], None] = lambda _: None
         self.on_line: Callable[[tuple[int, int], tuple[int, int]], None] = lambda *_: None
         self._background, self._fail = background, fail
-        self._asked: Request | None = None
+        self._asked: Request | None = None  # by the look
+        self._newest: Request | None = None  # given to the worker, perhaps for a part of it
         self._settings = session.settings
         self._exactly: Callable[[], object] = lambda: None
+        self._late: Callable[[], object] = lambda: None
         self._skies: dict[int, Sky] = {}
         self.bar = Actions(on_do=self._do, hand_over=background.hand_over)
         self.view = FrameView(
@@ -70,7 +73,10 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     @property
     def upto(self) -> str:
         """Step whose product is shown."""
-        return request_of(self.session).upto if self._asked is None else self._asked.upto
+        try:
+            return request_of(self.session).upto
+        except JwinteractiveError:  # said where it is drawn
+            return "input" if self._asked is None else self._asked.upto
 
     def refresh(self, knob: str = "") -> None:
         """Show what the session's look asks for."""
@@ -79,31 +85,47 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         except JwinteractiveError as error:
             self._fail(error)
             return
+        request = self._for_all(request)
         self.view.follow(self.session.look)
         self.view.compare = request.compare if request.compare in ("blink", "split") else "off"
-        settings = self.session.settings
-        same = self._settings == settings and self.picture is not None
-        shown = self.picture.request if self.picture is not None else None
-        if same and shown is not None and _covered(request, self._asked or shown):
+        settings, asked = self.session.settings, self._asked
+        same = self._settings == settings
+        if same and asked is not None and _covered(request, asked):
             return
+        other = not (same and request.same_place(asked))
         self._settings, self._asked = settings, request
         self._show_bar(request)
         self._show_axes(request)
         self._exactly()
         big = request.box.shape[0] * request.box.shape[1] > 2 * GLIMPSE**2
-        if big and knob and not self.session.is_kept(request.upto):
+        if big and other and not request.cheap:
             self._ask(dc.replace(request, box=self._glimpse(request.box)), then=request)
         else:
             self._ask(request)
 
+    def _for_all(self, request: Request) -> Request:
+        """Let a request cover what each display looks at, where there are several."""
+        if len(self.view.windows) < 2:
+            return request
+        box, shape = request.box, self.session.input().shape
+        for window in self.view.windows:
+            box = box.hull(box_in_view(window, shape, 0.0))
+        return dc.replace(request, box=box)
+
     def _glimpse(self, box: Box) -> Box:
         """Part of a large box around the picked pixel, else its middle."""
-        look = self.session.look
-        y, x = look.pick or ((box.y0 + box.y1) // 2, (box.x0 + box.x1) // 2)
+        y, x = (box.y0 + box.y1) // 2, (box.x0 + box.x1) // 2
+        pick = self.session.look.pick
+        if pick is not None and Box.around(*pick) in box:
+            y, x = pick
         return Box.around(y, x, GLIMPSE // 2).clip(box)
 
     def _ask(self, request: Request, then: Request | None = None) -> None:
         self.view.busy = True
+        self._newest = request
+        self._late()
+        if self.picture is not None:
+            self._late = self._background.later(LATE, self._say_late, request)
 
         def work(cancel: threading.Event) -> Picture:
             try:
@@ -114,11 +136,21 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 return self._before(error, request, cancel)
 
         def show(made: Picture) -> None:
-            self._show(made)
-            if then is not None and self._asked == then:
+            self._arrived(request)
+            self._show(made if then is None else dc.replace(made, part=True))
+            if then is not None and self._newest is request:
                 self._ask(then)
 
-        self._background.submit(work, show, self._failed, "frame")
+        def fail(error: BaseException) -> None:
+            self._arrived(request)
+            self._fail(error)
+
+        self._background.submit(work, show, fail, "frame")
+
+    def _arrived(self, request: Request) -> None:
+        if self._newest is request:
+            self._late()
+            self.view.busy = False
 
     def _before(
         self, error: JwinteractiveError, request: Request, cancel: threading.Event
@@ -131,16 +163,11 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         upto = running[at - 1] if at else "input"
         made = picture(self.session, dc.replace(request, upto=upto, view=""), cancel)
         self._background.hand_over(self._fail, error)
-        return made
-
-    def _failed(self, error: BaseException) -> None:
-        self.view.busy = False
-        self._fail(error)
+        return dc.replace(made, failed=error.step)
 
     def _show(self, made: Picture) -> None:
         self.picture = made
         r = made.request
-        self.view.busy = False
         file = self.session.exposures[r.exposure]
         ny, nx = made.frame.full_shape
         self.view.label = (
@@ -150,11 +177,17 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         source = f"{file.name} {r.upto} {r.view} {r.compare if made.other_frame is None else ''}"
         self.view.show(made.frame, other=made.other_frame, note=made.note, source=source)
         self.on_picture(made)
-        if made.glance.held:
+        self._exactly()
+        if made.glance.held and not made.part:
             self._exactly = self._background.later(SETTLE, self._ask_exactly)
 
+    def _say_late(self, request: Request) -> None:
+        """Say that what is on screen is not what was asked for, while that takes its time."""
+        if self._newest is request and self.view.busy:
+            self.view.say(f"as before; {request.upto} is on its way")
+
     def _ask_exactly(self) -> None:
-        if self._asked is not None:
+        if self._asked is not None and self._newest == self._asked:
             self._ask(dc.replace(self._asked, hold=False))
 
     # -- what chooses them --------------------------------------------------------------------
@@ -207,7 +240,8 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _show_axes(self, request: Request) -> None:
         source = self.session.input()
-        nint, ngroup = source.data.shape[:2] if isinstance(source, Ramp) else (1, 1)
+        nint = len(source.data) if isinstance(source, Ramp | RateInts) else 1
+        ngroup = source.data.shape[1] if isinstance(source, Ramp) else 1
         axes = [
             ("group", ngroup, request.group % ngroup),
             ("integration", nint, min(request.integration, nint - 1)),

@@ -195,6 +195,11 @@ class FrameView(anywidget.AnyWidget):
         self._views: dict[str, _Viewport] = {}
         listen(self, self._hear, hand_over)
 
+    @property
+    def windows(self) -> list[Window]:
+        """Where each display of this widget looks: (x0, y0, x1, y1)."""
+        return [view.window for view in self._views.values()]
+
     def show(
         self,
         frame: Frame,
@@ -268,6 +273,11 @@ class FrameView(anywidget.AnyWidget):
         """Let the browser save what it shows, with title and colour bar, as a PNG file."""
         self.send({"kind": "save", "id": next(iter(self._views), ""), "name": name})
 
+    def say(self, note: str) -> None:
+        """Change the words in the corner, until the next frame."""
+        self._note = note
+        self.send({"kind": "note", "text": note})
+
     def tell(self, text: str) -> None:
         """Write a line below the picture: the exact values under the pointer."""
         self.send({"kind": "tell", "text": text})
@@ -280,7 +290,7 @@ class FrameView(anywidget.AnyWidget):
         at = y - frame.covers.y0, x - frame.covers.x0
         value = float(frame.data[at])
         text = f"{value:.6g}" if np.isfinite(value) else "no value"
-        if frame.err is not None:
+        if frame.err is not None and np.isfinite(frame.err[at]):
             text += f" ± {float(frame.err[at]):.3g}"
         parts = [f"{text} {frame.unit}"]
         if frame.dq is not None:
@@ -315,6 +325,9 @@ class FrameView(anywidget.AnyWidget):
         match message:
             case {"kind": "ready", "id": str(name)}:
                 self._announce(name)
+                # a page that was reloaded did not say so: who is still there says where it looks
+                self._views = {}
+                self.send({"kind": "where"})
             case {"kind": "view", "id": str(name), "box": [x0, y0, x1, y1], "size": [nx, ny]}:
                 window = (float(x0), float(y0), float(x1), float(y1))
                 self._look_at(name, _Viewport(window, (int(nx), int(ny))), message)

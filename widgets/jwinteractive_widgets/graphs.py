@@ -9,9 +9,10 @@ from typing import Any
 
 import ipywidgets as w
 
-from jwinteractive import curves
+from jwinteractive import curves, dq
 from jwinteractive.compare import compare
-from jwinteractive.errors import InputError, JwinteractiveError, RecipeError
+from jwinteractive.data import Array
+from jwinteractive.errors import Cancelled, InputError, JwinteractiveError, RecipeError
 from jwinteractive.journal import Settings
 from jwinteractive.pixel import PixelHistory
 from jwinteractive.scene import Picture, views_at
@@ -22,11 +23,16 @@ from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.canvas import Canvas
 from jwinteractive_widgets.comparison import ComparisonView
 from jwinteractive_widgets.plots import PlotTabs
-from jwinteractive_widgets.ramps import RampInspector
+from jwinteractive_widgets.ramps import Change, RampInspector
 
 __all__ = ["Graphs"]
 
 HAND = "user_flags"  # step that holds what was flagged by hand
+SETTLE = 0.3  # seconds without a turn after which it is asked what flags do
+
+Case = tuple[int, tuple[Change, ...]]
+Refits = dict[Case, tuple[float, float] | JwinteractiveError]
+Wanted = tuple[Settings, int, int, int]
 
 
 class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
@@ -51,6 +57,12 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._background, self._fail = background, fail
         self._line: tuple[tuple[int, int], tuple[int, int]] | None = None
         self._asked: Any = None
+        self._turning = False
+        self._soon: Callable[[], object] = lambda: None
+        self._refits: Refits = {}
+        self._unknown: list[Case] = []
+        self._refits_of: Wanted | None = None
+        self._plotted = ""  # step and title of the chosen view, if it is no image
         self.ramp = RampInspector(
             on_flag=self._flag, refit=self._refit, hand_over=background.hand_over
         )
@@ -78,7 +90,7 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         wanted = session.settings, session.active, session.pinned, look.compare, place
         if wanted == self._asked:
             return
-        self._asked = wanted
+        self._asked, self._turning = wanted, bool(knob)
         if look.pick is None and look.box is None:
             self.ramp.clear()
             return
@@ -109,45 +121,113 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     # -- groups flagged by hand ---------------------------------------------------------------
 
-    def _flagged(self, changes: Sequence[tuple[int, int, str, bool]]) -> str:
-        """Text of the step that holds them, with flags (integration, group, name, on) changed."""
-        if HAND not in self.session.recipe:
+    def _flagged(
+        self, settings: Settings, y: int, x: int, integration: int, changes: Sequence[Change]
+    ) -> str:
+        """Text of the step that holds them, with flags (group, name, on) of a pixel changed."""
+        recipe = settings.recipe
+        if HAND not in recipe:
             raise RecipeError(
-                f"groups cannot be flagged: recipe {self.session.recipe.name!r} has no step "
-                f"{HAND!r}; add it before ramp_fit"
+                f"groups cannot be flagged: recipe {recipe.name!r} has no step {HAND!r}; add it "
+                "before ramp_fit"
             )
-        pick = self.session.look.pick
-        if pick is None:
-            raise InputError("groups are flagged of one pixel: click it in the frame first")
         root = self.session.exposures[self.session.active].exposure.filename
-        text: str = getattr(self.session.recipe[HAND].params, "groups")  # noqa: B009
-        for integration, group, name, on in changes:
-            text = with_flag(text, HandFlag(root, *pick, integration, group, name, on))
+        without = self._without_hand(y, x)
+        text: str = getattr(recipe[HAND].params, "groups")  # noqa: B009
+        for group, name, on in changes:
+            was = None if without is None else bool(without[integration, group] & dq.BITS[name])
+            text = with_flag(text, HandFlag(root, y, x, integration, group, name, on), was)
         return text
 
+    def _without_hand(self, y: int, x: int) -> Array | None:
+        """Flags [integration, group] of a pixel as the steps before the hand's gave them."""
+        history = self.ramp.history
+        if history is None or (history.y, history.x) != (y, x):
+            return None
+        names = [s.step for s in self.session.recipe]
+        earlier = ("input", *names[: names.index(HAND)])
+        found = [s.groupdq for s in history.steps if s.step in earlier and s.groupdq is not None]
+        return found[-1] if found else None
+
     def _flag(self, integration: int, group: int, name: str, flagged: bool) -> None:
+        session, pick = self.session, self.session.look.pick
         try:
-            text = self._flagged([(integration, group, name, flagged)])
-            self.session.set(HAND, groups=text)
+            if pick is None:
+                raise InputError("groups are flagged of one pixel: click it in the frame first")
+            changes = [(group, name, flagged)]
+            text = self._flagged(session.settings, *pick, integration, changes)
+            session.set(HAND, groups=text)
+            if not session.recipe[HAND].enabled:
+                session.enable(HAND)
         except JwinteractiveError as error:
             self._fail(error)
 
     def _refit(
-        self, y: int, x: int, integration: int, changes: Sequence[tuple[int, str, bool]]
-    ) -> tuple[float, float]:
-        """Rate and error of the picked pixel with flags (group, name, on) changed."""
-        text = self._flagged([(integration, *change) for change in changes])
-        recipe = self.session.recipe.with_params(HAND, groups=text)
-        settings = dc.replace(self.session.settings, recipe=recipe)
-        for step in reversed(self.session.inspect(y, x, hold=True, settings=settings).steps):
-            if step.rate is not None and step.err is not None:
-                return step.rate, step.err
-        raise InputError("no step of the recipe gives a rate: nothing to compare")
+        self, y: int, x: int, integration: int, changes: tuple[Change, ...]
+    ) -> tuple[float, float] | None:
+        """Rate and error of a pixel with flags changed; None while they are computed."""
+        wanted = self.session.settings, self.session.active, y, x
+        if wanted != self._refits_of:
+            self._refits_of, self._refits, self._unknown = wanted, {}, []
+        case = integration, changes
+        if case not in self._refits and case not in self._unknown:
+            self._unknown.append(case)
+            self._soon()
+            self._soon = self._background.later(SETTLE if self._turning else 0.0, self._ask_refits)
+        found = self._refits.get(case)
+        if isinstance(found, JwinteractiveError):
+            raise found
+        return found
+
+    def _ask_refits(self) -> None:
+        """Compute on a worker what flags do: a model may have to be measured anew for it."""
+        wanted, cases = self._refits_of, tuple(self._unknown)
+        if wanted is None or not cases:
+            return
+        self._turning = False
+        settings, exposure, y, x = wanted
+        try:
+            tried = {case: self._with_flags(settings, y, x, *case) for case in cases}
+        except JwinteractiveError as error:
+            self._know(wanted, dict.fromkeys(cases, error))
+            return
+
+        def work(cancel: threading.Event) -> Refits:
+            made: Refits = {}
+            for case, changed in tried.items():
+                if cancel.is_set():
+                    raise Cancelled
+                try:
+                    history = self.session.inspect(y, x, exposure, hold=True, settings=changed)
+                    made[case] = _rate_of(history, case[0])
+                except JwinteractiveError as error:
+                    made[case] = error
+            return made
+
+        self._background.submit(work, lambda made: self._know(wanted, made), self._fail, "refit")
+
+    def _with_flags(
+        self, settings: Settings, y: int, x: int, integration: int, changes: Sequence[Change]
+    ) -> Settings:
+        text = self._flagged(settings, y, x, integration, changes)
+        recipe = settings.recipe.with_params(HAND, groups=text)
+        recipe = recipe.with_enabled(HAND, True) if changes else recipe
+        return dc.replace(settings, recipe=recipe)
+
+    def _know(self, wanted: Wanted, made: Refits) -> None:
+        if wanted == self._refits_of:
+            self._refits |= made
+            self._unknown = [c for c in self._unknown if c not in made]
+            self.ramp.refitted()
 
     # -- curves of the frame ------------------------------------------------------------------
 
     def _pictured(self, picture: Picture) -> None:
-        if self.tabs.chosen != "ramp":
+        title = "" if picture.drawing is None else f"{picture.request.upto} {picture.request.view}"
+        chosen, self._plotted = title != self._plotted, title
+        if chosen and title:
+            self.tabs.choose("step")  # the frame cannot show it
+        elif self.tabs.chosen != "ramp":
             self.tabs.refresh()
 
     def _drawn(self, start: tuple[int, int], stop: tuple[int, int]) -> None:
@@ -205,3 +285,21 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         )
         self.comparison.show(found, "A", "B")
         return self.comparison
+
+
+def _rate_of(history: PixelHistory, integration: int) -> tuple[float, float]:
+    """Rate and error in an integration where there are several, else of the pixel.
+
+    Raises
+    ------
+    InputError
+        If no step gives a rate.
+    """
+    for step in reversed(history.steps):
+        if step.rate is None or step.err is None:
+            continue
+        rates, errors = step.rate_per_integration, step.err_per_integration
+        if rates is not None and errors is not None and len(rates) > 1:
+            return float(rates[integration]), float(errors[integration])
+        return step.rate, step.err
+    raise InputError("no step of the recipe gives a rate: nothing to compare")

@@ -25,7 +25,7 @@ BY_HAND = ("JUMP_DET", "DO_NOT_USE")  # flags of a group that a person may set a
 _MOST_GROUPS = 4  # rows of single groups in the table
 
 Change = tuple[int, str, bool]
-Refit = Callable[[int, int, int, Sequence[Change]], tuple[float, float]]
+Refit = Callable[[int, int, int, tuple[Change, ...]], tuple[float, float] | None]
 OnFlag = Callable[[int, int, str, bool], None]
 Stage = tuple[str, Array, Array]
 
@@ -57,8 +57,8 @@ class RampInspector(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             somebody flags or unflags a group; without it groups can only be selected.
         refit
             Gives (rate, error) in DN/s of pixel (y, x) if some flags of one integration were
-            changed: (group, name, whether it is set) each; without it there is no table of what
-            a flag does.
+            changed: (group, name, whether it is set) each; None while it is not known, until
+            `refitted` is called. Without it there is no table of what a flag does.
         hand_over
             Calls a function with arguments on the thread that may touch widgets; by default here.
         """
@@ -76,8 +76,8 @@ class RampInspector(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.plot = RampFigure(lambda group: self._hand_over(self._click, group))
         self.title, self.group_text, self.text, self.table = (w.HTML() for _ in range(4))
         self._make_controls()
-        parts = [self.title, self.choices, self.plot, self.buttons, self.group_text]
-        super().__init__([*parts, self.text, self.table])
+        parts = [self.title, self.text, self.choices, self.plot, self.buttons, self.group_text]
+        super().__init__([*parts, self.table])
         self.add_class("jwi-plots")
         self.add_class("jwi-ramp")
         self.clear()
@@ -95,8 +95,10 @@ class RampInspector(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         )
         for choice in (self.which, self.other):
             choice.observe(self._chosen, "value")
-        self.previous = w.Button(description="previous group")
-        self.next = w.Button(description="next group")
+        self.previous = w.Button(description="previous group", tooltip="previous group")
+        self.next = w.Button(description="next group", tooltip="next group")
+        for button, way in ((self.previous, "back"), (self.next, "on")):
+            button.add_class(f"jwi-{way}")
         self.flag = w.Dropdown(
             options=[(FLAG_WORDS[n], n) for n in BY_HAND],
             description="flag",
@@ -120,7 +122,7 @@ class RampInspector(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.title.value = '<span class="jwi-title">Up the ramp</span>'
         self.text.value = (
             '<span class="jwi-quiet">Click a pixel of the frame, or focus it and use the arrow '
-            "keys.</span>"
+            "keys: its groups, fitted line and rate stand here, and follow every parameter.</span>"
         )
         self._no_ramp()
 
@@ -160,6 +162,7 @@ class RampInspector(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         before = self.history
         if before is None or (before.y, before.x, self._box) != (history.y, history.x, box):
             self._clicked, self.group, self._asked_group = [], None, None
+            self.table.value = ""
         if group is not None and group != self._asked_group:
             self._asked_group = self.group = group
         self.history, self._step, self._integration = history, step, integration
@@ -271,8 +274,9 @@ class RampInspector(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             f'<span class="jwi-title">{escape(title)}</span> '
             f'<span class="jwi-quiet">{escape(where)}</span>'
         )
-        text = " · ".join(fact for fact in facts if fact)
-        self.text.value = f'<span class="jwi-ramp-text" role="status">{escape(text)}</span>'
+        first, *more = [escape(fact) for fact in facts if fact] or [""]
+        text = " · ".join([f"<strong>{first}</strong>", *more])
+        self.text.value = f'<span class="jwi-ramp-text" role="status">{text}</span>'
 
     def _rates(self, i: int) -> list[str]:
         """Slope in this integration, combined, of the pinned run, and the scatter of the groups."""
@@ -331,11 +335,15 @@ class RampInspector(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         i = self._at(flags)
         rows: list[tuple[Any, ...]] = []
         words, effect = "", ""
+        known = True
         if self.refit is not None and self._box is None:
             try:
-                rows, effect = self._effects(self.refit, i, flags[i])
+                found = self._effects(self.refit, i, flags[i])
             except JwinteractiveError as error:
                 effect = str(error)
+            else:
+                known = found is not None
+                rows, effect = found or ([], "")
         self.toggle.disabled = self.group is None
         if self.group is not None:
             has = bool(flags[i, self.group] & dq.BITS[self.flag.value])
@@ -346,24 +354,31 @@ class RampInspector(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.group_text.value = f'<span class="jwi-ramp-group" role="status">{escape(text)}</span>'
         columns = ("flags", "slope (DN/s)", "change", "sigma")
         html = f'<div class="jwi-scroll" tabindex="0">{table_html(columns, rows)}</div>'
-        self.table.value = html if rows else ""
+        if known:
+            self.table.value = html if rows else ""
 
-    def _effects(self, refit: Refit, i: int, flags: Array) -> tuple[list[tuple[Any, ...]], str]:
-        """Rows of the table of slopes, and a sentence on the selected group."""
+    def refitted(self) -> None:
+        """Show what flags do to the slope: ``refit`` now knows more."""
+        self._show_group()
+
+    def _effects(
+        self, refit: Refit, i: int, flags: Array
+    ) -> tuple[list[tuple[Any, ...]], str] | None:
+        """Rows of the table of slopes and a sentence on the selected group; None: not known yet."""
         assert self.history is not None  # asked for by `_show_group` alone
         y, x = self.history.y, self.history.x
 
-        def refitted(changes: tuple[Change, ...]) -> tuple[float, float]:
-            if (i, changes) not in self._refits:
-                rate, err = refit(y, x, i, changes)
-                self._refits[i, changes] = float(rate), float(err)
-            return self._refits[i, changes]
-
-        rate, err = refitted(())
+        cases = self._cases(i, flags)
+        for wanted in ((), *(changes for _, _, changes in cases)):
+            if (i, wanted) not in self._refits and (found := refit(y, x, i, wanted)) is not None:
+                self._refits[i, wanted] = float(found[0]), float(found[1])
+        if any((i, wanted) not in self._refits for wanted in ((), *(c for _, _, c in cases))):
+            return None
+        rate, err = self._refits[i, ()]
         rows: list[tuple[Any, ...]] = [("as they are", _plain(rate, err), "", "")]
         sentence = ""
-        for words, group, changes in self._cases(i, flags):
-            new, new_err = refitted(changes)
+        for words, group, changes in cases:
+            new, new_err = self._refits[i, changes]
             change = new - rate
             sigma = change / err if err > 0 else math.nan
             by = f"{change:+.2g}" if math.isfinite(change) else "–"

@@ -40,7 +40,7 @@ class TakeHome(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         Where it is done, by default off the kernel's loop; not one whose work may be dropped for
         newer work.
     upto
-        Says which step's product is meant: that which is shown. By default the last of the recipe.
+        Says which step's product is shown. By default that of the last of the recipe.
     say
         Is told in plain text what was done or why not, beside the panel itself.
     hand_over
@@ -50,8 +50,9 @@ class TakeHome(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     Attributes
     ----------
-    folder, overwrite, every
-        Where to, whether files may be replaced, and whether products of all exposures are meant.
+    folder, overwrite, every, shown
+        Where to, whether files may be replaced, whether products of all exposures are meant, and
+        whether those of the shown step rather than of the last.
     buttons
         By what they do: products, session, recipe, script, notebook, jdaviz, glue.
     outcome
@@ -99,6 +100,13 @@ class TakeHome(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             tooltip="Otherwise of the exposure that is shown",
             indent=False,
         )
+        self.shown = w.Checkbox(
+            value=False,
+            description="products of the step that is shown",
+            tooltip="Otherwise those of the last step of the recipe: the rate",
+            indent=False,
+        )
+        self.shown.layout.display = "" if upto is not None else "none"
         self.every.layout.display = "" if len(session.exposures) > 1 else "none"
         self.buttons = self._made_buttons()
         self.outcome = w.HTML()
@@ -110,7 +118,7 @@ class TakeHome(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         wanted: dict[str, tuple[str, str, Callable[[], None]]] = {
             "products": (
                 "Save products",
-                "Run up to the shown step and write its products as FITS files",
+                "Run what is stale and write the products as FITS files",
                 self._save_products,
             ),
             "session": (
@@ -148,6 +156,8 @@ class TakeHome(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         for name, (label, tooltip, act) in wanted.items():
             button = w.Button(description=label, tooltip=tooltip)
             button.add_class("jwi-takehome-act")
+            if name == "products":
+                button.button_style = "primary"
             button.on_click(lambda _, act=act: self._hand_over(act))
             found[name] = button
         return found
@@ -160,6 +170,7 @@ class TakeHome(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             w.HTML('<div class="jwi-title" role="heading" aria-level="3">Take it home</div>'),
             self.folder,
             self.overwrite,
+            self.shown,
             self.every,
             _grid([self.buttons[name] for name in files]),
         ]
@@ -174,7 +185,8 @@ class TakeHome(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     # -- what the buttons do ------------------------------------------------------------------
 
     def _save_products(self) -> None:
-        folder, upto, overwrite = self._folder(), self._upto(), self.overwrite.value
+        folder, overwrite = self._folder(), self.overwrite.value
+        upto = self._upto() if self.shown.value else None
         active = self.session.active
         numbers = range(len(self.session.exposures)) if self.every.value else [active]
 
@@ -195,7 +207,11 @@ class TakeHome(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         def write() -> list[Path]:
             if (folder / SESSION_FILE).exists() and not overwrite:
                 raise OutputError(f"{folder}: exists: allow overwriting or choose another folder")
-            return [self.session.save(folder)]
+            kept = self.session.folder
+            try:
+                return [self.session.save(folder)]
+            finally:  # a copy: what is done from now on is kept where it was
+                self.session.folder = kept or self.session.folder
 
         self._do("saving the session", write)
 

@@ -6,13 +6,14 @@ the session says and asks the session for changes, so that the parts need not kn
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as w
 
-from jwinteractive.errors import InputError, JwinteractiveError, OutputError
+from jwinteractive.errors import Cancelled, InputError, JwinteractiveError, OutputError
 from jwinteractive.io import root_name
 from jwinteractive.recipe import Recipe
 from jwinteractive.session import Session, open_session
@@ -20,6 +21,7 @@ from jwinteractive.step import registry
 from jwinteractive_widgets.actions import Actions
 from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.canvas import Canvas
+from jwinteractive_widgets.claims import claim
 from jwinteractive_widgets.controls import control_for
 from jwinteractive_widgets.form import ParamForm, form_of
 from jwinteractive_widgets.graphs import Graphs
@@ -53,6 +55,7 @@ KEYS = {
     "s": "split",
     "d": "difference",
     "f": "fit",
+    "t": "take-home",
 }
 WORDS = {
     "next-step": "next step",
@@ -67,7 +70,12 @@ WORDS = {
     "split": "split against A",
     "difference": "difference to A",
     "fit": "zoom to fit",
+    "take-home": "parameters or what to take home",
 }
+LOCKED = "it is kept by another kernel: close that one, or save this session under Take home"
+
+
+_sessions: weakref.WeakSet[Session] = weakref.WeakSet()  # that workbenches are open on
 
 
 class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
@@ -83,7 +91,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._background = Background("frame", "ramp", "sky")
+        self._background = Background("frame", "ramp", "refit", "sky")
         hand_over = self._background.hand_over
         self._saving: Callable[[], object] = lambda: None
         self._resting: Callable[[], object] = lambda: None
@@ -109,16 +117,23 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             on_compare=self._against,
             hand_over=hand_over,
         )
-        self.takehome = TakeHome(session, upto=self._upto)
-        self.notice = w.HTML()
+        self.place = w.VBox()
+        self.place.add_class("jwi-place-other")
+        self.takehome = TakeHome(session, upto=self._upto, say=self._written, place=self.place)
         super().__init__(self._arranged())
         self.add_class("jwi")
         self.add_class("jwi-workbench")
-        session.changed.connect(lambda name: hand_over(self._changed, name))
-        session.looked.connect(lambda _: hand_over(self._looked))
-        session.progress.connect(lambda p: hand_over(self._progressed, p))
-        session.done.connect(lambda _: hand_over(self._done))
-        session.noted.connect(lambda _: hand_over(self._noted))
+        heard: list[tuple[Any, Callable[..., None]]] = [
+            (session.changed, lambda name: hand_over(self._changed, name)),
+            (session.looked, lambda _: hand_over(self._looked)),
+            (session.progress, lambda p: hand_over(self._progressed, p)),
+            (session.done, lambda _: hand_over(self._done)),
+            (session.noted, lambda _: hand_over(self._noted)),
+        ]
+        self._heard = heard
+        for signal, hear in heard:
+            signal.connect(hear)
+        _sessions.add(session)
         collect_warnings(session)
         if not session.look.step:
             session.see(step=_first_choice(session))
@@ -145,7 +160,23 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             ]
         )
         grid.add_class("jwi-grid")
-        return [Theme(), self.actions, self.notice, grid, card("log", self.journal)]
+        self.canvas.bar.label, self.side.label = "What the frame shows", "Side panel"
+        self.actions.label = "Workbench"
+        return [Theme(), self.actions, grid, self.place, card("log", self.journal)]
+
+    def close(self) -> None:
+        """Take the workbench off the screen; the session stays as it is, and is kept once more."""
+        for signal, hear in self._heard:
+            signal.disconnect(hear, missing_ok=True)
+        self._heard = []
+        self._saving()
+        self._resting()
+        if self.comm is not None and self.session.folder is not None:
+            self._keep()
+        for part in _parts_of([self, self.graphs.tabs, *vars(self.graphs.tabs).values()]):
+            if part is not self:
+                part.close()
+        super().close()
 
     # -- what the session says ----------------------------------------------------------------
 
@@ -224,27 +255,43 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _show_actions(self) -> None:
         busy, pinned = self.runs.busy, self.session.pinned is not None
         several = len(self.session.exposures) > 1
+        run_all = "Run the whole recipe" + (" on all exposures" if several else "")
         buttons: list[dict[str, Any]] = [
-            _button("run-to-here", "Run to here", "play", busy, "r"),
-            _button("rerun", "Rerun this step", "rerun", busy, "R"),
-            _button("run-all", "Run all", "run-all", busy),
-            _button("cancel", "Cancel", "stop", not busy),
+            _button("run-to-here", "Run to here", "play", busy, "Run up to the chosen step", "r"),
+            _button(
+                "rerun",
+                "Rerun this step",
+                "rerun",
+                busy,
+                "Run the chosen step alone, from the result before it",
+                "R",
+            ),
+            _button("run-all", "Run all", "run-all", busy, run_all),
+            _button("cancel", "Cancel", "stop", not busy, "Stop the run; what is finished is kept"),
             {"id": "gap", "kind": "spacer"},
-            _button("undo", "Undo", "undo", not self.session.can_undo, "u"),
-            _button("redo", "Redo", "redo", not self.session.can_redo, "U"),
+            _button("undo", "", "undo", not self.session.can_undo, "Undo", "u"),
+            _button("redo", "", "redo", not self.session.can_redo, "Redo", "U"),
             {"id": "gap2", "kind": "spacer"},
-            _button("pin", "Unpin A" if pinned else "Pin as A", "pin", False, "a"),
+            _button(
+                "pin",
+                "Unpin A" if pinned else "Pin as A",
+                "pin",
+                False,
+                "Compare with A no more" if pinned else "Keep this result as A, to compare with it",
+                "a",
+            ),
             {
                 "id": "compare",
                 "kind": "select",
                 "label": "compare with A",
+                "tooltip": "How A is shown" if pinned else "Pin a result as A first",
                 "value": self.session.look.compare,
                 "options": ["off", "blink", "split", "difference", "ratio"],
                 "disabled": not pinned,
             },
+            _button("save", "Save", "save", False, "Save products, the session or a script")
+            | {"primary": True},
         ]
-        if several:
-            buttons[2]["tooltip"] = "Run the recipe on all exposures"
         self.actions.show(buttons, keys=KEYS, words=WORDS)
 
     def _tell_of_files(self) -> None:
@@ -321,11 +368,17 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 session.see(compare=value)
             case ["blink" | "split" | "difference" as how]:
                 if session.pinned is None:
-                    session.note("note", "pin a result as A first (key a), then change something")
+                    text = "pin a result as A first (key a), then change something"
+                    if not session.journal or session.journal[-1].text != text:
+                        session.note("note", text)
                 else:
                     session.see(compare="off" if look.compare == how else how)
             case ["fit"]:
                 self.canvas.fit()
+            case ["save"]:
+                self._show_side(1)
+            case ["take", "home"]:
+                self._show_side(1 - self._side.selected_index)
 
     def _pin(self) -> None:
         if self.session.pinned is None:
@@ -344,6 +397,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _run_to(self, step: str) -> None:
         if step == "input":
+            self.session.note("note", "the input is read already: choose a step to run up to")
             return
         self._start(lambda: self.session.run(_running(self.session, step)))
 
@@ -357,7 +411,9 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._show_actions()
 
     def _ended(self, error: BaseException | None) -> None:
-        if error is not None:
+        if isinstance(error, Cancelled):
+            self.session.note("note", "run cancelled; what was finished is kept")
+        elif error is not None:
             self._fail(error)
         self._show_steps()
         self._show_actions()
@@ -379,6 +435,12 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _show_steps_later(self) -> None:
         self._background.hand_over(self._show_steps)
         self._background.hand_over(self._show_form)
+
+    def _written(self, text: str) -> None:
+        """Say in the journal, too, what was taken home; what failed is said in place."""
+        paths = text.removeprefix("written: ")
+        if paths != text and paths not in self.session.journal[-1].text:
+            self.session.note("save", text)
 
     def _show_side(self, index: int) -> None:
         self._side.selected_index = index
@@ -438,28 +500,55 @@ def workbench(
         return Workbench(what)
     paths = [Path(p) for p in ([what] if isinstance(what, str | Path) else what)]
     if len(paths) == 1 and paths[0].is_dir():
-        return Workbench(open_session(paths[0]))
+        return Workbench(_open_here(paths[0]) or _kept(open_session(paths[0])))
     if not paths:
         raise InputError("no exposures: name at least one file")
     place = Path(folder) if folder is not None else SESSIONS / _name(paths)
     return Workbench(_resumed(paths, recipe, refs, place))
 
 
+def _open_here(place: Path) -> Session | None:
+    """The session that a workbench of this kernel keeps in a folder."""
+    for session in list(_sessions):
+        if session.folder is not None and session.folder.resolve() == place.resolve():
+            return session
+    return None
+
+
+def _kept(session: Session) -> Session:
+    """Let a session that was opened from a folder be kept there, unless another kernel does."""
+    if session.folder is not None and not claim(session.folder):
+        place, session.folder = session.folder, None
+        session.note("warning", f"{place}: changes are not kept: {LOCKED}")
+    return session
+
+
 def _resumed(paths: list[Path], recipe: Any, refs: Any, place: Path) -> Session:
     """The session kept in a folder if it is of these files, else a new one that is kept there."""
     lost = ""
+    other = _open_here(place)
     if recipe == "auto" and refs is None and place.is_dir():
         try:
-            session = Session.open(place)
+            session = other or Session.open(place)
         except JwinteractiveError as error:
             lost = str(error)
         else:
             if [f.path for f in session.exposures] == [p.absolute() for p in paths]:
-                session.note("note", f"this goes on where {place} ended")
-                return session
+                if session is other:  # two workbenches on one session show the same
+                    return session
+                text = f"this goes on where {place} ended"
+                if session.journal[-1:] == () or session.journal[-1].text != text:
+                    session.note("note", text)
+                return _kept(session)
     try:
         session = open_session(paths, recipe, refs, place / "store")
-        session.keep(place)
+        if claim(place):
+            session.keep(place)
+            if other is not None:
+                other.folder = None
+                other.note("warning", f"{place} keeps another session now, this one no more")
+        else:
+            session.note("warning", f"{place}: changes are not kept: {LOCKED}")
     except OutputError as error:
         session = open_session(paths, recipe, refs)
         session.note("warning", f"{error}: this session lives in memory alone")
@@ -488,7 +577,9 @@ def _running(session: Session, step: str) -> str:
     return running[-1] if running else "input"
 
 
-def _button(act: str, label: str, icon: str, disabled: bool, shortcut: str = "") -> dict[str, Any]:
+def _button(
+    act: str, label: str, icon: str, disabled: bool, tooltip: str, shortcut: str = ""
+) -> dict[str, Any]:
     return {
         "id": act,
         "kind": "button",
@@ -496,5 +587,21 @@ def _button(act: str, label: str, icon: str, disabled: bool, shortcut: str = "")
         "icon": icon,
         "disabled": disabled,
         "shortcut": shortcut,
-        "tooltip": label,
+        "tooltip": tooltip,
     }
+
+
+def _parts_of(widgets: Iterable[Any]) -> list[w.Widget]:
+    """Return widgets with all that they are made of: children, marks, scales, layouts."""
+    found: dict[int, w.Widget] = {}
+    left = list(widgets)
+    while left:
+        part = left.pop()
+        if isinstance(part, w.Widget) and id(part) not in found:
+            found[id(part)] = part
+            left += [getattr(part, name) for name in part.keys]
+        elif isinstance(part, list | tuple):
+            left += part
+        elif isinstance(part, dict):
+            left += part.values()
+    return list(found.values())

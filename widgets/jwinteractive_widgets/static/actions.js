@@ -59,12 +59,13 @@ function makeAction(item, act) {
       node.classList.toggle("jwi-primary", Boolean(now.primary));
       say(name, now.label ?? "");
       name.hidden = !now.label;
-      node.disabled = Boolean(now.disabled);
+      // a button that is disabled loses the focus, and with it the keys go to the notebook
+      put(node, "aria-disabled", now.disabled ? "true" : null);
       put(node, "aria-label", now.label || now.tooltip || id);
       put(node, "title", withKey(now));
       put(node, "aria-keyshortcuts", now.shortcut ? now.shortcut.replace(" ", "Space") : null);
       if (kind === "toggle") put(node, "aria-pressed", now.value ? "true" : "false");
-      node.press = () => act(id, kind === "toggle" ? !now.value : null);
+      node.press = () => { if (!now.disabled) act(id, kind === "toggle" ? !now.value : null); };
     },
   };
 }

@@ -109,8 +109,10 @@ class Layers {
   }
 
   add(patch) {
-    const candidates = [this.near, this.far].filter((p) => p && !within(p.extent, patch.extent));
-    candidates.sort((a, b) => area(b.extent) - area(a.extent));
+    // the outer blocks of a coarse patch reach beyond the frame, which makes it no better
+    const reach = (p) => common(p.extent, p.covers);
+    const candidates = [this.near, this.far].filter((p) => p && !within(reach(p), reach(patch)));
+    candidates.sort((a, b) => area(reach(b)) - area(reach(a)) || a.factor - b.factor);
     this.far = candidates[0] || null;
     this.near = patch;
   }
@@ -639,6 +641,11 @@ function render({ model, el }) {
 
   // -- what Python says ---------------------------------------------------------------------------
 
+  const onNote = (text) => {
+    parts.note.textContent = text;
+    parts.note.hidden = !text;
+    root.dataset.note = text;
+  };
   const onFrame = (message) => {
     if (message.id && message.id !== id) return;
     if (frame?.serial === message.serial) return;
@@ -661,9 +668,7 @@ function render({ model, el }) {
       view.go(model.get("window"));
       tellView();
     }
-    parts.note.textContent = frame.note;
-    parts.note.hidden = !frame.note;
-    root.dataset.note = frame.note;
+    onNote(frame.note);
     compared.draw(frame.other);
     if (!old || old.diverging !== frame.diverging || old.unit !== frame.unit) restyle();
   };
@@ -682,6 +687,8 @@ function render({ model, el }) {
     switch (message.kind) {
       case "frame": onFrame(message); break;
       case "patch": onPatch(message, buffers); break;
+      case "note": onNote(message.text); break;
+      case "where": if (frame && view.window) tellView(); break;
       case "tell":
         parts.exact.textContent = message.text;
         parts.exact.classList.remove("jwi-old");

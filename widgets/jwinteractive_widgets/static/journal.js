@@ -22,8 +22,8 @@ function render({ model, el }) {
   const button = (name, words, act) => make("button", {
     class: "jwi-plain", type: "button", title: words, "aria-label": words, on: { click: act },
   }, icon(name));
-  const undo = button("undo", "undo", () => model.send({ kind: "undo" }));
-  const redo = button("redo", "redo", () => model.send({ kind: "redo" }));
+  const undo = button("undo", "undo", () => { if (model.get("can_undo")) model.send({ kind: "undo" }); });
+  const redo = button("redo", "redo", () => { if (model.get("can_redo")) model.send({ kind: "redo" }); });
   const count = make("span", { class: "jwi-count" });
   const tabs = ["Log", "Runs"].map((text, i) => make("button", {
     class: "jwi-tab", type: "button", role: "tab", id: `${id}-tab${i}`, "aria-controls": `${id}-page${i}`,
@@ -130,8 +130,9 @@ function render({ model, el }) {
     }
   };
   const abilities = () => {
-    undo.disabled = !model.get("can_undo");
-    redo.disabled = !model.get("can_redo");
+    // a button that is disabled loses the focus, and with it the keys go to the notebook
+    put(undo, "aria-disabled", model.get("can_undo") ? null : "true");
+    put(redo, "aria-disabled", model.get("can_redo") ? null : "true");
   };
   const height = () => root.style.setProperty("--jwi-height", `${model.get("height")}px`);
   const listened = [
