@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MOST_PIXELS",
+    "against",
     "as_table",
     "column_profile",
     "difference",
@@ -482,6 +483,23 @@ def ratio(a: Plot, b: Plot) -> Plot:
         return y / below, np.hypot(err / below, y * err_b / below**2)
 
     return _combined(a, b, "ratio", f"ratio of {_name_and_unit(a.y_label)[0]}", divide)
+
+
+def against(b: Plot, a: Plot, how: str) -> Plot:
+    """Curves of B with those of A: their "difference" or "ratio", or in any other case both.
+
+    Raises
+    ------
+    InputError
+        As `difference`.
+    """
+    if how == "difference":
+        return difference(b, a)
+    if how == "ratio":
+        return ratio(b, a)
+    both = [("B", c) for c in b.curves] + [("A", c) for c in a.curves]
+    named = tuple(dc.replace(c, name=f"{who}: {c.name}") for who, c in both)
+    return dc.replace(b, title=f"{b.title}, B and A", curves=named)
 
 
 _Combine = Callable[[Array, Array, Array, Array], tuple[Array, Array]]

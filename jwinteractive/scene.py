@@ -87,6 +87,8 @@ class Picture:
         What views are drawn from.
     frame, other_frame
         The image, and the pinned one.
+    pair
+        The image with the present settings and the pinned one, however they are compared; or None.
     drawing
         The chosen view where it is no image, else None.
     failed
@@ -102,6 +104,7 @@ class Picture:
     drawing: Drawing | None = None
     other: Glance | None = None
     other_frame: Frame | None = None
+    pair: tuple[Frame, Frame] | None = None
     failed: str = ""
     part: bool = False
 
@@ -258,6 +261,7 @@ def picture(session: Session, request: Request, cancel: threading.Event | None =
             dc.replace(shown, after=other.product, before=other.before, model=other.model)
         )
         other_frame = drawn if isinstance(drawn, Frame) else None
+    pair = None if other_frame is None else (frame, other_frame)
     if other_frame is not None and r.compare in _DERIVED:
         frame, other_frame = _DERIVED[r.compare](frame, other_frame), None
     return Picture(
@@ -268,4 +272,5 @@ def picture(session: Session, request: Request, cancel: threading.Event | None =
         drawing=None if isinstance(drawing, Frame) else drawing,
         other=other,
         other_frame=other_frame,
+        pair=pair,
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses as dc
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as w
 
+from jwinteractive.curves import as_table, write_table
 from jwinteractive.data import Box, Ramp, RateInts
 from jwinteractive.errors import Cancelled, JwinteractiveError
 from jwinteractive.scene import Picture, Request, box_in_view, picture, request_of, views_at
@@ -17,6 +19,7 @@ from jwinteractive.sky import Sky, sky_of
 from jwinteractive_widgets.actions import Actions
 from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.frame import FrameView
+from jwinteractive_widgets.plots import free, slug
 
 __all__ = ["Canvas"]
 
@@ -214,6 +217,23 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.session.see(shown="" if value == FOLLOW else value)
         elif act == "view":
             self.session.see(view=value)
+        elif act == "table":
+            self._save_table()
+
+    def _save_table(self) -> None:
+        """Write the pixels of the selected box, or of what is in view, as a table."""
+        if self.picture is None:
+            return
+        made, look = self.picture, self.session.look
+        root = self.session.exposures[made.request.exposure].exposure.filename
+        path = free(Path(f"{root}_{slug(f'{made.request.upto} {made.frame.title}')}.ecsv"))
+        box = look.box or box_in_view(look.window, made.frame.full_shape, 0.0)
+        try:
+            write_table(as_table(made.frame, box), path)
+        except JwinteractiveError as error:
+            self._fail(error)
+        else:
+            self.session.note("save", f"pixels written as a table: {path}")
 
     def _show_bar(self, request: Request) -> None:
         running = [p.step.name for p in self.session.plan() if not p.skipped]
@@ -234,6 +254,13 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
                     "label": "view",
                     "value": request.view or titles[0],
                     "options": titles,
+                },
+                {
+                    "id": "table",
+                    "kind": "button",
+                    "label": "",
+                    "icon": "save",
+                    "tooltip": "save the pixels of the selected box, or in view, as a table",
                 },
             ]
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import ipywidgets as w
 
-from jwinteractive import curves, dq
+from jwinteractive import dq
 from jwinteractive.compare import compare
 from jwinteractive.data import Array
 from jwinteractive.errors import Cancelled, InputError, JwinteractiveError, RecipeError
@@ -22,6 +22,7 @@ from jwinteractive.views import Frame, Plot, Table
 from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.canvas import Canvas
 from jwinteractive_widgets.comparison import ComparisonView
+from jwinteractive_widgets.frame_curves import FrameCurves
 from jwinteractive_widgets.plots import PlotTabs
 from jwinteractive_widgets.ramps import Change, RampInspector
 
@@ -42,6 +43,8 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     ----------
     ramp
         The ramp inspector.
+    curves
+        Makers of the curves of the frame.
     tabs
         All plots by title; only the visible one is computed.
     """
@@ -55,7 +58,6 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     ) -> None:
         self.session, self.canvas = session, canvas
         self._background, self._fail = background, fail
-        self._line: tuple[tuple[int, int], tuple[int, int]] | None = None
         self._asked: Any = None
         self._turning = False
         self._soon: Callable[[], object] = lambda: None
@@ -67,13 +69,11 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             on_flag=self._flag, refit=self._refit, hand_over=background.hand_over
         )
         self.comparison = ComparisonView()
+        self.curves = FrameCurves(session, background, canvas, self._curve_is_there)
         self.tabs = PlotTabs(
             {
                 "ramp": lambda: self.ramp,
-                "histogram": lambda: curves.histogram(self._frame(), session.look.box),
-                "profile": self._profile,
-                "power": self._power,
-                "spectrum": self._spectrum,
+                **self.curves.makers,
                 "step": self._of_step,
                 "A/B": self._compared,
             },
@@ -103,7 +103,7 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             mine, other = histories
             self.ramp.draw(
                 mine,
-                step=look.shown or look.step,
+                step=self._with_hand(look.shown or look.step, mine),
                 integration=look.integration,
                 group=None if look.group < 0 else look.group,
                 box=look.box,
@@ -111,6 +111,11 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             )
 
         self._background.submit(work, show, self._fail, "ramp")
+
+    def _with_hand(self, step: str, history: PixelHistory) -> str:
+        """Step whose ramp is drawn: flags set by hand belong to the ramp that they overrule."""
+        names = [s.step for s in history.steps]
+        return HAND if HAND in names and names[names.index(HAND) - 1] == step else step
 
     def _history(self, settings: Settings | None) -> PixelHistory:
         look = self.session.look
@@ -231,27 +236,13 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.tabs.refresh()
 
     def _drawn(self, start: tuple[int, int], stop: tuple[int, int]) -> None:
-        self._line = start, stop
+        self.curves.line = start, stop
         self.tabs.choose("profile")
+        self.tabs.refresh()
 
-    def _frame(self) -> Frame:
-        if self.canvas.picture is None:
-            raise InputError("no frame yet: wait for the first picture")
-        return self.canvas.picture.frame
-
-    def _profile(self) -> Plot:
-        """Along the line that was drawn; else along the rows of the box or of what is shown."""
-        if self._line is not None:
-            return curves.line_profile(self._frame(), *self._line)
-        return curves.column_profile(self._frame(), self.session.look.box)
-
-    def _power(self) -> Plot:
-        exposure = self.session.exposures[self.session.active].exposure
-        return curves.power_spectrum(self._frame(), exposure, self.session.look.box)
-
-    def _spectrum(self) -> Plot:
-        frame = self._frame()
-        return curves.spectrum(frame, self.session.look.box or frame.covers)
+    def _curve_is_there(self) -> None:
+        if self.tabs.chosen in self.curves.makers:
+            self.tabs.refresh()
 
     def _of_step(self) -> Plot | Table:
         """The chosen view where it is no image, else the first of the step that is none."""

@@ -31,8 +31,10 @@ __all__ = [
     "PlotTabs",
     "PlotView",
     "TableView",
+    "free",
     "put",
     "round_ticks",
+    "slug",
     "table_html",
 ]
 
@@ -581,7 +583,7 @@ class PlotTabs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             elif kind == "svg":
                 shown.save_svg(name)
             else:
-                path = shown.save_table(_free(self.folder / f"{name}.ecsv"))
+                path = shown.save_table(free(self.folder / f"{name}.ecsv"))
                 self._say(f"saved {path}")
         except JwinteractiveError as error:
             self._say(str(error))
@@ -590,7 +592,7 @@ class PlotTabs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.status.value = f'<span class="jwi-note" role="status">{escape(words)}</span>'
 
 
-def _free(path: Path) -> Path:
+def free(path: Path) -> Path:
     """Path that does not exist yet: the same with a number, if need be."""
     number = 2
     found = path
