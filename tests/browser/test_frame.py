@@ -14,7 +14,7 @@ from comm.base_comm import BaseComm  # noqa: E402
 
 from jwinteractive import dq  # noqa: E402
 from jwinteractive.data import Box  # noqa: E402
-from jwinteractive.views import Frame  # noqa: E402
+from jwinteractive.views import FLAG_COLOURS, Frame  # noqa: E402
 from jwinteractive_widgets.frame import COLOURS, FrameView  # noqa: E402
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>frame</title>
@@ -295,6 +295,10 @@ def test_style_comes_back_to_python(joined):
     assert merged["masks"] == {"JUMP_DET": 0.8, "SATURATED": 0.8, "DO_NOT_USE": 0.8, "HOT": 0.8}
 
 
+def rgb(flag):
+    return np.array([int(FLAG_COLOURS[flag][i : i + 2], 16) for i in (1, 3, 5)])
+
+
 def test_masks_blend_over_the_picture_the_first_on_top_and_can_be_put_off(joined):
     flags = np.zeros((16, 16), np.uint32)
     flags[8, 4] = dq.JUMP_DET
@@ -303,7 +307,7 @@ def test_masks_blend_over_the_picture_the_first_on_top_and_can_be_put_off(joined
     view = a_view(np.full((16, 16), 100, np.float32), dq=flags)
     joined.join(view)
     joined.wait("counted", 1)
-    ground, jump, bad = 100.0, np.array([0x56, 0xB4, 0xE9]), np.array([0xD5, 0x5E, 0x00])
+    ground, jump, bad = 100.0, rgb("JUMP_DET"), rgb("DO_NOT_USE")
     assert near(joined.colour(4, 8), 0.8 * jump + 0.2 * ground)
     assert near(joined.colour(6, 8), 0.8 * jump + 0.2 * (0.8 * bad + 0.2 * ground))
     assert near(joined.colour(8, 8), (100, 100, 100))
