@@ -13,11 +13,8 @@ from jwinteractive.params import fields_of
 from jwinteractive.recipe import Recipe
 from jwinteractive.references import References
 from jwinteractive.step import registry
-from jwinteractive.steps.detector.user_flags import parse
 
 __all__ = ["Attempt", "Entry", "Settings", "State", "words"]
-
-_MANY_GROUPS = 3  # flagged by hand in one edit that are told one by one
 
 Kind = Literal["edit", "run", "note", "warning", "error", "save"]
 
@@ -93,8 +90,8 @@ def words(old: Settings, new: Settings) -> str:
     for step, name, before, after in old.recipe.diff(new.recipe):
         if name == "enabled":
             said.append(f"{step} switched {'on' if after else 'off'}")
-        elif (step, name) == ("user_flags", "groups"):
-            said += _by_hand(before, after)
+        elif name in registry[step].words:
+            said += registry[step].words[name](before, after)
         else:
             unit = next((f.unit for f in fields_of(registry[step].params) if f.name == name), "")
             change = f"{_value(before)} → {_value(after)} {unit}".rstrip()
@@ -104,26 +101,6 @@ def words(old: Settings, new: Settings) -> str:
         if not _same(mine.get(reftype), its.get(reftype)):
             said.append(f"{reftype}: {_source(its.get(reftype))}")
     return "; ".join(said)
-
-
-def _by_hand(before: str, after: str) -> list[str]:
-    """Say which groups were flagged by hand, and which are as they were again."""
-    old, new = ({f.place: f for f in parse(text)} for text in (before, after))
-    changes = [
-        *(("flagged" if f.on else "unflagged", f) for p, f in new.items() if old.get(p) != f),
-        *(
-            ("no longer flagged" if f.on else "no longer unflagged", f)
-            for p, f in old.items()
-            if p not in new
-        ),
-    ]
-    if len(changes) > _MANY_GROUPS:
-        return [f"{len(changes)} flags of groups changed by hand"]
-    return [
-        f"a group {what} by hand: x {f.x}, y {f.y}, integration {f.integration + 1}, "
-        f"group {f.group + 1}, {f.flag}"
-        for what, f in changes
-    ]
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -98,6 +98,7 @@ class Step:
     model: type[Model] | None
     skips: Callable[[Exposure, Any], str]
     own_views: tuple[View, ...] = ()
+    words: Mapping[str, Callable[[Any, Any], list[str]]] = dc.field(default_factory=dict)
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -230,6 +231,7 @@ def step(
     skips: Callable[[Exposure, Any], str] = _never,
     cal_step: str = "",
     views: tuple[View, ...] = (),
+    words: Mapping[str, Callable[[Any, Any], list[str]]] | None = None,
 ) -> Callable[[F], F]:
     """Register a function as a calibration step.
 
@@ -252,6 +254,9 @@ def step(
         Name of the official status keyword in ``meta.cal_step`` where it differs from the step's.
     views
         What there is to see of this step beside its result and what it changed.
+    words
+        By parameter: what the journal says of a change from one value to another, where the
+        values themselves tell a person little.
     """
 
     def register(function: F) -> F:
@@ -275,6 +280,7 @@ def step(
                 model=_need(hints["model"]).kind if "model" in hints else None,
                 skips=skips,
                 own_views=views,
+                words=words or {},
             )
         )
         return function

@@ -26,7 +26,7 @@ with Sidecar(title="workbench", anchor="split-right"):
     display(bench)
 """
 # what these front ends do by themselves, whatever notebook is opened
-OF_NOTEBOOK = ("undefined (reading 'schema')",)
+OF_NOTEBOOK = ("undefined (reading 'schema')", "'filebrowser:open-path' not registered")
 OF_VOILA = (
     "cdn.jsdelivr.net/npm/@fortawesome/",
     "cdnjs.cloudflare.com/ajax/libs/mathjax/",

@@ -35,6 +35,7 @@ FLAGS: Final = ("JUMP_DET", "DO_NOT_USE")
 _FORM = "ROOT y512 x300 i1 g5 +JUMP_DET"
 _ENTRY = re.compile(r"(?P<root>\S.*?)\s+y(\d+)\s+x(\d+)\s+i(\d+)\s+g(\d+)\s+([+-])(\w+)", re.ASCII)
 _BETWEEN = re.compile(r"\s*;(?:\s+|$)")
+_MANY_GROUPS = 3  # flagged by hand in one edit that are told one by one
 _MOST_ROWS = 500  # of the table; more than anybody flags by hand in one view
 
 
@@ -196,10 +197,31 @@ def _changes(s: Shown) -> Table:
     return Table(title="flagged by hand, in view", columns=columns, rows=tuple(sorted(rows)))
 
 
+def _by_hand(before: str, after: str) -> list[str]:
+    """Say which groups were flagged by hand, and which are as they were again."""
+    old, new = ({f.place: f for f in parse(text or "")} for text in (before, after))
+    changes = [
+        *(("flagged" if f.on else "unflagged", f) for p, f in new.items() if old.get(p) != f),
+        *(
+            ("no longer flagged" if f.on else "no longer unflagged", f)
+            for p, f in old.items()
+            if p not in new
+        ),
+    ]
+    if len(changes) > _MANY_GROUPS:
+        return [f"{len(changes)} flags of groups changed by hand"]
+    return [
+        f"a group {what} by hand: x {f.x}, y {f.y}, integration {f.integration + 1}, "
+        f"group {f.group + 1}, {f.flag}"
+        for what, f in changes
+    ]
+
+
 @step(
     halo=0,
     skips=_skips,
     views=(View(title="flagged by hand", draw=_changes, compares=True),),
+    words={"groups": _by_hand},
 )
 def user_flags(ramp: Ramp, p: UserFlagsParams) -> Ramp:
     """Set and clear flags of single groups by hand: groupdq [nint, ngroup, ny, nx].
