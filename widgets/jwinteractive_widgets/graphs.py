@@ -265,16 +265,21 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _compared(self) -> ComparisonView:
         picture, pinned = self.canvas.picture, self.session.pinned
-        if picture is None or picture.other is None or pinned is None:
+        if picture is None or pinned is None:
             self.comparison.show(None)
+            return self.comparison
+        if picture.other is None:
+            self.comparison.tell("A is pinned: choose how to compare with it, such as blink")
             return self.comparison
         found = compare(
             picture.other.product,
             picture.glance.product,
             recipe_a=pinned.settings.recipe,
             recipe_b=self.session.recipe,
+            integration=picture.request.integration,
+            group=picture.request.group,
         )
-        self.comparison.show(found, "A", "B")
+        self.comparison.show(found, "pinned", "present")
         return self.comparison
 
 

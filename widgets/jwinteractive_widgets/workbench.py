@@ -95,7 +95,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         hand_over = self._background.hand_over
         self._saving: Callable[[], object] = lambda: None
         self._resting: Callable[[], object] = lambda: None
-        self._chosen = self._special = ""
+        self._chosen = self._special = self._elsewhere = ""
         self.runs = Runs(session, hand_over, self._ended)
         self.actions = Actions(on_do=self._do, hand_over=hand_over)
         self.steps = StepList(
@@ -149,6 +149,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             return box
 
         self._side = w.Stack([w.VBox([self.form, self.control]), self.takehome], selected_index=0)
+        self._side.add_class("jwi-side-pages")
         self.side = Actions(on_do=self._turn_side, hand_over=self._background.hand_over)
         self._show_side(0)
         grid = w.Box(
@@ -161,6 +162,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         )
         grid.add_class("jwi-grid")
         self.canvas.bar.label, self.side.label = "What the frame shows", "Side panel"
+        self.canvas.view.labels = ["pinned", "present"]
         self.actions.label = "Workbench"
         return [Theme(), self.actions, grid, self.place, card("log", self.journal)]
 
@@ -201,9 +203,12 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _progressed(self, progress: Any) -> None:
         fraction = progress.done / max(progress.total, 1)
-        for state in self._states():
-            if state.state == "running":
-                self.steps.progress(state.step, fraction, progress.left)
+        running = [s.step for s in self._states() if s.state == "running"]
+        for step in running:
+            self.steps.progress(step, fraction, progress.left)
+        # another exposure than the one in view has no line in the list of steps
+        self._elsewhere = "" if running else f"{progress.name}: {fraction:.0%}"
+        self._show_actions()
 
     def _done(self) -> None:
         self._show_steps()
@@ -268,6 +273,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             ),
             _button("run-all", "Run all", "run-all", busy, run_all),
             _button("cancel", "Cancel", "stop", not busy, "Stop the run; what is finished is kept"),
+            {"id": "running", "kind": "text", "value": self._elsewhere if busy else ""},
             {"id": "gap", "kind": "spacer"},
             _button("undo", "", "undo", not self.session.can_undo, "Undo", "u"),
             _button("redo", "", "redo", not self.session.can_redo, "Redo", "U"),
