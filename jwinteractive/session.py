@@ -700,7 +700,7 @@ class Session:
         """
         if folder is None and self.folder is None:
             raise InputError("the session has no folder yet: give one to Session.save")
-        self.folder = Path(folder) if folder is not None else self.folder
+        self.folder = Path(folder).absolute() if folder is not None else self.folder
         assert self.folder is not None
         with self._lock:
             saved = Saved(
@@ -733,7 +733,7 @@ class Session:
         session.active, session.opened_with = saved.active, saved.opened_with
         session.look, session.journal = saved.look, saved.journal
         session.history, session.pinned = saved.history, saved.pinned
-        session.folder = folder
+        session.folder = folder.absolute()
         session._passed = set(saved.passed)
         if saved.lost:
             session.note("warning", saved.lost)

@@ -139,13 +139,15 @@ def test_files_are_kept_in_a_session_folder_that_goes_on(
     assert again.look.pick == (3, 4)
     assert workbench(nircam_file, folder=tmp_path / "kept").session is wb.session
     wb.close()
-    monkeypatch.setattr("jwinteractive_widgets.workbench._open_here", lambda place: None)
+    monkeypatch.setattr("jwinteractive_widgets.opening._open_here", lambda place: None)
     resumed = workbench(nircam_file, folder=tmp_path / "kept")
     assert resumed.session.recipe["jump"].params.rejection_threshold == 7.0
     assert any("goes on" in e.text for e in resumed.session.journal)
 
 
-def test_a_session_folder_that_cannot_be_made_is_said_and_nothing_is_lost(nircam_file, sent, tmp_path):
+def test_a_session_folder_that_cannot_be_made_is_said_and_nothing_is_lost(
+    nircam_file, sent, tmp_path
+):
     (tmp_path / "taken").write_text("a file")
     wb = workbench(nircam_file, folder=tmp_path / "taken")
     assert wb.session.folder is None

@@ -6,22 +6,17 @@ the session says and asks the session for changes, so that the parts need not kn
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as w
 
-from jwinteractive.errors import Cancelled, InputError, JwinteractiveError, OutputError
-from jwinteractive.io import root_name
-from jwinteractive.recipe import Recipe
-from jwinteractive.session import Session, open_session
+from jwinteractive.errors import Cancelled, JwinteractiveError, OutputError
+from jwinteractive.session import Session
 from jwinteractive.step import registry
 from jwinteractive_widgets.actions import Actions
 from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.canvas import Canvas
-from jwinteractive_widgets.claims import claim
 from jwinteractive_widgets.controls import control_for
 from jwinteractive_widgets.form import ParamForm, form_of
 from jwinteractive_widgets.graphs import Graphs
@@ -32,9 +27,8 @@ from jwinteractive_widgets.takehome import TakeHome
 from jwinteractive_widgets.theme import Theme
 from jwinteractive_widgets.warned import collect_warnings
 
-__all__ = ["SESSIONS", "Workbench", "workbench"]
+__all__ = ["Workbench"]
 
-SESSIONS = Path("jwinteractive-sessions")
 REST = 0.8  # seconds without a move after which a knob's turning is one edit
 QUIET = 1.0  # seconds without a change after which the session's folder is written
 KEYS = {
@@ -72,10 +66,6 @@ WORDS = {
     "fit": "zoom to fit",
     "take-home": "parameters or what to take home",
 }
-LOCKED = "it is kept by another kernel: close that one, or save this session under Take home"
-
-
-_sessions: weakref.WeakSet[Session] = weakref.WeakSet()  # that workbenches are open on
 
 
 class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
@@ -133,7 +123,6 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._heard = heard
         for signal, hear in heard:
             signal.connect(hear)
-        _sessions.add(session)
         collect_warnings(session)
         if not session.look.step:
             session.see(step=_first_choice(session))
@@ -175,7 +164,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._resting()
         if self.comm is not None and self.session.folder is not None:
             self._keep()
-        for part in _parts_of([self, self.graphs.tabs, *vars(self.graphs.tabs).values()]):
+        for part in _parts_of(self):
             if part is not self:
                 part.close()
         super().close()
@@ -476,99 +465,6 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self._fail(error)
 
 
-def workbench(
-    what: Session | str | Path | Iterable[str | Path],
-    *,
-    recipe: str | Path | Recipe = "auto",
-    refs: str | Path | Mapping[str, Any] | None = None,
-    folder: str | Path | None = None,
-) -> Workbench:
-    """Open a workbench on a session, on files, or on the folder of a saved session.
-
-    Parameters
-    ----------
-    what
-        A `jwinteractive.session.Session`; or files, or a session folder, as `jwinteractive.open`
-        takes them.
-    recipe, refs
-        As for `jwinteractive.open`; with files only.
-    folder
-        Where the session of files is kept, so that a lost kernel loses nothing; by default one in
-        ``jwinteractive-sessions``, named after the first file. If it holds a session of these
-        files, and neither recipe nor references are given, that goes on.
-
-    Raises
-    ------
-    InputError, RecipeError, ParamError, MissingReference
-        As `jwinteractive.open`.
-    """
-    if isinstance(what, Session):
-        return Workbench(what)
-    paths = [Path(p) for p in ([what] if isinstance(what, str | Path) else what)]
-    if len(paths) == 1 and paths[0].is_dir():
-        return Workbench(_open_here(paths[0]) or _kept(open_session(paths[0])))
-    if not paths:
-        raise InputError("no exposures: name at least one file")
-    place = Path(folder) if folder is not None else SESSIONS / _name(paths)
-    return Workbench(_resumed(paths, recipe, refs, place))
-
-
-def _open_here(place: Path) -> Session | None:
-    """The session that a workbench of this kernel keeps in a folder."""
-    for session in list(_sessions):
-        if session.folder is not None and session.folder.resolve() == place.resolve():
-            return session
-    return None
-
-
-def _kept(session: Session) -> Session:
-    """Let a session that was opened from a folder be kept there, unless another kernel does."""
-    if session.folder is not None and not claim(session.folder):
-        place, session.folder = session.folder, None
-        session.note("warning", f"{place}: changes are not kept: {LOCKED}")
-    return session
-
-
-def _resumed(paths: list[Path], recipe: Any, refs: Any, place: Path) -> Session:
-    """The session kept in a folder if it is of these files, else a new one that is kept there."""
-    lost = ""
-    other = _open_here(place)
-    if recipe == "auto" and refs is None and place.is_dir():
-        try:
-            session = other or Session.open(place)
-        except JwinteractiveError as error:
-            lost = str(error)
-        else:
-            if [f.path for f in session.exposures] == [p.absolute() for p in paths]:
-                if session is other:  # two workbenches on one session show the same
-                    return session
-                text = f"this goes on where {place} ended"
-                if session.journal[-1:] == () or session.journal[-1].text != text:
-                    session.note("note", text)
-                return _kept(session)
-    try:
-        session = open_session(paths, recipe, refs, place / "store")
-        if claim(place):
-            session.keep(place)
-            if other is not None:
-                other.folder = None
-                other.note("warning", f"{place} keeps another session now, this one no more")
-        else:
-            session.note("warning", f"{place}: changes are not kept: {LOCKED}")
-    except OutputError as error:
-        session = open_session(paths, recipe, refs)
-        session.note("warning", f"{error}: this session lives in memory alone")
-    if lost:
-        session.note("warning", lost)
-    session.note("note", f"opened {', '.join(f.name for f in session.exposures)}")
-    return session
-
-
-def _name(paths: list[Path]) -> str:
-    more = f"+{len(paths) - 1}" if len(paths) > 1 else ""
-    return root_name(paths[0]) + more
-
-
 def _first_choice(session: Session) -> str:
     """Step to open with: the one whose knobs matter most, else the last."""
     running = [p.step.name for p in session.plan() if not p.skipped]
@@ -597,15 +493,15 @@ def _button(
     }
 
 
-def _parts_of(widgets: Iterable[Any]) -> list[w.Widget]:
-    """Return widgets with all that they are made of: children, marks, scales, layouts."""
+def _parts_of(widget: w.Widget) -> list[w.Widget]:
+    """Return a widget with all that it holds, on screen or not: children, marks, scales."""
     found: dict[int, w.Widget] = {}
-    left = list(widgets)
+    left: list[Any] = [widget]
     while left:
         part = left.pop()
         if isinstance(part, w.Widget) and id(part) not in found:
             found[id(part)] = part
-            left += [getattr(part, name) for name in part.keys]
+            left += [*vars(part).values(), *(getattr(part, name) for name in part.keys)]
         elif isinstance(part, list | tuple):
             left += part
         elif isinstance(part, dict):
