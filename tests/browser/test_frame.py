@@ -437,9 +437,10 @@ def test_click_and_arrow_keys_pick_and_other_keys_go_on(joined):
         "() => { window.keys = ''; addEventListener('keydown', (e) => { window.keys += e.key; }); }"
     )
     joined.page.mouse.click(*joined.at(5, 7))
+    joined.settle()
     for key in ("ArrowRight", "ArrowUp", "Shift+ArrowLeft", "g"):
         joined.page.keyboard.press(key)
-    joined.settle()
+        joined.settle()
     assert picks == [(7, 5), (7, 6), (8, 6), (8, 0)]
     assert view.cursor == [0, 8]
     assert joined.page.evaluate("() => window.keys") == "Shiftg"

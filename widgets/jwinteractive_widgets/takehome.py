@@ -102,7 +102,7 @@ class TakeHome(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         )
         self.shown = w.Checkbox(
             value=False,
-            description="products of the step that is shown",
+            description="products of the shown step",
             tooltip="Otherwise those of the last step of the recipe: the rate",
             indent=False,
         )

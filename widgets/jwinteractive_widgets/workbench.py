@@ -278,7 +278,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             {
                 "id": "compare",
                 "kind": "select",
-                "label": "compare with A",
+                "label": "compare",
                 "tooltip": "How A is shown" if pinned else "Pin a result as A first",
                 "value": self.session.look.compare,
                 "options": ["off", "blink", "split", "difference", "ratio"],
