@@ -265,6 +265,9 @@ class Ramp(Product):
     average_dark_current
         Mean dark current [y, x] in e-/s that was subtracted, where it is known: its Poisson noise
         is still in the data.
+    draft
+        First estimate of the rate [integration, y, x] in DN/s, for a fit to begin with; NaN where
+        there is none.
     zero
         DN that `native` adds to data and zeroframe: FITS keeps unsigned integers as signed ones
         below this number (BZERO), and mapped files are not changed before they are read.
@@ -275,6 +278,7 @@ class Ramp(Product):
     pixeldq: Array
     zeroframe: Array | None = None
     average_dark_current: Array | None = None
+    draft: Array | None = None
     zero: float = 0.0
 
     def native(self) -> Self:
@@ -296,20 +300,10 @@ class Ramp(Product):
 
 @dc.dataclass(frozen=True, kw_only=True)
 class RateInts(Product):
-    """Count rate of each integration: data, err in DN/s, variances in (DN/s)², dq [nint, y, x]."""
+    """Count rate of each integration: data, err in DN/s, variances in (DN/s)², dq [nint, y, x].
 
-    data: Array
-    err: Array
-    dq: Array
-    var_poisson: Array
-    var_rnoise: Array
-
-
-@dc.dataclass(frozen=True, kw_only=True)
-class Rate(Product):
-    """Count rate: data and err in DN/s, variances in (DN/s)², dq uint32, all [y, x].
-
-    ``integrations`` holds the rate of each integration where it is known.
+    Where the fit tells them: ``chi2`` of the group differences about it with ``dof`` degrees of
+    freedom, and the ``pedestal`` in DN, the signal that was there before light fell.
     """
 
     data: Array
@@ -317,4 +311,26 @@ class Rate(Product):
     dq: Array
     var_poisson: Array
     var_rnoise: Array
+    chi2: Array | None = None
+    dof: Array | None = None
+    pedestal: Array | None = None
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class Rate(Product):
+    """Count rate: data and err in DN/s, variances in (DN/s)², dq uint32, all [y, x].
+
+    ``integrations`` holds the rate of each integration where it is known. Where the fit tells
+    them, ``chi2`` and ``dof`` are summed over the integrations, and ``chi2_between`` [y, x] is that
+    of the integrations' rates about their common one.
+    """
+
+    data: Array
+    err: Array
+    dq: Array
+    var_poisson: Array
+    var_rnoise: Array
+    chi2: Array | None = None
+    dof: Array | None = None
+    chi2_between: Array | None = None
     integrations: RateInts | None = None

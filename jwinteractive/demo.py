@@ -12,10 +12,11 @@ import numpy as np
 
 import jwinteractive
 from jwinteractive import dq
-from jwinteractive.data import Array, Ramp, Rate
+from jwinteractive.compare import robust_width
+from jwinteractive.data import Ramp, Rate
 from jwinteractive.quicklook import quicklook
 
-__all__ = ["compare", "demo", "robust_width"]
+__all__ = ["compare", "demo"]
 
 RATE_BINS = (-np.inf, 1.0, 10.0, 100.0, np.inf)  # DN/s
 
@@ -90,11 +91,6 @@ def compare(rate: Rate, ramp: Ramp, truth: Any) -> dict[str, Any]:
                 }
             )
     return {"rates": rows, **_jumps(rate, ramp, truth, good)}
-
-
-def robust_width(values: Array) -> float:
-    """Standard deviation that a few wild values do not move: 1.4826 times the MAD."""
-    return float(1.4826 * np.median(np.abs(values - np.median(values))))
 
 
 def _jumps(rate: Rate, ramp: Ramp, truth: Any, good: Any) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from jwinteractive.errors import InputError, JwinteractiveError, OutputError
+from jwinteractive.notebook import notebook_of
 from jwinteractive.server import (
     RUN_AHEAD,
     Server,
@@ -165,25 +166,7 @@ def _notebook_for(folder: Path, files: Sequence[str]) -> Path:
         "rate = session.run()",
         'session.write("products")',
     ]
-    _write(notebook, json.dumps(_notebook(cells), indent=1) + "\n")
+    made = notebook_of([(f"cell-{i}", "code", source) for i, source in enumerate(cells)])
+    made["cells"][0]["metadata"] = {"tags": [RUN_AHEAD]}
+    _write(notebook, json.dumps(made, indent=1) + "\n")
     return notebook
-
-
-def _notebook(cells: Sequence[str]) -> dict[str, object]:
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return {
-        "cells": [
-            {
-                "cell_type": "code",
-                "execution_count": None,
-                "id": f"cell-{i}",
-                "metadata": {"tags": [RUN_AHEAD]} if i == 0 else {},
-                "outputs": [],
-                "source": source.splitlines(keepends=True),
-            }
-            for i, source in enumerate(cells)
-        ],
-        "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }

@@ -82,6 +82,7 @@ def mean_pixel(product: Product) -> Product:
             "pixeldq": _common(ramp.pixeldq),
             "zeroframe": None,
             "average_dark_current": None,
+            "draft": None,
             "zero": 0.0,
         }
     elif isinstance(product, Rate | RateInts):

@@ -68,7 +68,7 @@ class Planned:
     def model_key(self) -> str:
         """Key of what the step measures: of what it takes and of what its measurement asks for."""
         asked = self.step.learns_from
-        settings = self.stage.params.as_dict() if "p" in asked else {}
+        settings = self.step.asked_of(self.stage.params)
         references = {name: f.key for name, f in self.found.items() if name in asked}
         made_by = (self.step.name, self.step.version, settings, references, self.before)
         return "model-" + _digest(*made_by)

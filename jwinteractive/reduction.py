@@ -62,7 +62,7 @@ class Measured:
 
 def _asked(p: Planned) -> tuple[Any, ...]:
     names = p.step.learns_from
-    own = p.stage.params if "p" in names else None
+    own = tuple(p.step.asked_of(p.stage.params).items())
     return own, *(found.key for name, found in p.found.items() if name in names)
 
 

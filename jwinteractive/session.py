@@ -364,8 +364,7 @@ class Session:
             return State(name, "running", "", seconds, edited)
         if p.key in self._failed:
             return State(name, "failed", self._failed[p.key], seconds, edited)
-        fresh = p.key in self._passed or p.key in self.store
-        return State(name, "fresh" if fresh else "stale", "", seconds, edited)
+        return State(name, "stale" if self._is_stale(p) else "fresh", "", seconds, edited)
 
     def is_kept(
         self,

@@ -23,7 +23,7 @@ import importlib
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -99,6 +99,7 @@ class Step:
     skips: Callable[[Exposure, Any], str]
     own_views: tuple[View, ...] = ()
     words: Mapping[str, Callable[[Any, Any], list[str]]] = dc.field(default_factory=dict)
+    late: frozenset[str] = frozenset()
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -138,6 +139,12 @@ class Step:
         """What the measurement asks for beside the exposure: "p" and references by name."""
         assert self.measure is not None
         return tuple(inspect.signature(self.measure).parameters)[1:]
+
+    def asked_of(self, params: Params) -> dict[str, Any]:
+        """The parameters that the measurement looks at, with their values."""
+        if "p" not in self.learns_from:
+            return {}
+        return {name: v for name, v in params.as_dict().items() if name not in self.late}
 
     def reach(self, params: Params) -> int:
         """Pixels of context that a box needs on each side."""
@@ -232,6 +239,7 @@ def step(
     cal_step: str = "",
     views: tuple[View, ...] = (),
     words: Mapping[str, Callable[[Any, Any], list[str]]] | None = None,
+    late: Collection[str] = (),
 ) -> Callable[[F], F]:
     """Register a function as a calibration step.
 
@@ -257,6 +265,9 @@ def step(
     words
         By parameter: what the journal says of a change from one value to another, where the
         values themselves tell a person little.
+    late
+        Parameters that the measurement does not look at though it takes ``p``: turning them
+        measures nothing again.
     """
 
     def register(function: F) -> F:
@@ -281,6 +292,7 @@ def step(
                 skips=skips,
                 own_views=views,
                 words=words or {},
+                late=frozenset(late),
             )
         )
         return function

@@ -22,6 +22,7 @@ __all__ = [
     "FLAG_COLOURS",
     "Curve",
     "Drawing",
+    "Ellipse",
     "Frame",
     "Plot",
     "Shown",
@@ -51,6 +52,36 @@ colour of viridis and from each other, with full sight, deuteranopia and protano
 
 
 @dc.dataclass(frozen=True, kw_only=True)
+class Ellipse:
+    """An ellipse drawn over a frame.
+
+    Attributes
+    ----------
+    y, x
+        Centre in pixels of the exposure; the centre of the first pixel is (0, 0).
+    a, b
+        Semi-axes in pixels.
+    angle
+        Of the axis ``a``, in degrees from +x towards +y.
+    label
+        What a person is told of it.
+    name
+        What `View.edit` knows it by.
+    kind
+        Ellipses of a kind are drawn alike.
+    """
+
+    y: float
+    x: float
+    a: float
+    b: float
+    angle: float = 0.0
+    label: str = ""
+    name: str = ""
+    kind: Literal["found", "core", "hand"] = "found"
+
+
+@dc.dataclass(frozen=True, kw_only=True)
 class Frame:
     """An image with its flags and errors.
 
@@ -68,6 +99,8 @@ class Frame:
         Size (ny, nx) of the whole exposure; by default that of the arrays.
     diverging
         Zero is the middle of the colours: a difference.
+    marks
+        Ellipses drawn over it.
     """
 
     title: str
@@ -78,6 +111,7 @@ class Frame:
     box: Box | None = None
     shape: tuple[int, int] | None = None
     diverging: bool = False
+    marks: tuple[Ellipse, ...] = ()
 
     @property
     def covers(self) -> Box:
@@ -157,11 +191,16 @@ class View:
         Makes the drawing; called off the kernel's loop, often.
     compares
         It needs ``Shown.before``, the box as the step took it.
+    edit
+        For frames whose marks a person may change: from the step's parameters, what is shown, the
+        mark as it was (None: a new one) and as it is wanted (None: away) to the parameters that
+        change.
     """
 
     title: str
     draw: Callable[[Shown], Drawing]
     compares: bool = False
+    edit: Callable[[Any, Shown, Ellipse | None, Ellipse | None], dict[str, Any]] | None = None
 
 
 def product_views(kind: type[Product]) -> tuple[View, ...]:

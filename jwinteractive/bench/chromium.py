@@ -15,10 +15,9 @@ from typing import Any, Self
 
 from jwinteractive.errors import JwinteractiveError
 
-__all__ = ["Page", "chromium_path"]
+__all__ = ["FLAGS", "Page", "chromium_path"]
 
 FLAGS = (
-    "--headless",
     "--no-sandbox",
     "--disable-gpu",
     "--enable-unsafe-swiftshader",
@@ -27,7 +26,6 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--window-size=1920,1300",
 )
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -55,7 +53,14 @@ class Page:
 
     def __init__(self, path: str, home: Path) -> None:
         self._home = home
-        line = [path, *FLAGS, "--remote-debugging-port=0", f"--user-data-dir={home}"]
+        line = [
+            path,
+            "--headless",
+            *FLAGS,
+            "--window-size=1920,1300",
+            "--remote-debugging-port=0",
+            f"--user-data-dir={home}",
+        ]
         with (home / "chromium.log").open("w") as log:
             self._process = subprocess.Popen([*line, "about:blank"], stdout=log, stderr=log)
         self._socket: Any = None

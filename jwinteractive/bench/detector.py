@@ -16,8 +16,8 @@ import numpy as np
 import jwinteractive
 from jwinteractive import official_run
 from jwinteractive.bench.rows import Row, best, row, simulated
+from jwinteractive.compare import robust_width
 from jwinteractive.data import Array, Box, Rate
-from jwinteractive.demo import robust_width
 
 __all__ = ["detector1", "importing", "inspect", "preview", "pull_width"]
 

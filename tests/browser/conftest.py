@@ -9,20 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from jwinteractive.bench.chromium import FLAGS
 from jwinteractive.errors import JwinteractiveError
 from jwinteractive.server import environment, free_port, quiet_options, wait_for
 
 ROOT = Path(__file__).parents[2]
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--enable-unsafe-swiftshader",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def pytest_collection_modifyitems(items):
@@ -52,7 +43,7 @@ def browser():
         path = chromium_path(playwright)
         if path is None:
             pytest.skip("no Chromium: install chromium or run  playwright install chromium")
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield browser
         browser.close()
 
@@ -121,13 +112,25 @@ def watched(browser):
 
 
 @pytest.fixture
-def lab(watched, jupyter):
+def open_notebook(watched, jupyter):
+    """Open a notebook in JupyterLab; the page, once its kernel is idle."""
+
+    def opened(name, size=(1500, 1150)):
+        page = watched(f"{jupyter.url}/lab/tree/{name}?reset&token={jupyter.token}")
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.wait_for_function(
+            "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status"
+            " === 'idle'"
+        )
+        return page
+
+    return opened
+
+
+@pytest.fixture
+def lab(open_notebook, jupyter):
     """A page that has the tutorial open, before a cell is run."""
-    page = watched(f"{jupyter.url}/lab/tree/first_minute.ipynb?reset&token={jupyter.token}")
-    page.wait_for_function(
-        "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status"
-        " === 'idle'"
-    )
+    page = open_notebook("first_minute.ipynb")
     yield SimpleNamespace(page=page, work=jupyter.work)
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
 

@@ -119,14 +119,9 @@ def test_voila_shows_a_workbench_that_follows_its_sliders(watched, jupyter, note
     assert_it_reacts(page)
 
 
-def test_a_sidecar_shows_a_workbench_that_follows_its_sliders(watched, jupyter, notebook):
+def test_a_sidecar_shows_a_workbench_that_follows_its_sliders(open_notebook, notebook):
     pytest.importorskip("sidecar", reason="the lab extra is not installed")
-    name = notebook("beside", SIDECAR)
-    page = watched(f"{jupyter.url}/lab/tree/{name}?reset&token={jupyter.token}")
-    page.wait_for_function(
-        "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status"
-        " === 'idle'"
-    )
+    page = open_notebook(notebook("beside", SIDECAR))
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
     assert_it_reacts(page)
     assert page.locator(".jp-Notebook .jwi-canvas").count() == 0

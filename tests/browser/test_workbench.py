@@ -49,22 +49,6 @@ def notebook(folder, name, *cells):
 
 
 @pytest.fixture
-def open_notebook(watched, jupyter):
-    """Open a notebook in JupyterLab; the page, once its kernel is idle."""
-
-    def opened(name, size):
-        page = watched(f"{jupyter.url}/lab/tree/{name}?reset&token={jupyter.token}")
-        page.set_viewport_size({"width": size[0], "height": size[1]})
-        page.wait_for_function(
-            "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status"
-            " === 'idle'"
-        )
-        return page
-
-    return opened
-
-
-@pytest.fixture
 def bench(open_notebook, jupyter, exposure):
     """A workbench on a copy of the exposure; ``name`` is that of its notebook and session."""
 

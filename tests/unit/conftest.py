@@ -45,3 +45,13 @@ def customs(sent):
         return [(c, size) for c, size in content if c.get("kind") == kind]
 
     return of
+
+
+@pytest.fixture
+def bench(sent, session):
+    """A workbench on a small session; it is closed at the end."""
+    from jwinteractive_widgets import workbench
+
+    made = workbench(session)
+    yield made
+    made.close()

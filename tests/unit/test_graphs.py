@@ -13,13 +13,6 @@ HAND = "user_flags"
 
 
 @pytest.fixture
-def bench(sent, session):
-    made = workbench(session)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def hit(session):
     """A pixel (y, x) whose ramp has one jump, with its integration and group."""
     groupdq = session.run("jump").groupdq

@@ -23,13 +23,6 @@ from jwinteractive_widgets.workbench import Workbench
 
 
 @pytest.fixture
-def bench(sent, session):
-    made = workbench(session)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def opened(sent, tmp_path, monkeypatch):
     """Open workbenches in an own folder; they are closed at the end."""
     monkeypatch.chdir(tmp_path)

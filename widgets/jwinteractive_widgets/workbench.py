@@ -12,6 +12,7 @@ from typing import Any
 import ipywidgets as w
 
 from jwinteractive.errors import Cancelled, JwinteractiveError, OutputError
+from jwinteractive.look import COMPARES
 from jwinteractive.session import Session
 from jwinteractive.step import registry
 from jwinteractive_widgets.actions import Actions
@@ -113,6 +114,8 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         super().__init__(self._arranged())
         self.add_class("jwi")
         self.add_class("jwi-workbench")
+        if not session.look.step:  # before anybody listens: all is drawn once, below
+            session.see(step=_first_choice(session))
         heard: list[tuple[Any, Callable[..., None]]] = [
             (session.changed, lambda name: hand_over(self._changed, name)),
             (session.looked, lambda _: hand_over(self._looked)),
@@ -124,8 +127,6 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         for signal, hear in heard:
             signal.connect(hear)
         collect_warnings(session)
-        if not session.look.step:
-            session.see(step=_first_choice(session))
         self._tell_of_files()
         self._changed("")
         self._noted()
@@ -281,7 +282,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 "label": "compare",
                 "tooltip": "How A is shown" if pinned else "Pin a result as A first",
                 "value": self.session.look.compare,
-                "options": ["off", "blink", "split", "difference", "ratio"],
+                "options": list(COMPARES),
                 "disabled": not pinned,
             },
             _button("save", "Save", "save", False, "Save products, the session or a script")
