@@ -72,6 +72,8 @@ class Detector:
         The keywords FASTAXIS and SLOWAXIS: 1 is x, 2 is y, the sign is the direction.
     pitch : float
         Pixel pitch in micrometres.
+    ipc : float
+        Fraction of a pixel's signal that each of its four neighbours shows; 0: not known.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Detector:
     fastaxis: int
     slowaxis: int
     pitch: float
+    ipc: float = 0.0
 
     @property
     def cds_noise(self) -> float:
@@ -103,8 +106,9 @@ def _nircam(name: str, gain: float, flip: bool, long: bool = False) -> Detector:
     fast, slow = (1, -2) if flip else (-1, 2)
     noise, dark, ktc, well = (10.0, 0.034, 36.8, 83e3) if long else (11.5, 0.002, 37.6, 105e3)
     shape = (2048, 2048)
+    ipc = 0.0060 if long else 0.0054
     return Detector(
-        name, "NIRCAM", gain, noise, dark, ktc, well, 9000.0, shape, 4, fast, slow, 18.0
+        name, "NIRCAM", gain, noise, dark, ktc, well, 9000.0, shape, 4, fast, slow, 18.0, ipc
     )
 
 

@@ -15,6 +15,7 @@ from jwinteractive.params import Field, Params, fields_of
 from jwinteractive.references import (
     DarkRef,
     GainRef,
+    IpcRef,
     LinearityRef,
     MaskRef,
     ReadnoiseRef,
@@ -24,6 +25,7 @@ from jwinteractive.references import (
     SaturationRef,
     SuperbiasRef,
 )
+from jwinteractive.references.kinds import decoupling
 
 __all__ = [
     "example_exposure",
@@ -125,6 +127,7 @@ def example_references(
     gain = plane(d.gain, 0.02)
     gain[rng.random(shape) < 0.005] = np.nan
     gain[rng.random(shape) < 0.005] = -1.0
+    kernels = decoupling(0.005)[..., None, None] * plane(1, 0.01, 3, 3)
     noise = np.abs(plane(d.cds_noise, 0.3)) + np.float32(0.1)
     found: list[Reference] = [
         MaskRef(dq=mask),
@@ -138,6 +141,7 @@ def example_references(
             groupgap=exposure.groupgap,
         ),
         GainRef(data=gain),
+        IpcRef(data=kernels),
         ReadnoiseRef(data=noise),
         ResetRef(data=plane(3, 1, 2, 15), dq=flags(DO_NOT_USE=0.01)),
         RscdRef(skip_first=3, skip_later=4),
@@ -152,6 +156,7 @@ _MODELS = {
     "linearity": "LinearityModel",
     "dark": "DarkModel",
     "gain": "GainModel",
+    "ipc": "IPCModel",
     "readnoise": "ReadnoiseModel",
     "reset": "ResetModel",
 }

@@ -5,7 +5,9 @@ Why a package: docs/decisions/0004-references-are-a-package.md.
 
 from jwinteractive.references.kinds import (
     DarkRef,
+    EmicorrRef,
     GainRef,
+    IpcRef,
     LinearityRef,
     MaskRef,
     ReadnoiseRef,
@@ -19,8 +21,10 @@ from jwinteractive.references.sources import Found, References
 
 __all__ = [
     "DarkRef",
+    "EmicorrRef",
     "Found",
     "GainRef",
+    "IpcRef",
     "LinearityRef",
     "MaskRef",
     "ReadnoiseRef",

@@ -20,7 +20,9 @@ from jwinteractive.errors import MissingReference
 
 __all__ = [
     "DarkRef",
+    "EmicorrRef",
     "GainRef",
+    "IpcRef",
     "LinearityRef",
     "MaskRef",
     "ReadnoiseRef",
@@ -29,6 +31,7 @@ __all__ = [
     "RscdRef",
     "SaturationRef",
     "SuperbiasRef",
+    "decoupling",
 ]
 
 
@@ -41,6 +44,8 @@ class Reference:
     """
 
     reftype: ClassVar[str]
+    parameter: ClassVar[str] = ""  # of a step, that names a file of the type; "": as the type
+    files: ClassVar[tuple[str, ...]] = ("*.fits", "*.fits.gz")
     hdus: ClassVar[Mapping[str, str]] = {"data": "SCI", "dq": "DQ"}
     required: ClassVar[tuple[str, ...]] = ("data",)
     selects: ClassVar[tuple[str, ...]] = ("DETECTOR",)
@@ -93,6 +98,17 @@ class Reference:
         return {}
 
     @classmethod
+    def read_tree(cls, tree: Mapping[str, Any], exposure: Exposure) -> Self:
+        """Read an ASDF tree, for types that are kept so.
+
+        Raises
+        ------
+        ValueError
+            If the type is kept in FITS files.
+        """
+        raise ValueError(f"a {cls.reftype} reference is a FITS file, not an ASDF file")
+
+    @classmethod
     def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
         """Stand-in for a (ny, nx) frame, from the detector tables.
 
@@ -122,6 +138,15 @@ def flags(hdus: fits.HDUList) -> Array:
         if bit is not None:
             standard[raw & np.uint32(row["VALUE"]) != 0] |= np.uint32(bit)
     return standard
+
+
+def decoupling(alpha: float) -> Array:
+    """Kernel [3, 3] of sum 1 that undoes a coupling of ``alpha`` to each of four neighbours."""
+    forward = np.zeros((32, 32))
+    forward[0, 0] = 1 - 4 * alpha
+    forward[[0, 0, 1, -1], [1, -1, 0, 0]] = alpha
+    kernel = np.fft.ifft2(1 / np.fft.fft2(forward)).real[np.ix_((-1, 0, 1), (-1, 0, 1))]
+    return np.asarray(kernel / kernel.sum(), np.float32)
 
 
 def _constant(value: float, shape: tuple[int, ...]) -> Array:
@@ -311,6 +336,40 @@ class ResetRef(Reference):
 
 
 @dc.dataclass(frozen=True, kw_only=True)
+class IpcRef(Reference):
+    """Kernel that undoes the coupling of pixels: [y, x] of the kernel, or one [.., y, x] a pixel.
+
+    The signal of a frame is convolved with it.
+    """
+
+    reftype: ClassVar[str] = "ipc"
+    hdus: ClassVar[Mapping[str, str]] = {"data": "SCI"}
+    data: Array
+
+    def __post_init__(self) -> None:
+        """One kernel for all pixels has no place on the detector."""
+        if self.data.ndim == 4:
+            super().__post_init__()
+
+    def crop(self, box: Box) -> Self:
+        """Return the kernels of the pixels inside ``box``, or the one of all."""
+        return super().crop(box) if self.data.ndim == 4 else self
+
+    @classmethod
+    def read(cls, hdus: fits.HDUList, window: tuple[slice, slice], exposure: Exposure) -> Self:
+        """Read the kernels inside ``window``, or the one of all pixels."""
+        if "SCI" in hdus and hdus["SCI"].data.ndim == 2:
+            return cls(data=hdus["SCI"].data.astype(np.float32))
+        return super().read(hdus, window, exposure)
+
+    @classmethod
+    def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
+        """Inverse, to 3 x 3 pixels, of the detector's mean coupling to four neighbours."""
+        alpha = detector(exposure.instrument, exposure.detector).ipc
+        return cls(data=decoupling(alpha)) if alpha else super().nominal(exposure, shape)
+
+
+@dc.dataclass(frozen=True, kw_only=True)
 class RscdRef(Reference):
     """MIRI groups to skip at the start of the first and of later integrations.
 
@@ -348,3 +407,81 @@ class RscdRef(Reference):
     def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
         """Four groups, three e-folds of the transient (dossier 3.9)."""
         return cls(skip_first=4, skip_later=4)
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class EmicorrRef(Reference):
+    """MIRI electromagnetic interference in the exposure's subarray, from an ASDF file.
+
+    Attributes
+    ----------
+    frequencies
+        In Hz, in the order in which they are taken out; none where the file has no entry for the
+        subarray and the speed of the read-out.
+    waves
+        One cycle of each [frequency, point], DN, in the middle of equal parts of the cycle; None
+        where the shape is not known.
+    rowclocks, frameclocks
+        Clocks of 10 us from row to row, and of a frame; 0: not given.
+    """
+
+    reftype: ClassVar[str] = "emicorr"
+    parameter: ClassVar[str] = "user_supplied_reffile"
+    files: ClassVar[tuple[str, ...]] = ("*.asdf",)
+    required: ClassVar[tuple[str, ...]] = ("waves",)
+    selects: ClassVar[tuple[str, ...]] = ()
+    frequencies: tuple[float, ...] = ()
+    waves: Array | None = None
+    rowclocks: int = 0
+    frameclocks: int = 0
+
+    def __post_init__(self) -> None:
+        if self.waves is not None:
+            view = np.asarray(self.waves, np.float64).view()
+            view.flags.writeable = False
+            object.__setattr__(self, "waves", view)
+
+    def crop(self, box: Box) -> Self:
+        """Return itself: it has no pixels."""
+        return self
+
+    @classmethod
+    def read(cls, hdus: fits.HDUList, window: tuple[slice, slice], exposure: Exposure) -> Self:
+        """Refuse: the type is kept in ASDF files."""
+        raise ValueError("an emicorr reference is an ASDF file, not a FITS file")
+
+    @classmethod
+    def read_tree(cls, tree: Mapping[str, Any], exposure: Exposure) -> Self:
+        """Find the subarray's clocks and frequencies, and the wave of each frequency."""
+        speed = "SLOW" if "SLOW" in exposure.readpatt.upper() else "FAST"
+        name = exposure.subarray + (f"_{speed}" if exposure.subarray == "FULL" else "")
+        case = tree["subarray_cases"].get(name, {})
+        names = case.get("freqs", {}).get(speed, ())
+        if speed == "SLOW":
+            names = names.get(exposure.detector, ()) if names else ()
+        if not names:
+            return cls()
+        entries = [tree["frequencies"][n] for n in names]
+        waves = [np.asarray(e["phase_amplitudes"], np.float64) for e in entries]
+        points = max(map(len, waves))
+        middle = (np.arange(points) + 0.5) / points
+        same = [w if len(w) == points else _resampled(w, middle) for w in waves]
+        return cls(
+            frequencies=tuple(float(e["frequency"]) for e in entries),
+            waves=np.stack(same),
+            rowclocks=int(case["rowclocks"]),
+            frameclocks=int(case["frameclocks"]),
+        )
+
+    @classmethod
+    def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
+        """The two frequencies that MIRI is known for; their shape is then measured."""
+        if exposure.instrument != "MIRI":
+            return super().nominal(exposure, shape)
+        return cls(frequencies=(390.625, 10.039216))
+
+
+def _resampled(wave: Array, at: Array) -> Array:
+    """One cycle, given in the middle of equal parts of it, at other phases: straight between."""
+    middle = (np.arange(len(wave)) + 0.5) / len(wave)
+    return np.interp(at, middle, wave, period=1.0)

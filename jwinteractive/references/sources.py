@@ -27,6 +27,7 @@ __all__ = ["Found", "References"]
 Source = Literal["override", "folder", "crds", "simulated", "nominal"]
 R = TypeVar("R", bound=Reference)
 
+_KERNEL = 7  # pixels a side at most; images that small are not of the detector
 _ANY = {"", "ANY", "N/A", "GENERIC", "NONE"}
 _DETECTOR_ALIASES = {"NRCALONG": {"NRCA5", "NRCALONG"}, "NRCBLONG": {"NRCB5", "NRCBLONG"}}
 _PATTERN_KEYWORDS = {"READPATT": "P_READPA", "DETECTOR": "P_DETECT"}
@@ -261,6 +262,8 @@ def _window(
 def _read_file(
     kind: type[Reference], path: Path, exposure: Exposure, shape: tuple[int, int]
 ) -> Reference:
+    if path.suffix == ".asdf":
+        return _read_tree(kind, path, exposure)
     try:
         # None maps where it can: True refuses every scaled array, and so each uint32 DQ
         hdus = fits.open(path, memmap=False if path.suffix == ".gz" else None)
@@ -281,12 +284,27 @@ def _read_file(
             ) from None
 
 
+def _read_tree(kind: type[Reference], path: Path, exposure: Exposure) -> Reference:
+    try:
+        return kind.read_tree(_tree(path), exposure)
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise MissingReference(f"{kind.reftype} reference {path}: cannot be read ({error})") from None
+
+
+def _tree(path: Path) -> Mapping[str, Any]:
+    """Contents of an ASDF file, in memory."""
+    import asdf
+
+    with asdf.open(path, lazy_load=False, memmap=False) as file:
+        return dict(file.tree)
+
+
 def _cards(hdus: fits.HDUList) -> dict[str, Any]:
     """Keywords of the primary header, with the size of the pixels where it is not given."""
     cards = {k: v for k, v in hdus[0].header.items() if k}
     for hdu in hdus:
         shape: tuple[int, ...] = hdu.shape if hdu.is_image else ()
-        if len(shape) >= 2:
+        if len(shape) >= 2 and min(shape[-2:]) > _KERNEL:
             cards.setdefault("SUBSIZE2", shape[-2])
             cards.setdefault("SUBSIZE1", shape[-1])
             break
@@ -295,6 +313,12 @@ def _cards(hdus: fits.HDUList) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=4096)
 def _headers(path: Path, size: int, modified: int) -> dict[str, Any]:
+    if path.suffix == ".asdf":
+        meta = _tree(path).get("meta", {})
+        instrument = meta.get("instrument", {}).get("name")
+        named = {"REFTYPE": "reftype", "USEAFTER": "useafter"}
+        cards = {card: str(meta.get(name, "")) for card, name in named.items()}
+        return cards | ({"INSTRUME": instrument} if instrument else {})
     with fits.open(path, memmap=path.suffix != ".gz", lazy_load_hdus=True) as hdus:
         return _cards(hdus)
 
@@ -305,12 +329,12 @@ def _select(
     """Best file of a type in a folder: right keywords, covering, nearest size, latest USEAFTER."""
     wanted = {"DETECTOR": exposure.detector, "READPATT": exposure.readpatt}
     best: tuple[Any, ...] | None = None
-    for path in sorted([*folder.glob("*.fits"), *folder.glob("*.fits.gz")]):
+    for path in sorted(p for pattern in kind.files for p in folder.glob(pattern)):
         try:
             stat = path.stat()
             header = _headers(path, stat.st_size, stat.st_mtime_ns)
-        except OSError:
-            continue  # not a FITS file after all
+        except (OSError, ValueError):
+            continue  # not such a file after all
         if str(header.get("REFTYPE", "")).lower() != kind.reftype:
             continue
         if str(header.get("INSTRUME", exposure.instrument)).upper() != exposure.instrument:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from stdatamodels.jwst import datamodels
 
 from jwinteractive import dq
+from jwinteractive.references.kinds import decoupling
 from jwinteractive.simulate.headers import instrument_keywords, subarray_keywords
 from jwinteractive.simulate.pixels import Pixels, inverse
 from jwinteractive.simulate.ramp import anomaly
@@ -43,6 +44,8 @@ def make_references(
         "flat": _flat(pixels, read.shape),
         "dark": _dark(settings, window, pixels, noise * read, rng),
     }
+    if settings.ipc:
+        models["ipc"] = datamodels.IPCModel(data=decoupling(settings.ipc))
     models["gain"].meta.exposure.gain_factor = pixels.gain_factor
     if window.detector.instrument == "MIRI":
         models["reset"] = _reset(settings, pixels, reset_shape, noise * read, rng)
@@ -79,7 +82,7 @@ def _describe(model: Any, reftype: str, settings: Settings, window: Window) -> N
     meta.description = f"Simulated {reftype} of {window.detector.name}"
     meta.useafter = "2022-01-01T00:00:00"
     instrument_keywords(model, settings, window)
-    if reftype == "rscd":
+    if reftype in ("rscd", "ipc"):
         return
     subarray_keywords(model, window)
     meta.exposure.type = settings.exposure_type
