@@ -13,6 +13,8 @@ import numpy as np
 
 from jwinteractive.data import Array, Box
 from jwinteractive.journal import Settings
+from jwinteractive.params import Params
+from jwinteractive.recipe import Recipe
 from jwinteractive.reduction import Glance
 from jwinteractive.session import Session
 from jwinteractive.step import registry
@@ -199,6 +201,11 @@ def _nearest(name: str, recipe: list[str], running: list[str]) -> str:
     return earlier[-1] if earlier else "input"
 
 
+def _params(recipe: Recipe, name: str) -> Params | None:
+    """Parameters of a step of a recipe; None for the file as it was read."""
+    return next((s.params for s in recipe if s.step == name), None)
+
+
 def _difference(frame: Frame, pinned: Frame) -> Frame:
     data = np.subtract(frame.data, pinned.data, dtype=np.float32)
     title = f"{frame.title}: B minus A"
@@ -239,6 +246,7 @@ def picture(session: Session, request: Request, cancel: threading.Event | None =
         after=glance.product,
         before=glance.before,
         model=glance.model,
+        params=_params(session.recipe, r.upto),
         integration=r.integration,
         group=r.group,
         shape=shape,
@@ -258,7 +266,13 @@ def picture(session: Session, request: Request, cancel: threading.Event | None =
             exposure=r.exposure,
         )
         drawn = image.draw(
-            dc.replace(shown, after=other.product, before=other.before, model=other.model)
+            dc.replace(
+                shown,
+                after=other.product,
+                before=other.before,
+                model=other.model,
+                params=_params(r.pinned.recipe, r.upto),
+            )
         )
         other_frame = drawn if isinstance(drawn, Frame) else None
     pair = None if other_frame is None else (frame, other_frame)

@@ -165,12 +165,14 @@ class Shown:
     """What a view is drawn from: a box of what a step gave and took, what it measured, and where.
 
     ``integration`` and ``group`` count from 0, -1 is the last; ``before`` is there for views that
-    need it; ``shape`` is the size (ny, nx) of the whole exposure.
+    need it; ``shape`` is the size (ny, nx) of the whole exposure; ``params`` are the step's, None
+    where they are not at hand.
     """
 
     after: Product
     before: Product | None = None
     model: Any = None
+    params: Any = None
     integration: int = 0
     group: int = 0
     shape: tuple[int, int] | None = None
