@@ -95,6 +95,12 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--to", metavar="STEP", help="stop after this step and write its product")
     p.add_argument("--refs", type=Path, metavar="DIR", help="folder of reference files")
     p.add_argument("--ref", action="append", default=[], metavar="TYPE=FILE", help="one reference")
+    p.add_argument(
+        "--carry-persistence",
+        action="store_true",
+        help="in order of time, hand the persistence windows of each exposure to the next of its "
+        "detector; switches the step persistence on",
+    )
     p.add_argument("--threads", type=int, default=0, help="0 takes all cores (default)")
     p.add_argument("--overwrite", action="store_true", help="replace products that exist")
     p.add_argument("--json", action="store_true", help="tell outputs, steps, references as JSON")
@@ -166,11 +172,21 @@ def _run(asked: argparse.Namespace) -> int:
     report: dict[str, Any] = {"outputs": [], "steps": [], "references": {}}
     session = _prepare(asked)
     plans = [session.outputs(asked.output, asked.to, i) for i in range(len(session.exposures))]
-    todo = _unfinished(session, plans, asked)
-    for i, paths in enumerate(plans):
+    _check_names(plans)
+    carry = asked.carry_persistence
+    numbers = _in_order(session) if carry else list(range(len(plans)))
+    todo = set() if carry else {i for i in numbers if _unfinished(session, plans[i], i, asked)}
+    last: dict[Any, Path] = {}  # file of windows, by what was read of which detector
+    for i in numbers:
+        windows = _take_over(session, i, last, asked) if carry else None
+        # what is handed on is only now there to be compared
+        if carry and (
+            _unfinished(session, plans[i], i, asked) or (windows and not windows.exists())
+        ):
+            todo.add(i)
         report["references"] |= _announce(session, i)
-        seconds = _reduce(session, i, asked) if i in todo else {}
-        report["outputs"] += [str(p) for p in paths]
+        seconds = _reduce(session, i, asked, windows) if i in todo else {}
+        report["outputs"] += [str(p) for p in (*plans[i], windows) if p]
         report["steps"] += _states(session, asked.to, i, seconds)
     if asked.json:
         _print_json(report)
@@ -196,7 +212,33 @@ def _announce(session: Any, number: int) -> dict[str, str]:
     return sources
 
 
-def _reduce(session: Any, number: int, asked: argparse.Namespace) -> dict[str, float]:
+def _in_order(session: Any) -> list[int]:
+    """Numbers of the exposures, by the time at which they began."""
+    starts = [file.exposure.start_time for file in session.exposures]
+    return sorted(range(len(starts)), key=starts.__getitem__)
+
+
+def _take_over(
+    session: Any, number: int, last: dict[Any, Path], asked: argparse.Namespace
+) -> Path | None:
+    """Hand the windows of the exposure before to this one; return the file for its own."""
+    from jwinteractive.io import root_name
+
+    file = session.exposures[number]
+    e = file.exposure
+    where = e.detector, e.xstart, e.ystart, file.product.shape
+    session.use("persistence", last.get(where))
+    (skipped,) = [p.skipped for p in session.plan(None, number) if p.step.name == "persistence"]
+    if skipped:
+        _say(f"{file.name}: no persistence windows are taken or handed on: {skipped}")
+        return None
+    last[where] = asked.output / f"{root_name(file.path)}_persistence.asdf"
+    return last[where]
+
+
+def _reduce(
+    session: Any, number: int, asked: argparse.Namespace, windows: Path | None
+) -> dict[str, float]:
     """Run and write one exposure; return the seconds of each step.
 
     Finished strips lie in a folder beside the products until these are written: a killed run goes
@@ -208,6 +250,12 @@ def _reduce(session: Any, number: int, asked: argparse.Namespace) -> dict[str, f
     session.store = Store(work)
     try:
         with _ProgressBar() as show:
+            if windows is not None:
+                from jwinteractive.io import write_windows
+
+                ramp = session.run("persistence", number, threads=asked.threads, report=show)
+                lasts = session.recipe["persistence"].params.persistence_time
+                write_windows(ramp, windows, lasts)
             made = session.result(asked.to, number, threads=asked.threads, report=show)
         session.write(asked.output, asked.to, number, overwrite=True)
     except InputError:  # nothing in it would be of use
@@ -232,27 +280,29 @@ def _prepare(asked: argparse.Namespace) -> Any:
         session.set(step, **{param: parsed})
     for step in asked.skip:
         session.enable(step, False)
+    if asked.carry_persistence:
+        session.enable("persistence")
     return session
 
 
-def _unfinished(session: Any, plans: list[list[Path]], asked: argparse.Namespace) -> set[int]:
-    """Exposures whose products are not there yet; one made otherwise is not overwritten."""
+def _unfinished(session: Any, paths: list[Path], number: int, asked: argparse.Namespace) -> bool:
+    """Whether products of an exposure are not there yet; one made otherwise is not overwritten."""
     from jwinteractive.io import check_writable, read_provenance
 
-    todo: set[int] = set()
-    for i, paths in enumerate(plans):
-        key = session.provenance(asked.to, i).key
-        same = [p for p in paths if p.exists() and (r := read_provenance(p)) and r.key == key]
-        if len(same) == len(paths) and not asked.overwrite:
-            _say(f"{session.exposures[i].name}: products are there and up to date")
-        else:
-            check_writable([p for p in paths if p not in same], asked.overwrite)
-            todo.add(i)
+    key = session.provenance(asked.to, number).key
+    same = [p for p in paths if p.exists() and (r := read_provenance(p)) and r.key == key]
+    if len(same) == len(paths) and not asked.overwrite:
+        _say(f"{session.exposures[number].name}: products are there and up to date")
+        return False
+    check_writable([p for p in paths if p not in same], asked.overwrite)
+    return True
+
+
+def _check_names(plans: list[list[Path]]) -> None:
     names = [p for paths in plans for p in paths]
     twice = {p.name for p in names if names.count(p) > 1}
     if twice:
         raise OutputError(f"{', '.join(sorted(twice))}: two inputs would write it; run them apart")
-    return todo
 
 
 def _states(

@@ -168,6 +168,8 @@ class Exposure:
     slowaxis: int = 0
     gain_factor: float = 0.0  # 0: not given
     date: str = ""
+    start_time: float = 0.0  # of the first integration of this file, MJD UTC; 0: not given
+    integration_period: float = 0.0  # s from the start of one to that of the next; 0: not given
     tso: bool = False
     done: tuple[str, ...] = ()  # official steps that the file says it has been through
     filename: str = ""  # root of the file name, without the suffix of its product
@@ -268,6 +270,9 @@ class Ramp(Product):
     draft
         First estimate of the rate [integration, y, x] in DN/s, for a fit to begin with; NaN where
         there is none.
+    persistence_ends
+        When the persistence window of each pixel [y, x] closes that is open after the last group,
+        seconds since 1970 (float64); 0: there is none.
     zero
         DN that `native` adds to data and zeroframe: FITS keeps unsigned integers as signed ones
         below this number (BZERO), and mapped files are not changed before they are read.
@@ -279,6 +284,7 @@ class Ramp(Product):
     zeroframe: Array | None = None
     average_dark_current: Array | None = None
     draft: Array | None = None
+    persistence_ends: Array | None = None
     zero: float = 0.0
 
     def native(self) -> Self:

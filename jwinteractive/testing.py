@@ -14,6 +14,7 @@ from jwinteractive.detectors import detector, frame_divisor, reference_pixels
 from jwinteractive.params import Field, Params, fields_of
 from jwinteractive.references import (
     DarkRef,
+    EmicorrRef,
     GainRef,
     IpcRef,
     LinearityRef,
@@ -57,6 +58,7 @@ def example_exposure(instrument: str = "NIRCAM", **changes: Any) -> Exposure:
         "fastaxis": d.fastaxis,
         "slowaxis": d.slowaxis,
         "date": "2024-01-01T00:00:00",
+        "start_time": 60310.0,
     }
     return Exposure(**(given | changes))
 
@@ -145,6 +147,12 @@ def example_references(
         ReadnoiseRef(data=noise),
         ResetRef(data=plane(3, 1, 2, 15), dq=flags(DO_NOT_USE=0.01)),
         RscdRef(skip_first=3, skip_later=4),
+        EmicorrRef(
+            frequencies=(390.625, 10.039216),
+            waves=np.sin(2 * np.pi * (np.arange(256) + 0.5) / 256 + [[0.0], [1.0]]),
+            rowclocks=28,
+            frameclocks=8512,
+        ),
     ]
     return {r.reftype: r for r in found}
 
@@ -178,6 +186,8 @@ def official_model(thing: Product | Reference, exposure: Exposure) -> Any:
         )
         _describe(model, exposure, None)
         return model
+    if isinstance(thing, EmicorrRef):
+        return _emi_model(thing, exposure)
     if isinstance(thing, Reference):
         name = _MODELS[thing.reftype]
         if thing.reftype == "dark":
@@ -209,6 +219,28 @@ def official_model(thing: Product | Reference, exposure: Exposure) -> Any:
     return model
 
 
+def _emi_model(reference: EmicorrRef, exposure: Exposure) -> Any:
+    from stdatamodels.jwst import datamodels
+
+    assert reference.waves is not None
+    names = [f"Hz{f:.6f}".replace(".", "_") for f in reference.frequencies]
+    speed = "SLOW" if "SLOW" in exposure.readpatt else "FAST"
+    model = datamodels.EmiModel()
+    model.frequencies = {
+        name: {"frequency": f, "phase_amplitudes": np.array(wave)}
+        for name, f, wave in zip(names, reference.frequencies, reference.waves, strict=True)
+    }
+    full = f"_{speed}" if exposure.subarray == "FULL" else ""
+    model.subarray_cases = {
+        exposure.subarray + full: {
+            "rowclocks": reference.rowclocks,
+            "frameclocks": reference.frameclocks,
+            "freqs": {speed: names if speed == "FAST" else {exposure.detector: names}},
+        }
+    }
+    return model
+
+
 def _describe(model: Any, exposure: Exposure, shape: tuple[int, int] | None) -> None:
     date, _, time = exposure.date.partition("T")
     given = {
@@ -226,6 +258,8 @@ def _describe(model: Any, exposure: Exposure, shape: tuple[int, int] | None) -> 
         "exposure.frame_divisor": exposure.frame_divisor or None,
         "exposure.integration_start": exposure.first_integration,
         "exposure.drop_frames1": 0,
+        "exposure.start_time": exposure.start_time or None,
+        "exposure.integration_time": exposure.integration_period or None,
         "exposure.gain_factor": exposure.gain_factor or None,
         "subarray.name": exposure.subarray,
         "subarray.fastaxis": exposure.fastaxis,

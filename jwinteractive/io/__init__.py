@@ -8,6 +8,7 @@ from jwinteractive.io.provenance import (
     read_provenance,
 )
 from jwinteractive.io.read import Opened, open_product
+from jwinteractive.io.windows import write_windows
 from jwinteractive.io.write import check_writable, output_name, root_name, write_product
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "read_provenance",
     "root_name",
     "write_product",
+    "write_windows",
 ]

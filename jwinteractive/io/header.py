@@ -53,6 +53,7 @@ _KEYWORDS: Final = MappingProxyType(
         "fastaxis": "FASTAXIS",
         "slowaxis": "SLOWAXIS",
         "gain_factor": "GAINFACT",
+        "start_time": "EXPSTART",
         "tso": "TSOVISIT",
     }
 )
@@ -213,6 +214,7 @@ def exposure_of(
         slowaxis=int(read.number_or("SLOWAXIS", d.slowaxis, f"taken for {d.name}")),
         gain_factor=read.number("GAINFACT", 0) or 0.0,
         date=_date(read),
+        start_time=read.number("EXPSTART", 0) or 0.0,
         tso=read.text("TSOVISIT") in ("TRUE", "T", "1"),
         done=tuple(step for key, step in _STATUS.items() if read.text(key) == "COMPLETE"),
     )

@@ -43,6 +43,7 @@ R = TypeVar("R", Rate, RateInts)
 _PACKED: Final[Mapping[bytes, Callable[[bytes], bytes]]] = MappingProxyType(
     {b"\x1f\x8b": gzip.decompress, b"BZh": bz2.decompress, b"\xfd7zXZ": lzma.decompress}
 )
+_DAY: Final = 86400.0  # s
 _ImageHDU = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
 
 
@@ -147,6 +148,7 @@ class _File:
         science = self._science()
         shape: tuple[int, ...] = science.shape
         exposure, notes = exposure_of(self._cards(science), shape)
+        exposure = self._clocked(exposure)
         self.notes += notes
         product: Ramp | Rate | RateInts
         if len(shape) == 4:
@@ -191,6 +193,20 @@ class _File:
     def _cards(self, science: Any) -> dict[str, Any]:
         cards = {k: v for k, v in science.header.items() if k}
         return cards | {k: v for k, v in self.hdus[0].header.items() if k}
+
+    def _clocked(self, exposure: Exposure) -> Exposure:
+        """Exposure with the times of its integrations from INT_TIMES, where they make sense."""
+        try:
+            table = self.hdus["INT_TIMES"].data
+            number, start = table["integration_number"], table["int_start_MJD_UTC"]
+            here = np.asarray(start, np.float64)[number >= exposure.first_integration]
+        except (KeyError, IndexError, TypeError, AttributeError):
+            return exposure
+        here = here[: exposure.nints]
+        if not len(here) or not (here > 0).all() or not (np.diff(here) > 0).all():
+            return exposure
+        period = (here[-1] - here[0]) * _DAY / (len(here) - 1) if len(here) > 1 else 0.0
+        return dc.replace(exposure, start_time=float(here[0]), integration_period=float(period))
 
     def _ramp(self, science: Any, exposure: Exposure) -> Ramp:
         shape: tuple[int, ...] = science.shape

@@ -281,7 +281,8 @@ def _forget(model: Any, frame: fits.HDUList, names: set[str]) -> None:
 def _fill(model: Any, product: Ramp | Rate | RateInts) -> None:
     pixels: Product = product.native()
     for name, array in pixels.arrays().items():
-        if "." not in name:  # a product inside this one is a file of its own
+        # a product inside this one is a file of its own, and what serves other steps goes nowhere
+        if "." not in name and name not in ("draft", "persistence_ends"):
             setattr(model, name, array)
     if isinstance(product, Ramp):
         model.meta.bunit_data = "DN"

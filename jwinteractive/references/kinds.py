@@ -25,6 +25,7 @@ __all__ = [
     "IpcRef",
     "LinearityRef",
     "MaskRef",
+    "PersistenceRef",
     "ReadnoiseRef",
     "Reference",
     "ResetRef",
@@ -370,6 +371,60 @@ class IpcRef(Reference):
 
 
 @dc.dataclass(frozen=True, kw_only=True)
+class PersistenceRef(Reference):
+    """Windows of persistence that earlier exposures left open, from an official ASDF file.
+
+    ``data`` [y, x] is when each closes, in seconds since 1970 (float64), 0 where there is none; it
+    begins at the exposure's first pixel, and pixels beyond it have none.
+    """
+
+    reftype: ClassVar[str] = "persistence"
+    parameter: ClassVar[str] = "persistence_array_file"
+    hdus: ClassVar[Mapping[str, str]] = {"data": "SCI"}
+    searched: ClassVar[bool] = False
+    data: Array
+
+    def __post_init__(self) -> None:
+        """Keep the doubles: in single precision an instant is known to two minutes."""
+        view = np.asarray(self.data, np.float64).view()
+        view.flags.writeable = False
+        object.__setattr__(self, "data", view)
+
+    def crop(self, box: Box) -> Self:
+        """Return itself: what lies inside a box says `inside`."""
+        return self
+
+    def inside(self, box: Box) -> Array:
+        """Ends of the windows inside a box, [y, x]; a new array."""
+        ends = np.zeros(box.shape)
+        here = self.data[box.y0 : box.y1, box.x0 : box.x1]
+        ends[: here.shape[0], : here.shape[1]] = here
+        return ends
+
+    @classmethod
+    def read_tree(cls, tree: Mapping[str, Any], exposure: Exposure) -> Self:
+        """Read what the file holds of the exposure's detector; nothing, if it has no such entry.
+
+        Raises
+        ------
+        ValueError
+            If it is of another subarray.
+        """
+        found = tree.get(exposure.detector)
+        if found is None:
+            return cls(data=np.zeros((1, 1)))
+        corner = [exposure.xstart, exposure.ystart]
+        if list(found.get("corner", corner)) != corner:  # official files do not say
+            raise ValueError(
+                f"its pixels begin at {found['corner']}, those of the exposure at {corner}"
+            )
+        rows, columns = np.asarray(found["rows"]), np.asarray(found["cols"])
+        ends = np.zeros((rows.max(initial=0) + 1, columns.max(initial=0) + 1))
+        ends[rows, columns] = found["vals"]
+        return cls(data=ends)
+
+
+@dc.dataclass(frozen=True, kw_only=True)
 class RscdRef(Reference):
     """MIRI groups to skip at the start of the first and of later integrations.
 
@@ -438,6 +493,11 @@ class EmicorrRef(Reference):
     def __post_init__(self) -> None:
         if self.waves is not None:
             view = np.asarray(self.waves, np.float64).view()
+            if view.ndim != 2 or len(view) != len(self.frequencies):
+                raise MissingReference(
+                    f"emicorr: {len(self.frequencies)} frequencies, but waves of shape "
+                    f"{view.shape}: give one row of waves for each frequency"
+                )
             view.flags.writeable = False
             object.__setattr__(self, "waves", view)
 

@@ -288,7 +288,9 @@ def _read_tree(kind: type[Reference], path: Path, exposure: Exposure) -> Referen
     try:
         return kind.read_tree(_tree(path), exposure)
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise MissingReference(f"{kind.reftype} reference {path}: cannot be read ({error})") from None
+        raise MissingReference(
+            f"{kind.reftype} reference {path}: cannot be read ({error})"
+        ) from None
 
 
 def _tree(path: Path) -> Mapping[str, Any]:
