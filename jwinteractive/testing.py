@@ -129,7 +129,6 @@ def example_references(
     gain = plane(d.gain, 0.02)
     gain[rng.random(shape) < 0.005] = np.nan
     gain[rng.random(shape) < 0.005] = -1.0
-    kernels = decoupling(0.005)[..., None, None] * plane(1, 0.01, 3, 3)
     noise = np.abs(plane(d.cds_noise, 0.3)) + np.float32(0.1)
     found: list[Reference] = [
         MaskRef(dq=mask),
@@ -143,7 +142,6 @@ def example_references(
             groupgap=exposure.groupgap,
         ),
         GainRef(data=gain),
-        IpcRef(data=kernels),
         ReadnoiseRef(data=noise),
         ResetRef(data=plane(3, 1, 2, 15), dq=flags(DO_NOT_USE=0.01)),
         RscdRef(skip_first=3, skip_later=4),
@@ -154,6 +152,7 @@ def example_references(
             frameclocks=8512,
         ),
     ]
+    found.append(IpcRef(data=decoupling(0.005)[..., None, None] * plane(1, 0.01, 3, 3)))
     return {r.reftype: r for r in found}
 
 

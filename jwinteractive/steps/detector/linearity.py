@@ -1,11 +1,21 @@
 """Correct the non-linear response by a polynomial of each pixel.
 
 Source: dossier 3.7; official step `linearity` (stcal 1.20). The polynomial of a mean is not the
-mean of polynomials: where groups average frames and the reference holds the inverse polynomial,
-the frames are rebuilt from a straight ramp, moved to match the group, and corrected one by one.
+mean of polynomials. Light that falls evenly, ``s`` DN a frame, puts the n frames of a group at
+l + s t in corrected signal, with t of mean 0 and variance V = (n² - 1) / 12. With P the polynomial
+and Q its inverse their measured mean is Q(l) + Q''(l) s² V / 2, to the third power of s, so that
+
+    l = P(u),  u = mean + P''(mean) / P'(mean)³ · s² V / 2
+
+is the mean of the corrected frames, without a frame to be rebuilt. As officially, ``s`` is that of
+the line from the first to the last group before saturation. The official step rebuilds the frames,
+only where the reference holds Q as a polynomial, and takes those of a group for the next ones after
+the group before: where frames are skipped between groups its ``s`` is too large by (n + gap) / n.
 """
 
 from __future__ import annotations
+
+from typing import Annotated, Literal
 
 import numpy as np
 from numba import njit
@@ -13,7 +23,7 @@ from numba import njit
 from jwinteractive import dq
 from jwinteractive.data import Array, Ramp
 from jwinteractive.errors import StepError
-from jwinteractive.params import Params
+from jwinteractive.params import Doc, Params
 from jwinteractive.references import LinearityRef
 from jwinteractive.step import step
 from jwinteractive.views import Curve, Frame, Plot, Shown, View
@@ -22,8 +32,16 @@ _SATURATED = np.uint8(dq.SATURATED)
 _POINTS = 2000  # of a plot
 
 
+_STEEP = np.float32(0.1)  # a polynomial less steep than this has left the range it was made for
+
+
 class LinearityParams(Params):
-    """Parameters of `linearity`: it has none."""
+    """Parameters of `linearity`."""
+
+    averaged: Annotated[
+        Literal["by_frame", "official"],
+        Doc("Groups that average frames: as if each frame were corrected, or as officially."),
+    ] = "by_frame"
 
 
 # Each loop over a row is a kernel of its own: within deeper loops it is not vectorised.
@@ -65,6 +83,82 @@ def _by_group(data: Array, groupdq: Array, coeffs: Array, out: Array) -> None:
             for g in range(ngroup):
                 _horner(data[i, g, y], terms, out[i, g, y])
                 _keep(data[i, g, y], groupdq[i, g, y], out[i, g, y])
+
+
+@njit(cache=True, nogil=True)
+def _derivative(coeffs: Array, out: Array) -> None:
+    for k in range(len(out)):
+        for x in range(out.shape[1]):
+            out[k, x] = (k + 1) * coeffs[k + 1, x]
+
+
+@njit(cache=True, nogil=True)
+def _curve(row: Array, coeffs: Array, first: Array, second: Array, out: Array, work: Array) -> None:
+    """P''/P'³ of a row; 0 where the polynomial is of no use. Both polynomials as in `_horner`."""
+    _horner(row, first, work)
+    _horner(row, second, out)
+    for x in range(len(out)):
+        slope = work[x]
+        curve = out[x] / (slope * slope * slope)
+        out[x] = curve if slope > _STEEP else np.float32(0)
+
+
+@njit(cache=True, nogil=True)
+def _spread(
+    data: Array, groupdq: Array, coeffs: Array, n: int, gap: int, work: Array, out: Array
+) -> None:
+    """Half the variance s² V of the frames within a group, of a row [group, x].
+
+    The last group below saturation may hold a saturated frame: the one before it is taken. Of a
+    single group the light since the reset is taken. Unknown: 0.
+    """
+    ngroup, nx = data.shape
+    safe = np.zeros(nx, np.int64)
+    start, end = work
+    for g in range(ngroup):
+        for x in range(nx):
+            safe[x] += not groupdq[g, x] & _SATURATED
+    for x in range(nx):
+        end[x] = data[max(min(safe[x] - 1, 1), safe[x] - 2), x]
+    _horner(data[0], coeffs, start)
+    _horner(end, coeffs, out)
+    half = np.float32((n * n - 1) / 24)
+    for x in range(nx):
+        frames = np.float32(max(min(safe[x] - 1, 1), safe[x] - 2) * (n + gap))
+        rise = out[x] - start[x]
+        one = np.float32(2) * start[x] / np.float32(n + 1)
+        slope = rise / frames if frames > 0 else one
+        variance = half * slope * slope
+        out[x] = variance if variance == variance else np.float32(0)
+
+
+@njit(cache=True, nogil=True)
+def _shift_by(row: Array, curve: Array, spread: Array, out: Array) -> None:
+    for x in range(len(out)):
+        out[x] = row[x] + curve[x] * spread[x]
+
+
+@njit(cache=True, nogil=True)
+def _by_mean(data: Array, groupdq: Array, coeffs: Array, n: int, gap: int, out: Array) -> None:
+    """Correct each group to the mean of its ``n`` corrected frames; what is saturated stays."""
+    nint, ngroup, ny, nx = data.shape
+    order = len(coeffs)
+    first = np.zeros((max(order - 1, 2), nx), np.float32)
+    second = np.zeros((max(order - 2, 2), nx), np.float32)
+    work = np.empty((2, nx), np.float32)
+    spread = np.empty(nx, np.float32)
+    for y in range(ny):
+        terms = np.ascontiguousarray(coeffs[:, y])
+        _derivative(terms, first[: order - 1])
+        _derivative(first[: order - 1], second[: order - 2])
+        for i in range(nint):
+            _spread(data[i, :, y], groupdq[i, :, y], terms, n, gap, work, spread)
+            for g in range(ngroup):
+                row = data[i, g, y]
+                _curve(row, terms, first, second, work[0], work[1])
+                _shift_by(row, work[0], spread, work[1])
+                _horner(work[1], terms, out[i, g, y])
+                _keep(row, groupdq[i, g, y], out[i, g, y])
 
 
 @njit(cache=True, nogil=True)
@@ -206,7 +300,7 @@ _VIEWS = (
 )
 
 
-@step(halo=0, views=_VIEWS)
+@step(halo=0, version=2, views=_VIEWS)
 def linearity(ramp: Ramp, p: LinearityParams, reference: LinearityRef) -> Ramp:
     """Make the signal linear: data [nint, ngroup, ny, nx] and zero frame in DN.
 
@@ -221,8 +315,10 @@ def linearity(ramp: Ramp, p: LinearityParams, reference: LinearityRef) -> Ramp:
     coeffs, bad = _usable(reference.coeffs, reference.dq)
     n, zero = ramp.exposure.nframes, ramp.zeroframe
     data = np.empty_like(ramp.data)  # numpy's: of huge pages, which numba's own are not
+    if p.averaged == "by_frame" and n > 1:
+        _by_mean(ramp.data, ramp.groupdq, coeffs, n, ramp.exposure.groupgap, data)
     # one group alone tells no slope between frames
-    if reference.inv_coeffs is not None and n > 1 and ramp.data.shape[1] > 1:
+    elif reference.inv_coeffs is not None and n > 1 and ramp.data.shape[1] > 1:
         inverse, no_way_back = _usable(reference.inv_coeffs, reference.dq)
         bad |= no_way_back
         _by_frame(ramp.data, ramp.groupdq, coeffs, inverse, n, data)
