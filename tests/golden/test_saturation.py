@@ -5,7 +5,7 @@ import pytest
 
 from jwinteractive import dq
 from jwinteractive.data import Box, Ramp
-from jwinteractive.references import SaturationRef, SuperbiasRef
+from jwinteractive.references import GainRef, ReadnoiseRef, SaturationRef, SuperbiasRef
 from jwinteractive.step import registry
 from jwinteractive.steps.detector.saturation import SaturationParams
 from jwinteractive.testing import (
@@ -194,3 +194,45 @@ def test_a_gap_between_averaged_groups_changes_nothing_as_in_the_official_step()
     exposure = example_exposure(nints=2, nframes=4, groupgap=1)
     ramp, found = example_ramp(exposure), example_references(exposure)
     assert_equals_official(ramp, found["saturation"], found["superbias"], SaturationParams())
+
+
+@pytest.mark.parametrize("gap", [0, 12])
+def test_hits_that_saturate_at_any_frame_of_any_group_bias_no_slope_unflagged(gap):
+    n, ngroup, rates = 8, 6, np.array([2.0, 20.0, 80.0, 250.0])  # DN a frame
+    exposure = example_exposure(
+        nframes=n, groupgap=gap, ngroups=ngroup, group_time=(n + gap) * 10.7, frame_time=10.7
+    )
+    shape = (ngroup * n * 3, 3 * len(rates))  # each hit in a pixel amid quiet ones
+    light = np.zeros(shape)
+    frames = np.arange(ngroup)[:, None] * (n + gap) + np.arange(1, n + 1)
+    signal = np.zeros((ngroup, n, *shape)) + 500
+    hit = np.zeros(shape, bool)
+    for column, rate in enumerate(rates):
+        for k in range(ngroup * n):
+            y, x = 3 * k + 1, 3 * column + 1
+            g, phase = divmod(k, n)
+            light[y, x], hit[y, x] = rate, True
+            signal[..., y, x] += rate * frames
+            signal[..., y, x] = np.where(frames >= frames[g, phase], 60000, signal[..., y, x])
+    ramp = Ramp(
+        exposure=exposure,
+        data=np.minimum(signal, 60000).mean(1)[None].astype(np.float32),
+        groupdq=np.zeros((1, ngroup, *shape), np.uint8),
+        pixeldq=np.zeros(shape, np.uint32),
+    )
+    found = {
+        "gain": GainRef(data=np.full(shape, 2.0, np.float32)),
+        "readnoise": ReadnoiseRef(data=np.full(shape, 8.0, np.float32)),
+        **flat(shape, level=59000.0),
+    }
+    slopes = {}
+    for checked in (True, False):
+        out = STEP(ramp, SaturationParams(use_readpatt=checked, n_pix_grow_sat=0), found)
+        for name in ("jump", "ramp_fit"):
+            step = registry[name]
+            out = step(out, step.params(), found)
+        slopes[checked] = (out.data * 10.7 / np.where(hit, light, 1) - 1)[hit]
+    wrong = {k: np.abs(v[np.isfinite(v)]) > 0.01 for k, v in slopes.items()}
+    assert not wrong[True].any()
+    assert wrong[False].sum() > 20  # the rules for averaged groups are what finds them
+    assert np.isfinite(slopes[True]).mean() > 0.6
