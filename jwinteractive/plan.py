@@ -125,7 +125,8 @@ def plan_of(
                 )
             for name, need in step.needs.items():
                 # a parameter named as a reference type is a path to that reference
-                path = getattr(stage.params, need.kind.reftype, "")
+                name_of_path = need.kind.parameter or need.kind.reftype
+                path = getattr(stage.params, name_of_path, "")
                 found[name] = references.find(need.kind, file.exposure, file.product.shape, path)
             keys = {name: f.key for name, f in found.items()}
             key = _digest(step.name, step.version, stage.params.as_dict(), keys, parent)

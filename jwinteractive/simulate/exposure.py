@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jwinteractive.errors import OutputError
+from jwinteractive.simulate.noise import EMI_HZ, Interference
 from jwinteractive.simulate.pixels import Pixels, make_pixels
 from jwinteractive.simulate.ramp import Recorder, integrate
 from jwinteractive.simulate.scene import Trace, make_scene
@@ -44,7 +45,9 @@ class Truth:
         Slit spectra (NIRSpec).
     components : mapping
         Named parts of the signal [nint, ngroup, ny, nx], empty unless asked for: charge and hits
-        (cumulative) in electrons; correlated, telegraph, white, ktc and miri in DN.
+        (cumulative) in electrons; correlated, telegraph, white, ktc, miri and emi in DN.
+    emi : tuple of float
+        Interference: frequency in Hz, amplitude in DN, cycles of its sine at the first pixel.
     """
 
     rate: NDArray[np.float64]
@@ -54,6 +57,7 @@ class Truth:
     catalogue: NDArray[np.void]
     traces: tuple[Trace, ...]
     components: Mapping[str, NDArray[np.float32]]
+    emi: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +93,8 @@ class SimulatedExposure:
     def write(self, folder: str | Path, stem: str | None = None) -> Path:
         """Write `<stem>_uncal.fits`, the references and the truth; return the uncal's path.
 
-        References go to `<stem>_refs/jwst_<instrument>_<reftype>_sim.fits`, the truth to
-        `<stem>_truth.asdf`.
+        References go to `<stem>_refs/jwst_<instrument>_<reftype>_sim.fits` (emicorr: `.asdf`), the
+        truth to `<stem>_truth.asdf`.
 
         Raises
         ------
@@ -113,7 +117,8 @@ class SimulatedExposure:
         instrument = self.settings.instrument.lower()
         for reftype, reference in self.references.items():
             copy = reference.copy()
-            copy.save(refs / f"jwst_{instrument}_{reftype}_sim.fits")
+            suffix = "asdf" if reftype == "emicorr" else "fits"
+            copy.save(refs / f"jwst_{instrument}_{reftype}_sim.{suffix}")
             copy.close()
         truth = self.truth
         tree = {
@@ -125,6 +130,7 @@ class SimulatedExposure:
             "catalogue": {n: truth.catalogue[n].copy() for n in truth.catalogue.dtype.names or ()},
             "traces": [_plain(asdict(trace)) for trace in truth.traces],
             "components": dict(truth.components),
+            "emi": dict(zip(("frequency", "amplitude", "phase"), truth.emi, strict=True)),
         }
         with asdf.AsdfFile(tree) as file:
             file.write_to(folder / f"{name}_truth.asdf")
@@ -170,9 +176,10 @@ def simulate(
     """
     chosen = settings_for(mode, settings)
     geometry = window(chosen)
-    pixel_seed, scene_seed, reset_seed, ramp_seed, reference_seed = np.random.SeedSequence(
-        chosen.seed
-    ).spawn(5)
+    pixel_seed, scene_seed, reset_seed, ramp_seed, reference_seed, emi_seed = (
+        np.random.SeedSequence(chosen.seed).spawn(6)
+    )
+    interference = Interference(chosen, geometry, emi_seed)
     pixels = make_pixels(chosen, geometry, pixel_seed)
     light, catalogue, traces = make_scene(chosen, geometry, scene_seed)
     rng = np.random.Generator(np.random.SFC64(reset_seed))
@@ -181,10 +188,19 @@ def simulate(
     recorder = Recorder(keep_components)
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
         data, jumps = integrate(
-            chosen, geometry, pixels, rate, reset_shape, ramp_seed, pool, recorder
+            chosen, geometry, pixels, rate, reset_shape, ramp_seed, pool, recorder, interference
         )
     components = {
         name: np.reshape(np.stack(cube), data.shape) for name, cube in recorder.cubes.items()
     }
-    truth = Truth(rate / pixels.gain, jumps, pixels.dq, pixels.known, catalogue, traces, components)
+    truth = Truth(
+        rate / pixels.gain,
+        jumps,
+        pixels.dq,
+        pixels.known,
+        catalogue,
+        traces,
+        components,
+        (EMI_HZ, chosen.emi, interference.phase),
+    )
     return SimulatedExposure(data, chosen, geometry, pixels, truth, reset_shape, reference_seed)

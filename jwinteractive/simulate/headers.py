@@ -44,13 +44,10 @@ def level1b(settings: Settings, window: Window, data: NDArray[np.uint16]) -> Any
     exposure.end_time = start.mjd + elapsed / _DAY
     exposure.nresets_at_start = exposure.nresets_between_ints = 1
     exposure.drop_frames1 = exposure.drop_frames3 = 0
-    exposure.sample_time, exposure.nsamples = 10.0, 1
+    exposure.sample_time, exposure.nsamples = 10.0, window.pixel_ticks
     exposure.noutputs = window.amplifiers
     exposure.zero_frame, exposure.data_problem = False, False
     exposure.count, exposure.prime_parallel = 1, "PRIME"
-    if window.detector.instrument == "MIRI":
-        slow = settings.readpatt.upper().startswith("SLOW")
-        exposure.nsamples = 9 if slow else 1
     _pointing(model, window)
     _tables(model, settings, window, start)
     return model

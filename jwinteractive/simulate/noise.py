@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from jwinteractive.detectors import TICK
 from jwinteractive.simulate.settings import Settings
 from jwinteractive.simulate.window import Window
 
@@ -24,7 +25,9 @@ _RATIO = 4
 _PER_FRAME = 11
 _PROCESSES = 15
 _FASTEST = 0.5
-_EMI_HZ = 390.625
+
+EMI_HZ = 390.625
+"""Frequency of the interference that MIRI picks up."""
 
 
 @njit(cache=True, nogil=True)
@@ -120,14 +123,11 @@ class ReadoutNoise:
         ]
         # odd and even columns take turns: each has half of the clocks
         self._lengths = [window.ticks] * (1 + n) + [window.ticks // 2 + 1] * 2 * n
-        self._emi = settings.emi * window.detector.gain
-        self._clock = 0
-        self._off = self._emi == 0 and all(stream is None for stream in self._streams)
+        self._off = all(stream is None for stream in self._streams)
 
     def skip(self, frames: int) -> None:
         """Let frames pass unread."""
         if frames:
-            self._clock += frames * self._window.ticks
             for stream, length in zip(self._streams, self._lengths, strict=True):
                 if stream is not None:
                     stream.skip(frames * length)
@@ -137,13 +137,8 @@ class ReadoutNoise:
         shape = self._tick.shape
         if self._off:
             return np.zeros(shape, np.float32)
-        ticks = self._window.ticks
         parts = list(pool.map(_take, self._streams, self._lengths))
         common = parts[0]
-        if self._emi:
-            time = (self._clock + np.arange(ticks)) * 1e-5
-            common = (common + self._emi * np.sin(2 * np.pi * _EMI_HZ * time)).astype(np.float32)
-        self._clock += ticks
         n = self._window.amplifiers
         out = np.empty(shape, np.float32)
         _gather(
@@ -157,3 +152,26 @@ class ReadoutNoise:
             out,
         )
         return out
+
+
+class Interference:
+    """A sine that the read-out picks up behind the pixels: reference pixels see it as all others.
+
+    Attributes
+    ----------
+    phase : float
+        Cycles of the sine at the first pixel of the exposure.
+    """
+
+    def __init__(self, settings: Settings, window: Window, seed: np.random.SeedSequence) -> None:
+        self.phase = float(np.random.Generator(np.random.SFC64(seed)).random())
+        self._amplitude = settings.emi
+        self._ticks = window.readout_order()[0]
+        self._per_frame = window.ticks
+
+    def frame(self, number: int) -> NDArray[np.float64]:
+        """Return the signal [ny, nx] in DN of a frame since the first pixel was read."""
+        if not self._amplitude:
+            return np.zeros(self._ticks.shape)
+        cycles = (number * self._per_frame + self._ticks) * (EMI_HZ * TICK)
+        return np.asarray(self._amplitude * np.sin(2 * np.pi * ((cycles + self.phase) % 1)))

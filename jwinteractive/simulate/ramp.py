@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from jwinteractive import detectors
 from jwinteractive.simulate.hits import deposits
-from jwinteractive.simulate.noise import ReadoutNoise
+from jwinteractive.simulate.noise import Interference, ReadoutNoise
 from jwinteractive.simulate.pixels import Pixels, inverse
 from jwinteractive.simulate.settings import Settings
 from jwinteractive.simulate.window import Window
@@ -195,6 +195,7 @@ def integrate(
     seed: np.random.SeedSequence,
     pool: Executor,
     recorder: Recorder,
+    interference: Interference,
 ) -> tuple[NDArray[np.uint16], NDArray[np.void]]:
     """Return (raw data [nint, ngroup, ny, nx], hits) of an exposure.
 
@@ -212,6 +213,8 @@ def integrate(
         Threads to work in.
     recorder : Recorder
         Takes the parts of the signal.
+    interference : Interference
+        Is added to every frame.
     """
     noise_seed, hit_seed, rtn_seed, strip_seed, ktc_seed = seed.spawn(5)
     noise = ReadoutNoise(settings, window, noise_seed)
@@ -236,7 +239,7 @@ def integrate(
         array = Array(settings, pixels, rate + pixels.dark, hits, workers)
         before = 0
         for group in range(settings.ngroups):
-            level, shared, flicker, charge = (np.zeros(shape) for _ in range(4))
+            level, shared, flicker, charge, hum = (np.zeros(shape) for _ in range(5))
             for frame in range(group * period, group * period + window.nframes):
                 seconds = (frame + 1 - before) * window.frame_time
                 noise.skip(frame - before)
@@ -245,13 +248,15 @@ def integrate(
                 before = frame + 1
                 array.add_level(level, _zero(settings, pixels, is_miri, integration, frame))
                 shared += noise.frame(pool) / pixels.gain
+                # one frame of reset before every integration but the first is timed, too
+                hum += interference.frame(integration * (frames + 1) + frame)
                 telegraph.add_to(flicker, pixels.gain)
                 if recorder.keep:
                     charge += array.charge / window.nframes
             n = window.nframes
             extra = _miri_extra(settings, pixels, reset_shape, integration, group)
             white = _white(pixels, n, workers)
-            value = (level + shared + flicker) / n + white + pedestal + extra
+            value = (level + shared + flicker + hum) / n + white + pedestal + extra
             # the sum of n frames is divided by the flight computer's power of two
             value *= n / detectors.frame_divisor(n)
             data[integration, group] = np.clip(np.rint(value), 0, _CONVERTER_END)
@@ -263,6 +268,7 @@ def integrate(
                 white=white,
                 ktc=ktc,
                 miri=extra,
+                emi=hum / n,
             )
     return data, np.concatenate(jumps)
 

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from stdatamodels.jwst import datamodels
 
 from jwinteractive import dq
+from jwinteractive.detectors import TICK
 from jwinteractive.references.kinds import decoupling
 from jwinteractive.simulate.headers import instrument_keywords, subarray_keywords
+from jwinteractive.simulate.noise import EMI_HZ
 from jwinteractive.simulate.pixels import Pixels, inverse
 from jwinteractive.simulate.ramp import anomaly
 from jwinteractive.simulate.settings import Settings
@@ -50,6 +52,7 @@ def make_references(
     if window.detector.instrument == "MIRI":
         models["reset"] = _reset(settings, pixels, reset_shape, noise * read, rng)
         models["rscd"] = _rscd(settings, window)
+        models["emicorr"] = _emicorr(window)
     else:
         bias = pixels.bias + noise * read * rng.standard_normal(shape)
         models["superbias"] = datamodels.SuperBiasModel(
@@ -82,7 +85,7 @@ def _describe(model: Any, reftype: str, settings: Settings, window: Window) -> N
     meta.description = f"Simulated {reftype} of {window.detector.name}"
     meta.useafter = "2022-01-01T00:00:00"
     instrument_keywords(model, settings, window)
-    if reftype in ("rscd", "ipc"):
+    if reftype in ("rscd", "ipc", "emicorr"):
         return
     subarray_keywords(model, window)
     meta.exposure.type = settings.exposure_type
@@ -215,4 +218,22 @@ def _rscd(settings: Settings, window: Window) -> Any:
     table[names["group_skip1"]] = 1
     table[names["group_skip"]] = 6 if settings.rscd else 1
     model.rscd_group_skip_table = table
+    return model
+
+
+def _emicorr(window: Window) -> Any:
+    points = round(1 / (EMI_HZ * TICK))
+    wave = np.sin(2 * np.pi * (np.arange(points) + 0.5) / points)
+    slow = window.pixel_ticks > 1
+    full = ("_SLOW" if slow else "_FAST") if window.name == "FULL" else ""
+    names = ["Hz390"]
+    model = datamodels.EmiModel()
+    model.frequencies = {names[0]: {"frequency": EMI_HZ, "phase_amplitudes": wave}}
+    model.subarray_cases = {
+        window.name + full: {
+            "rowclocks": window.row_ticks,
+            "frameclocks": window.ticks,
+            "freqs": {"SLOW": {window.detector.name: names}} if slow else {"FAST": names},
+        }
+    }
     return model

@@ -37,6 +37,8 @@ class Window:
         Seconds per frame.
     rows, row_ticks, extra_ticks : int
         Clocks of one frame, see `detectors.frame_clocks`.
+    pixel_ticks : int
+        Clocks from one pixel of an output to its next.
     """
 
     detector: Detector
@@ -52,6 +54,7 @@ class Window:
     rows: int
     row_ticks: int
     extra_ticks: int
+    pixel_ticks: int = 1
 
     @property
     def group_time(self) -> float:
@@ -90,7 +93,7 @@ class Window:
         fast, slow = (self.nx, self.ny) if abs(self.detector.fastaxis) == 1 else (self.ny, self.nx)
         column = np.arange(fast)
         if self.detector.instrument == "MIRI":
-            amplifier, step = column % 4, column // 4
+            amplifier, step = column % 4, column // 4 * self.pixel_ticks
         else:
             width = fast // self.amplifiers
             amplifier, step = column // width, column % width
@@ -113,6 +116,8 @@ def window(settings: Settings) -> Window:
         amplifiers = 4 if det.instrument == "MIRI" else 1
     clocks = detectors.frame_clocks(det, nx, ny, amplifiers, settings.readpatt)
     seconds = detectors.frame_time(det, nx, ny, amplifiers, settings.readpatt)
+    # MIRI dwells nine clocks on a pixel when it reads slowly
+    visit = 9 if settings.readpatt.upper().startswith("SLOW") else 1
     return Window(
-        det, name, ny, nx, ystart, xstart, amplifiers, nframes, groupgap, seconds, *clocks
+        det, name, ny, nx, ystart, xstart, amplifiers, nframes, groupgap, seconds, *clocks, visit
     )

@@ -237,6 +237,25 @@ def test_the_mains_hum_of_miri_has_the_asked_amplitude():
     assert (hum - plain)[..., 4:].std() == pytest.approx(20 / np.sqrt(2), rel=0.05)
 
 
+@pytest.mark.parametrize(
+    ("settings", "row", "pixel", "frame"),
+    [
+        ({"subarray": "SUB64"}, 28, 1, 8512),
+        ({"subarray": "MASK1550"}, 82, 1, 23968),
+        ({"size": (32, 48), "readpatt": "SLOWR1"}, 189, 9, 32 * 189 + 992 * 7),
+    ],
+)
+def test_the_hum_follows_the_clocks_of_the_subarray(settings, row, pixel, frame):
+    sim = simulate("miri", nints=2, ngroups=3, keep_components=True, emi=5.0, **settings)
+    hum = sim.truth.components["emi"]
+    frequency, amplitude, phase = sim.truth.emi
+    i, g, y, x = np.indices(hum.shape)
+    ticks = y * row + x // 4 * pixel + g * frame + i * (3 * frame + frame)
+    cycles = ticks * frequency * 1e-5 + phase
+    np.testing.assert_allclose(hum, amplitude * np.sin(2 * np.pi * cycles), atol=1e-4)
+    assert sim.uncal().meta.exposure.nsamples == pixel
+
+
 def test_a_snowball_has_a_full_core_and_a_halo_that_is_released_slowly():
     sim = simulate(size=(256, 256), ngroups=10, **{**NOISELESS, "snowballs": 60.0}, seed=5)
     hits = sim.truth.jumps
@@ -354,17 +373,24 @@ def test_what_is_written_is_read_back(tmp_path):
         assert isinstance(model, datamodels.Level1bModel)
         assert np.array_equal(model.data, sim.data)
     names = {p.name for p in (tmp_path / "one_refs").iterdir()}
-    assert names == {f"jwst_miri_{reftype}_sim.fits" for reftype in sim.references}
+    suffix = dict.fromkeys(sim.references, "fits") | {"emicorr": "asdf"}
+    assert names == {f"jwst_miri_{reftype}_sim.{end}" for reftype, end in suffix.items()}
     for reftype, reference in sim.references.items():
-        with type(reference)(tmp_path / "one_refs" / f"jwst_miri_{reftype}_sim.fits") as again:
+        written = tmp_path / "one_refs" / f"jwst_miri_{reftype}_sim.{suffix[reftype]}"
+        with type(reference)(written) as again:
             field = {"mask": "dq", "linearity": "coeffs"}.get(reftype, "data")
             if reftype == "rscd":
                 assert again.rscd_group_skip_table["group_skip"][0] == 6
+            elif reftype == "emicorr":
+                wave = again.frequencies.Hz390.phase_amplitudes
+                np.testing.assert_array_equal(wave, reference.frequencies.Hz390.phase_amplitudes)
+                assert again.subarray_cases.GENERIC.rowclocks == sim.window.row_ticks
             else:
                 np.testing.assert_array_equal(getattr(again, field), getattr(reference, field))
     with asdf.open(tmp_path / "one_truth.asdf") as truth:
         assert np.array_equal(truth["rate"], sim.truth.rate)
         assert truth["settings"]["detector"] == "MIRIMAGE"
+        assert truth["emi"]["phase"] == sim.truth.emi[2]
 
 
 @pytest.mark.parametrize(
