@@ -33,7 +33,8 @@ class Truth:
         what a perfect ramp fit returns.
     jumps : ndarray
         Structured: integration, group (the first that holds the charge), y, x, electrons, frame of
-        the integration, kind (0 cosmic ray, 1 snowball); one row per hit pixel. Charge with
+        the integration, kind (0 cosmic ray, 1 snowball, 2 shower: one row a frame while it lasts);
+        one row per hit pixel. Charge with
         group 0 fell before the first group ended: with one frame a group it makes no jump.
     dq : ndarray of uint32
         Real defects [ny, nx], known to the mask reference or not.

@@ -1,4 +1,4 @@
-"""Charged particles: cosmic rays and snowballs, as lists of charge deposits."""
+"""Charged particles: cosmic rays, snowballs and showers, as lists of charge deposits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from jwinteractive.simulate.settings import Settings
 from jwinteractive.simulate.window import Window
 
 DEPOSIT = np.dtype([("frame", "i4"), ("y", "i4"), ("x", "i4"), ("electrons", "f4"), ("kind", "u1")])
-"""One deposit: 0-based frame of the integration, pixel, charge; kind 0 cosmic ray, 1 snowball."""
+"""One deposit: 0-based frame of the integration, pixel, charge; kind 0 cosmic ray, 1 snowball,
+2 shower."""
 
 # A layer of 7 um; 0.86 keV per um gives the typical deposit of 5200 e- along its normal [P].
 _THICKNESS = 7.0
@@ -26,6 +27,11 @@ _CORE_MEDIAN, _CORE_SIGMA, _CORE_MAX = 3.0, 0.4, 30.0
 _CORE_CHARGE = 3.0
 _RELEASE_TAU, _RELEASE = 30.0, 0.1
 _RELEASED_FRAMES = 2.0
+# Showers (dossier 13 [E]): elongated patches of light that decay.
+_SHOWER_LENGTH = 10.0, 100.0  # px
+_SHOWER_WIDTH = 0.3, 0.8  # of the length
+_SHOWER_PEAK = 0.5, 4.0  # DN/s
+_SHOWER_DECAY = 15.0  # s
 
 
 @njit(cache=True, nogil=True)
@@ -125,6 +131,37 @@ def snowballs(
     return np.concatenate(parts)
 
 
+def showers(
+    settings: Settings, window: Window, frames: int, rng: np.random.Generator
+) -> NDArray[np.void]:
+    """Deposits of the showers of one integration: patches whose light decays over many frames."""
+    exposure = frames * window.frame_time * window.ny * window.nx / 1024**2
+    parts = [np.zeros(0, DEPOSIT)]
+    for _ in range(rng.poisson(settings.showers * exposure)):
+        first = int(rng.integers(0, frames))
+        a, peak = (
+            np.exp(rng.uniform(np.log(low), np.log(high)))
+            for low, high in (_SHOWER_LENGTH, _SHOWER_PEAK)
+        )
+        a /= 2
+        b = a * rng.uniform(*_SHOWER_WIDTH)
+        turn = rng.uniform(0, np.pi)
+        x0, y0 = rng.uniform(0, window.nx), rng.uniform(0, window.ny)
+        cy, cx, side = int(y0 - a), int(x0 - a), int(2 * a) + 2
+        y, x = np.mgrid[cy : cy + side, cx : cx + side]
+        along = (x - x0) * np.cos(turn) + (y - y0) * np.sin(turn)
+        across = (y - y0) * np.cos(turn) - (x - x0) * np.sin(turn)
+        rate = peak * window.detector.gain * np.maximum(1 - (along / a) ** 2 - (across / b) ** 2, 0)
+        for frame in range(first, frames):
+            began = (frame - first) * window.frame_time / _SHOWER_DECAY
+            ended = began + window.frame_time / _SHOWER_DECAY
+            patch = rate * _SHOWER_DECAY * (np.exp(-began) - np.exp(-ended))
+            if patch.max() < _FLOOR:
+                break
+            parts.append(_listed(patch, cy, cx, frame, 2))
+    return np.concatenate(parts)
+
+
 def _listed(patch: NDArray[np.float64], y: int, x: int, frame: int, kind: int) -> NDArray[np.void]:
     j, i = np.nonzero(patch >= _FLOOR)
     found = np.zeros(j.size, DEPOSIT)
@@ -143,6 +180,8 @@ def deposits(
         parts.append(cosmic_rays(settings, window, frames, rng))
     if settings.snowballs:
         parts.append(snowballs(settings, window, frames, rng))
+    if settings.showers:
+        parts.append(showers(settings, window, frames, rng))
     found = np.concatenate(parts)
     inside = (found["y"] >= 0) & (found["y"] < window.ny)
     inside &= (found["x"] >= 0) & (found["x"] < window.nx)

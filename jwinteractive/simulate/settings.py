@@ -62,6 +62,8 @@ class Settings:
         Ions per cm2 per second; diffusion : width of the charge cloud in pixels.
     snowballs : float
         Events per second on a 2048 x 2048 array.
+    showers : float
+        Events per second on a 1024 x 1024 array (MIRI; 0.025 is usual).
     saturation, spill : bool, float
         Clip at the full well; fraction of the excess that moves to the eight neighbours.
     ipc : float
@@ -112,6 +114,7 @@ class Settings:
     cosmic_rays: float = 3.3
     diffusion: float = 0.3
     snowballs: float = 0.05
+    showers: float = 0.0
     saturation: bool = True
     spill: float = 0.1
     ipc: float = 0.0
