@@ -277,6 +277,27 @@ def test_the_exposure_is_looked_at_once_in_strips_of_bounded_size():
     assert max(box.shape[0] for box in seen) <= 128
 
 
+def test_rates_of_few_groups_are_as_sharp_as_without_interference(miri_rates):
+    few = {"nints": 1, "ngroups": 5, "sky": 300.0}
+    plain, width = miri_rates(**few)
+    hum = {"emi": 6.0, **few}
+    cleaned, still = miri_rates(on=("emicorr",), **hum)
+    _, wide = miri_rates(**hum)
+    assert still == pytest.approx(width, abs=0.02)
+    assert wide > width + 0.1
+    assert np.abs(cleaned - plain).max() < 5e-3
+
+
+def test_a_chain_with_every_effect_has_honest_errors_and_no_bias(miri_rates):
+    plain, width = miri_rates(ngroups=30)
+    every = {"reset": 40.0, "rscd": 40.0, "last_frame": 25.0, "emi": 2.0, "ngroups": 30}
+    found, still = miri_rates(on=("emicorr",), **every)
+    assert np.abs(found).max() < 5e-3
+    assert np.abs(found - plain).max() < 2e-3
+    assert still == pytest.approx(width, abs=0.04)
+    assert still == pytest.approx(1.0, abs=0.08)
+
+
 @pytest.mark.parametrize("mode", ["miri", "miri-slowr1"])
 def test_a_session_finds_the_wave_of_a_simulated_exposure(mode, tmp_path):
     import jwinteractive

@@ -37,3 +37,13 @@ def test_only_the_last_group_of_each_integration_is_flagged_also_in_a_box():
 
 def test_other_instruments_are_left_alone_with_the_reason():
     assert "NIRCAM" in lastframe.skips(example_exposure("NIRCAM"), LastframeParams())
+
+
+def test_rates_do_not_see_the_last_frame_pulled_down_in_even_and_odd_rows(miri_rates):
+    plain, width = miri_rates()
+    dropped, still = miri_rates(last_frame=25.0)
+    np.testing.assert_array_equal(dropped, plain)
+    assert still == width
+    bent, wide = miri_rates(last_frame=25.0, off=("lastframe",))
+    assert np.all(bent - plain < -0.01)
+    assert wide > width + 0.05

@@ -67,3 +67,12 @@ def test_a_box_gives_the_same_numbers_as_the_whole():
 
 def test_other_instruments_are_left_alone_with_the_reason():
     assert "NIRSPEC" in reset.skips(example_exposure("NIRSPEC"), ResetParams())
+
+
+def test_rates_with_a_reset_anomaly_come_out_as_without_one(miri_rates):
+    plain, width = miri_rates()
+    corrected, still = miri_rates(reset=40.0)
+    bent, _ = miri_rates(reset=40.0, off=("reset",))
+    assert np.abs(corrected - plain).max() < 1e-4
+    assert still == pytest.approx(width, abs=0.01)
+    assert np.all(bent - plain < -0.01)

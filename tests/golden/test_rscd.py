@@ -82,3 +82,22 @@ def test_a_readout_that_is_not_in_the_table_changes_nothing():
 
 def test_other_instruments_are_left_alone_with_the_reason():
     assert "NIRCAM" in rscd.skips(example_exposure("NIRCAM"), RscdParams())
+
+
+def test_the_groups_that_are_skipped_leave_less_than_a_fifth_of_a_per_cent_of_the_transient(
+    miri_rates,
+):
+    plain, _ = miri_rates()
+    kept, _ = miri_rates(rscd=40.0)
+    bent, _ = miri_rates(rscd=40.0, off=("rscd",))
+    assert np.abs(kept - plain).max() < 2e-3
+    assert abs(bent[0] - plain[0]) < 2e-3  # nothing was switched before the first integration
+    assert (bent - plain)[1:].min() > 0.02
+
+
+def test_a_steep_transient_needs_all_of_its_groups_skipped(miri_rates, monkeypatch):
+    """Two groups fewer than the simulated reference asks for are not enough."""
+    plain, _ = miri_rates()
+    monkeypatch.setattr("jwinteractive.steps.detector.rscd._allowed", lambda skip, n: skip - 3)
+    kept, _ = miri_rates(rscd=40.0)
+    assert (kept - plain)[1:].min() > 2e-3
