@@ -23,6 +23,8 @@ __all__ = [
     "fold",
     "place",
     "shape",
+    "spectrum",
+    "straightened",
 ]
 
 BINS = 512
@@ -236,3 +238,37 @@ def fold(sums: Sums, signal: Signal, integrations: int, bins: int) -> Array:
     if signal.offsets:
         flat -= some.level(flat)
     return coefficients(*by_phase(flat, some.counts, signal.cycles(nint, ngroup), bins))
+
+
+def straightened(data: Array) -> Array:
+    """Samples [group, y, x] less the straight line of each pixel, DN, float64."""
+    t = np.arange(len(data)) - 0.5 * (len(data) - 1)
+    left = data - data.mean(axis=0, dtype=np.float64)
+    return np.asarray(left - t[:, None, None] * (np.tensordot(t, left, 1) / np.sum(t**2)))
+
+
+def spectrum(data: Array, good: Array, ticks: Array, together: int) -> tuple[Array, Array]:
+    """Power spectrum in the order of reading, averaged over groups.
+
+    Parameters
+    ----------
+    data
+        DN [group, y, x], without what is to be in no spectrum.
+    good
+        Pixels to use [y, x].
+    ticks
+        Clock at which ``together`` neighbouring columns are read [y, x / together].
+
+    Returns
+    -------
+    tuple
+        Frequencies in cycles a clock, and squared amplitude of a sine of each, DN².
+    """
+    blocks = (*ticks.shape, together)
+    count = np.count_nonzero(good.reshape(blocks), axis=-1)
+    means = np.where(good, data, 0).reshape(len(data), *blocks).sum(axis=-1) / np.maximum(count, 1)
+    stream = np.zeros((len(data), int(ticks.max()) + 1))
+    stream[:, ticks.ravel()] = means.reshape(len(data), -1)
+    power = np.mean(np.abs(np.fft.rfft(stream)) ** 2, axis=0)
+    power *= (2 / max(int(np.count_nonzero(count)), 1)) ** 2
+    return np.arange(1, len(power)) / stream.shape[1], power[1:]

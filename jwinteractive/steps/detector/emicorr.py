@@ -7,6 +7,7 @@ the clocks since the first pixel was read, in units of T.
 from __future__ import annotations
 
 import dataclasses as dc
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import numpy as np
@@ -27,6 +28,8 @@ from jwinteractive.kernels.waves import (
     fold,
     place,
     shape,
+    spectrum,
+    straightened,
 )
 from jwinteractive.params import Doc, Params, Unit
 from jwinteractive.references import EmicorrRef
@@ -45,7 +48,9 @@ _TAIL = 1e-4  # share of good ramps that count as noisy: fewer groups, wider cut
 _SHOWN_BINS, _SHOWN_INTS = 64, 20  # of the plot by phase
 _MIDDLES = (np.arange(_SHOWN_BINS) + 0.5) / _SHOWN_BINS
 _SHOWN_RANGE = 2.5  # highest frequency of the spectrum, in units of the signals' highest
-_BY_SIGNAL = ("period", "waves", "amplitude", "phase")  # what is subtracted
+_SUBTRACTED = ("waves", "amplitude", "phase", "period")  # fields that tell what is
+
+_Clocks = tuple[int, int, int]
 
 
 class EmicorrParams(Params):
@@ -120,16 +125,20 @@ class EmicorrModel(Model):
     quad: int
     group: int
 
-    def subtract_from(self, data: Array, box: Box) -> Array:
-        """Samples [integration, group, y, x] of a box, without the waves."""
-        clocks = (self.row, self.quad, self.group)
-        waves, period = _fixed(self.waves), _fixed(self.period)
-        amplitude, phase = _fixed(self.amplitude), _fixed(self.phase)
-        return subtract_waves(data, waves, amplitude, phase, period, clocks, (box.y0, box.x0))
+    @property
+    def clocks(self) -> _Clocks:
+        """Of a row, four columns and a group."""
+        return self.row, self.quad, self.group
+
+
+def _subtract(data: Array, box: Box, found: Mapping[str, Array], clocks: _Clocks) -> Array:
+    """Samples [integration, group, y, x] of a box, without the waves of some signals."""
+    # read-only, contiguous: the kernel compiles once
+    waves, amplitude, phase, period = (_fixed(found[name]) for name in _SUBTRACTED)
+    return subtract_waves(data, waves, amplitude, phase, period, clocks, (box.y0, box.x0))
 
 
 def _fixed(array: Array) -> Array:
-    """Read-only contiguous view or copy: kernels compile once, for such input."""
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view
@@ -213,24 +222,19 @@ def measure_emicorr(whole: Whole, p: EmicorrParams, emicorr: EmicorrRef) -> Emic
     bins = [s.bins(clocks) for s in signals]
     sums, taken = _collect(whole, bins)
     shown = (len(signals), exposure.nints)
-    model = EmicorrModel(
-        frequency=frequency,
-        period=period,
-        waves=np.zeros((len(signals), _POINTS + 2)),
-        amplitude=np.zeros(shown),
-        phase=np.zeros(shown),
-        alone=np.full(shown, np.nan),
-        alone_error=np.full(shown, np.nan),
-        folded=np.zeros((len(signals), _SHOWN_BINS)),
-        row=row,
-        quad=quad,
-        group=frame,
-    )
+    found = {
+        "period": period,
+        "waves": np.zeros((len(signals), _POINTS + 2)),
+        "folded": np.zeros((len(signals), _SHOWN_BINS)),
+        **{name: np.zeros(shown) for name in ("amplitude", "phase", "alone", "alone_error")},
+    }
     for s, signal in enumerate(signals):
         known = None if measured or emicorr.waves is None else emicorr.waves[s]
-        _fit(model, s, sums[s], signal, p, known)
-        _take_out(model, s, sums, bins, taken)
-    return model
+        for name, value in _fit(sums[s], signal, p, known, frame).items():
+            found[name][s] = value
+        this = {name: found[name][s : s + 1] for name in _SUBTRACTED}
+        _take_out(this, (row, quad, frame), sums[s + 1 :], bins[s + 1 :], taken)
+    return EmicorrModel(frequency=frequency, row=row, quad=quad, group=frame, **found)
 
 
 def _collect(whole: Whole, bins: list[Array]) -> tuple[list[Sums], list[tuple[Box, Array]]]:
@@ -253,35 +257,37 @@ def _collect(whole: Whole, bins: list[Array]) -> tuple[list[Sums], list[tuple[Bo
 
 
 def _take_out(
-    model: EmicorrModel, s: int, sums: list[Sums], bins: list[Array], taken: list[tuple[Box, Array]]
+    found: Mapping[str, Array],
+    clocks: _Clocks,
+    sums: list[Sums],
+    bins: list[Array],
+    taken: list[tuple[Box, Array]],
 ) -> None:
-    """Take signal ``s`` out of the sums of the signals after it, in place."""
-    if s + 1 == len(sums) or not model.amplitude[s].any():
+    """Take a signal out of the sums of those that come after it, in place."""
+    if not (sums and found["amplitude"].any()):
         return
-    only = dc.replace(model, **{f: getattr(model, f)[s : s + 1] for f in _BY_SIGNAL})
-    nint, ngroup = sums[0].samples.shape[:2]
+    nint, ngroup, _ = sums[0].samples.shape
     for strip, packed in taken:
         ny, nx = strip.shape
         usable = np.unpackbits(packed, axis=-1, count=nx).view(bool)
         nothing = _fixed(np.zeros((nint, ngroup, ny, nx), np.float32))
-        wave = _fixed(only.subtract_from(nothing, strip))
-        for later, at in list(zip(sums, bins, strict=True))[s + 1 :]:
+        less = _fixed(_subtract(nothing, strip, found, clocks))
+        for later, at in zip(sums, bins, strict=True):
             counted = np.zeros_like(later.counts)
-            add_by_phase(wave, usable, at[strip.y0 : strip.y1], later.samples, counted)
+            add_by_phase(less, usable, at[strip.y0 : strip.y1], later.samples, counted)
 
 
 def _fit(
-    model: EmicorrModel, s: int, sums: Sums, signal: Signal, p: EmicorrParams, known: Array | None
-) -> None:
-    """Fill in what the sums tell of signal ``s``, whose ``known`` wave may be None."""
-    nint, ngroup = sums.samples.shape[:2]
+    sums: Sums, signal: Signal, p: EmicorrParams, known: Array | None, frame: int
+) -> dict[str, Array]:
+    """What the sums tell of a signal, whose ``known`` wave may be None, by field of the model."""
+    nint, ngroup, _ = sums.samples.shape
     phase, amplitude = np.zeros(nint), np.zeros(nint)
     harmonics = Harmonics(sums, signal)
     everything = range(nint)
     if p.algorithm == "sequential":
         bins = p.nbins or min(max(int(signal.period / 2), 4), _MOST_BINS)
-        ints = _ints_to_phase(p, signal, nint, model.group * ngroup)
-        wave = folded = fold(sums, signal, ints, bins)
+        wave = folded = fold(sums, signal, _ints_to_phase(p, signal, nint, frame * ngroup), bins)
         amplitude[:] = 1.0
         if known is not None:
             wave = coefficients(known)
@@ -299,10 +305,15 @@ def _fit(
     cycle = shape(wave, np.arange(_POINTS + 2) / _POINTS)
     if known is None and (swing := 0.5 * float(np.ptp(cycle))) > 0:
         wave, cycle, amplitude = wave / swing, cycle / swing, amplitude * swing
-    model.waves[s], model.amplitude[s] = cycle, amplitude
-    model.phase[s] = (phase + np.arange(nint) * signal.by_integration) % 1
-    model.alone[s], model.alone_error[s] = harmonics.alone(wave, phase, amplitude)
-    model.folded[s] = _folded(sums, signal, cycle, amplitude, phase)
+    alone, error = harmonics.alone(wave, phase, amplitude)
+    return {
+        "waves": cycle,
+        "amplitude": amplitude,
+        "phase": (phase + np.arange(nint) * signal.by_integration) % 1,
+        "alone": alone,
+        "alone_error": error,
+        "folded": _folded(sums, signal, cycle, amplitude, phase),
+    }
 
 
 def _ints_to_phase(p: EmicorrParams, signal: Signal, nint: int, clocks: int) -> int:
@@ -401,25 +412,15 @@ def _spectrum(s: Shown) -> Plot:
 
 
 def _power(ramp: Ramp, found: EmicorrModel, i: int) -> tuple[Array, Array]:
-    """Frequencies in Hz and squared amplitudes in DN², mean over the groups of integration i."""
+    """Frequencies in Hz and power in DN² of the means of four columns in integration i."""
     data = ramp.data[i : i + 1, :, :, (-ramp.covers.x0) % QUAD :]
-    ny, nx = data.shape[2], data.shape[3] // QUAD * QUAD
-    if data.shape[1] < _FEWEST_GROUPS or not nx:
+    nx = data.shape[-1] // QUAD * QUAD
+    if not nx:
         return np.zeros(0), np.zeros(0)
     data = _fixed(data[..., :nx])
-    good = _quiet(data)[0].reshape(ny, -1, QUAD)
-    t = np.arange(data.shape[1]) - 0.5 * (data.shape[1] - 1)
-    level = data[0] - data[0].mean(axis=0)
-    level -= t[:, None, None] * (np.tensordot(t, level, 1) / np.sum(t**2))
-    count = np.count_nonzero(good, axis=-1)
-    quads = np.where(good, level.reshape(len(t), ny, -1, QUAD), 0).sum(axis=-1)
-    quads = quads / np.maximum(count, 1)
-    ticks = np.arange(ny)[:, None] * found.row + np.arange(nx // QUAD) * found.quad
-    stream = np.zeros((len(t), int(ticks[-1, -1]) + 1))
-    stream[:, ticks.ravel()] = quads.reshape(len(t), -1)
-    power = np.mean(np.abs(np.fft.rfft(stream)) ** 2, axis=0)
-    power *= (2 / max(int(np.count_nonzero(count)), 1)) ** 2
-    return np.arange(1, len(power)) / (stream.shape[1] * TICK), power[1:]
+    ticks = np.arange(data.shape[2])[:, None] * found.row + np.arange(nx // QUAD) * found.quad
+    frequency, power = spectrum(straightened(data[0]), _quiet(data)[0], ticks, QUAD)
+    return frequency / TICK, power
 
 
 _VIEWS = (
@@ -437,4 +438,5 @@ def emicorr(ramp: Ramp, p: EmicorrParams, emicorr: EmicorrRef, model: EmicorrMod
     """
     if not model.amplitude.any():
         return ramp
-    return ramp.replace(data=model.subtract_from(ramp.data, ramp.covers))
+    found = {name: getattr(model, name) for name in _SUBTRACTED}
+    return ramp.replace(data=_subtract(ramp.data, ramp.covers, found, model.clocks))
