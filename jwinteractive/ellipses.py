@@ -33,9 +33,9 @@ __all__ = [
     "Found",
     "HandEllipse",
     "covered_by",
-    "drawn_marks",
     "ellipse_words",
     "flagged",
+    "grown_axes",
     "hand_edit",
     "marks_frame",
     "parse",
@@ -190,6 +190,16 @@ def write(ellipses: Iterable[HandEllipse]) -> str:
     return "; ".join(map(str, sorted(set(ellipses))))
 
 
+def grown_axes(a: Array, b: Array, factor: float, widest: float) -> tuple[Array, Array]:
+    """Semi-axes in whole pixels: the minor one grown by a factor, the major by as many pixels.
+
+    Neither is larger than ``widest``. Parity with the official step [O].
+    """
+    long = np.minimum(2 * a + (factor - 1.0) * 2 * b, 2 * widest)
+    wide = np.minimum(2 * b * factor, 2 * widest)
+    return np.rint(long / 2), np.rint(wide / 2)
+
+
 def rows_of(**columns: Any) -> Array:
     """Rows of what is drawn [ellipse, column] from its columns, in the order of `with_edits`."""
     names = ("i", "first", "end", "y", "x", "a", "b", "theta", "how", "origin")
@@ -296,7 +306,7 @@ def _at(s: Shown) -> tuple[Ramp, int, int]:
     return ramp, min(s.integration, nint - 1) % nint, min(s.group, ngroup - 1) % ngroup
 
 
-def drawn_marks(s: Shown, drawn: Array, noun: str) -> tuple[Ellipse, ...]:
+def _marks(s: Shown, drawn: Array, noun: str) -> tuple[Ellipse, ...]:
     """Ellipses of the integration and group in view, named so that `hand_edit` knows them."""
     ramp, i, g = _at(s)
     now = (drawn[:, INT] == i) & (drawn[:, FIRST] <= g) & (g < drawn[:, END])
@@ -338,7 +348,7 @@ def marks_frame(s: Shown, drawn: Array, noun: str) -> Frame:
     """The difference to the group before, with what is drawn over it."""
     frame = product_views(Ramp)[1].draw(s)
     assert isinstance(frame, Frame)
-    return dc.replace(frame, title=f"{noun}s over {frame.title}", marks=drawn_marks(s, drawn, noun))
+    return dc.replace(frame, title=f"{noun}s over {frame.title}", marks=_marks(s, drawn, noun))
 
 
 def hand_edit(

@@ -24,6 +24,7 @@ from jwinteractive.ellipses import (
     covered_by,
     ellipse_words,
     flagged,
+    grown_axes,
     hand_edit,
     marks_frame,
     parse,
@@ -305,9 +306,7 @@ def _drawn(table: Array, p: SnowballsParams, exposure: Exposure) -> Array:
     common = {"i": i, "first": g, "end": g + 1, "theta": theta, "origin": event}
     widest = 2.0 * p.max_extended_radius
     whole_y, whole_x = np.rint(y), np.rint(x)
-    # parity: whole pixels, and the minor axis grows by the factor, the major by as many pixels
-    wide = np.rint(np.minimum(2 * b * p.expand_factor, widest) / 2)
-    long = np.rint(np.minimum(2 * a + (p.expand_factor - 1.0) * 2 * b, widest) / 2)
+    long, wide = grown_axes(a, b, p.expand_factor, p.max_extended_radius)
     grown = rows_of(**common, y=whole_y, x=whole_x, a=long, b=wide, how=JUMP)
     halos = rows_of(**common, y=y, x=x, a=np.minimum(a, widest / 2), b=b, how=JUMP)
     if p.method == "official":
