@@ -195,6 +195,16 @@ def test_drifts_of_whole_groups_do_not_pass_for_the_wave():
     assert mine < theirs
 
 
+def test_a_slow_wave_of_unknown_shape_is_left_to_who_asks_for_it_in_small_windows():
+    """A frame of SUB64 holds a fifth of a cycle of 10 Hz: a reset anomaly would pass for it."""
+    ramp, _ = disturbed(20, nints=1)
+    nominal = EmicorrRef.nominal(ramp.exposure, ramp.shape)
+    assert nominal.frequencies == (390.625, 10.039216)
+    np.testing.assert_array_equal(measured(ramp, nominal).frequency, [390.625])
+    asked = measured(ramp, nominal, onthefly_corr_freq="390.625, 10.039216")
+    np.testing.assert_array_equal(asked.frequency, nominal.frequencies)
+
+
 def test_hits_do_not_spoil_the_fit():
     ramp, signal = disturbed(10, "SUB128", noise=3.0)
     rng = np.random.default_rng(5)

@@ -209,15 +209,19 @@ def measure_emicorr(whole: Whole, p: EmicorrParams, emicorr: EmicorrRef) -> Emic
     clocks = np.arange(ny)[:, None] * row + np.arange(nx // QUAD) * quad
     measured = _frequencies(p.onthefly_corr_freq)
     frequency = np.array(measured or emicorr.frequencies)
+    cycles = clocks[-1, -1] * TICK * frequency  # in a frame
+    if not measured and emicorr.waves is None:
+        # drifts of whole groups pass for a slow wave of any shape: only who asks for it gets it
+        frequency, cycles = frequency[cycles > _WHOLE_CYCLES], cycles[cycles > _WHOLE_CYCLES]
     period = 1 / frequency / TICK
     signals = [
         Signal(
             period=t,
             by_group=frame / t % 1,
             by_integration=(frame * exposure.ngroups + resets) / t % 1,
-            offsets=clocks[-1, -1] / t > _WHOLE_CYCLES,
+            offsets=bool(c > _WHOLE_CYCLES),
         )
-        for t in period
+        for t, c in zip(period, cycles, strict=True)
     ]
     bins = [s.bins(clocks) for s in signals]
     sums, taken = _collect(whole, bins)
