@@ -86,7 +86,8 @@ def differences_in_sigma(
 def stacked(z: Any, weights: Any) -> None:
     """Replace z [nint, ngroup - 1, npix] by weighted sums over the groups from each on.
 
-    The sums are in units of their own noise, in place; flagged differences are left out of them.
+    The sums are in units of the noise of independent differences, in place; flagged ones are left
+    out of them.
     """
     nint, ngroup, npix = z.shape
     total = np.empty(npix, np.float32)

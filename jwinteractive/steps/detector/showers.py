@@ -1,7 +1,8 @@
 """MIRI showers: patches of faint light that last for several groups and decay.
 
-Method "profile" adds up what rises above the usual difference of each pixel, over a ring around it
-and over the groups that a shower lasts, and flags each patch as long as it stands out. "official"
+Method "profile" adds up what rises above the usual difference of each pixel, over the area of the
+smallest shower and the groups that one lasts, and flags each patch for that time or as long as it
+stands out. "official"
 is the search of the official `jump` step with ``find_showers``. It differs on purpose in two
 points: a group whose flags the official search overlooks when it takes the median (two bits at
 once) is left out of it, and many integrations are not sigma-clipped.
@@ -54,6 +55,8 @@ _FEWEST = 10  # differences
 _OFFICIAL_AMPLITUDE = 6.0  # e-/s, whatever the parameter says [O]
 _UNUSABLE = dq.DO_NOT_USE | dq.SATURATED | dq.JUMP_DET  # of the pixel
 _SEEN = 0.5  # of the smallest area stands out when it is smoothed over itself
+_EACH = 4  # of the pixels whose median is taken
+_MAD = 1.4826  # to the width of a normal distribution
 _MOST = 400  # patches that are looked at
 _NO_PIXELS = np.zeros((0, 0), np.bool_)
 
@@ -165,9 +168,7 @@ def measure_showers(
         if not official:
             limit, power = p.shower_threshold, 0.5
             stacked(z, weights)
-            with np.errstate(invalid="ignore"):
-                # what all pixels of a group have in common is no shower
-                z -= _medians(z)
+            _standardise(z)
         z = z.reshape(*z.shape[:2], *ramp.shape)
         y0 = ramp.covers.y0
         top, bottom = strip.y0 - y0, strip.y1 - y0
@@ -208,11 +209,20 @@ def measure_showers(
     return Found(table=table, events=len(table))
 
 
-def _medians(z: Array) -> Array:
-    """Median of each plane's known values [nint, ngroup - 1, 1], 0 where there are none."""
-    flat = z.reshape(-1, z.shape[-1])
-    found = [np.median(row[np.isfinite(row)]) if np.isfinite(row).any() else 0 for row in flat]
-    return np.array(found, np.float32).reshape(*z.shape[:2], 1)
+def _standardise(z: Array) -> None:
+    """Bring each plane [nint, ngroup - 1, npix] to median 0 and width 1, in place.
+
+    What all pixels of a group have in common is no shower. The read noise of neighbouring
+    differences cancels in their sum, so that its noise is less than that of independent ones.
+    """
+    for plane in z.reshape(-1, z.shape[-1]):
+        some = plane[::_EACH]
+        some = some[np.isfinite(some)]
+        if some.size:
+            level = np.median(some)
+            width = _MAD * np.median(np.abs(some - level))
+            plane -= level
+            plane /= width if width > 0 else np.float32(1)
 
 
 def _followed(
@@ -267,7 +277,7 @@ def _group_range(row: Array, light: Array, lasts: int, threshold: float) -> Arra
     first = peak
     while first > 0 and light[first - 1] > threshold:
         first -= 1
-    end = peak + 1
+    end = max(peak + 1, first + 1 + lasts)  # a faint one fades below what a group shows
     while end < len(light) and light[end] > threshold / 2:
         end += 1
     row = row.copy()
