@@ -10,12 +10,14 @@ from pathlib import Path
 from jwinteractive.bench.browser import knob, viewer
 from jwinteractive.bench.detector import detector1, importing, inspect, preview
 from jwinteractive.bench.rows import Row
+from jwinteractive.bench.snowballs import snowballs
 from jwinteractive.errors import ParamError, suggestion
 
 __all__ = ["BENCHMARKS", "bench"]
 
 BENCHMARKS: dict[str, Callable[[], Row]] = {
     "detector1": detector1,
+    "snowballs": snowballs,
     "preview": preview,
     "inspect": inspect,
     "import": importing,

@@ -157,13 +157,13 @@ def test_nothing_is_found_where_nothing_is():
 
 
 def test_a_shower_is_flagged_from_its_first_group_for_as_long_as_it_stands_out():
-    ramp, _ = field(4, [(0, 6, 50, 60, 18, 18, 1.2)], ngroup=50)
+    ramp, _ = field(4, [(0, 6, 50, 60, 18, 18, 3.0)], ngroup=50)
     _, model = measured(ramp)
     assert model.events == 1
     first, groups = model.table[0, 1], model.table[0, 7]
     assert first == 6
-    # e-fold of 5 groups: the mean of 500 pixels of 0.6 sigma is seen down to a tenth
-    assert 8 <= groups <= 13
+    # 15 s are six groups; the mean of 700 pixels of 1.8 sigma, e-folding in 5, is seen longer
+    assert 8 <= groups <= 20
     assert np.hypot(model.table[0, 2] - 50, model.table[0, 3] - 60) < 2
     assert 12 < model.table[0, 4] < 20
 
