@@ -25,7 +25,8 @@ _SPOILT = dq.SATURATED | dq.DO_NOT_USE
 _FLAGGED = dq.SATURATED | dq.DO_NOT_USE | dq.JUMP_DET
 _FEWEST = 6  # pixels of a ring whose median counts
 _MEDIAN_NOISE = 1.2533  # of a median, in that of a mean
-_SIGNIFICANT = 2.5
+_SURE, _SIGNIFICANT = 1.5, 3.0  # sigma, of one ring and of all together
+_CLIP = 10.0  # sigma; another hit counts as no more
 
 
 @njit(cache=True, nogil=True)
@@ -172,8 +173,8 @@ def reaches(z: Any, beyond: Any, width: float, threshold: float) -> Any:
     Returns
     -------
     ndarray
-        Outer end of the last ring that counts, 0 where none does; NaN where no ring has pixels
-        enough to tell.
+        Outer end of the last ring that counts and with which the light of all is significant, 0
+        where there is none; NaN where no ring has pixels enough to tell.
     """
     ngroup, npix = z.shape
     rings = 0
@@ -195,19 +196,26 @@ def reaches(z: Any, beyond: Any, width: float, threshold: float) -> Any:
     found = np.full(ngroup, np.nan)
     values = np.empty(max(len(order), 1), np.float32)
     for g in range(ngroup):
+        total = 0.0
+        known = 0
         for k in range(rings):
             n = 0
+            light = 0.0
             for o in range(start[k], start[k + 1]):
                 v = z[g, order[o]]
                 if v == v:
                     values[n] = v
+                    light += min(max(v, -_CLIP), _CLIP)
                     n += 1
+            total += light
+            known += n
             if n < _FEWEST:
                 continue
-            limit = max(threshold, _SIGNIFICANT * _MEDIAN_NOISE / np.sqrt(n))
-            if middle(values, n) < limit:
-                if found[g] != found[g]:
-                    found[g] = 0.0
+            if found[g] != found[g]:
+                found[g] = 0.0
+            if middle(values, n) < max(threshold, _SURE * _MEDIAN_NOISE / np.sqrt(n)):
                 break
-            found[g] = (k + 1) * width
+            # a ring alone may be too small to tell, all of them so far are not
+            if total > _SIGNIFICANT * np.sqrt(known):
+                found[g] = (k + 1) * width
     return found
