@@ -7,33 +7,38 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from jwinteractive.data import Box, Ramp
+import numpy as np
+
+from jwinteractive.data import Array, Box, Ramp
+from jwinteractive.kernels.blobs import flag_runs, words_of
 from jwinteractive.step import Whole
 
-__all__ = ["over_boxes", "over_strips"]
+__all__ = ["FlagRuns", "over_boxes", "over_strips"]
 
 _STRIP_BYTES = 8 * 2**20  # of float32 samples
 _FEWEST, _MOST = 16, 128  # rows
 _THREADS = min(4, os.cpu_count() or 1)  # each holds a strip and what the steps before make of it
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 
 def over_boxes(
-    whole: Whole, boxes: Iterable[Box], work: Callable[[Ramp, Box], T], reach: int = 0
+    whole: Whole, tasks: Iterable[tuple[Box, K]], work: Callable[[Ramp, K], T], reach: int = 0
 ) -> list[T]:
-    """Call ``work(ramp, box)`` on boxes of an exposure; results in their order.
+    """Call ``work(ramp, what)`` on tasks (box, what) of an exposure; results in their order.
 
-    The ramp covers a box and ``reach`` more pixels on each side, as far as there are any.
+    The ramp covers the box and ``reach`` more pixels on each side, as far as there are any.
     """
 
-    def one(box: Box) -> T:
+    def one(task: tuple[Box, K]) -> T:
+        box, what = task
         ramp = whole.look(box.grow(reach, whole.box))
         assert isinstance(ramp, Ramp)
-        return work(ramp, box)
+        return work(ramp, what)
 
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="look") as pool:
-        return list(pool.map(one, boxes))
+        return list(pool.map(one, tasks))
 
 
 def over_strips(whole: Whole, work: Callable[[Ramp, Box], T], reach: int = 0) -> list[T]:
@@ -43,4 +48,32 @@ def over_strips(whole: Whole, work: Callable[[Ramp, Box], T], reach: int = 0) ->
     """
     row = 4 * whole.exposure.nints * whole.exposure.ngroups * whole.box.shape[1]
     rows = max(_FEWEST, min(_MOST, _STRIP_BYTES // row))
-    return over_boxes(whole, whole.box.strips(rows), work, reach)
+    strips = list(whole.box.strips(rows))
+    return over_boxes(whole, zip(strips, strips, strict=True), work, reach)
+
+
+class FlagRuns:
+    """Runs of jumps and of newly saturated pixels of a whole exposure, by group.
+
+    See `jwinteractive.kernels.blobs`.
+    """
+
+    def __init__(self, whole: Whole) -> None:
+        parts = over_strips(whole, lambda ramp, strip: flag_runs(words_of(ramp.groupdq), strip.y0))
+        runs = np.concatenate(parts)
+        order = np.argsort(runs[:, 0], kind="stable")
+        self._runs = runs[order]
+        planes = 2 * whole.exposure.nints * whole.exposure.ngroups
+        self._ends = np.searchsorted(self._runs[:, 0], np.arange(planes + 1))
+        self._ngroup = whole.exposure.ngroups
+
+    def _plane(self, plane: int) -> Array:
+        return self._runs[self._ends[plane] : self._ends[plane + 1]]
+
+    def jumps(self, integration: int, group: int) -> Array:
+        """Jumps of a group."""
+        return self._plane(2 * (integration * self._ngroup + group))
+
+    def saturated(self, integration: int, group: int) -> Array:
+        """Pixels that the group before has not saturated."""
+        return self._plane(2 * (integration * self._ngroup + group) + 1)

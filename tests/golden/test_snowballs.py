@@ -240,6 +240,12 @@ def test_an_event_at_an_edge_or_corner_is_found(place, share):
     assert (found & (truth == 0)).sum() < 0.003 * truth.size
 
 
+def test_one_place_may_be_hit_in_each_integration():
+    ramp, _ = sky(10, [(0, 4, 60, 60), (1, 4, 60, 60)], nint=2)
+    found = ours(ramp, mask_snowball_core_next_int=False).groupdq
+    assert (found[:, 4, 60, 60 + 9] & J).all()
+
+
 def test_cores_are_flagged_in_the_next_integration_for_their_time():
     ramp, _ = sky(4, [(0, 4, 60, 60)], nint=2)
     for time, last in ((4000, 8), (45, 4), (9, 0)):
@@ -342,6 +348,7 @@ def test_marks_are_moved_taken_away_and_drawn_through_the_view():
     shown = Shown(after=ramp, model=model, params=p, integration=0, group=4)
     marks = {m.kind: m for m in view.draw(shown).marks}
     assert set(marks) == {"core", "found"}
+    assert marks["core"].name.endswith("i1 g5-8 +SATURATED")
     halo = marks["found"]
     assert abs(halo.y - 60) < 0.5
     assert 12 < halo.a < 22

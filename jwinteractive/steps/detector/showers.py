@@ -245,11 +245,8 @@ def _followed(
     def around(row: Array) -> Box:
         return Box.around(int(row[2]), int(row[3]), int(row[4]) + 2).clip(whole.box)
 
-    boxes = [around(row) for row in kept]
-    rows_at = dict(zip(boxes, kept, strict=True))
-
-    def follow(ramp: Ramp, box: Box) -> Array | None:
-        row = rows_at[box]
+    def follow(ramp: Ramp, row: Array) -> Array | None:
+        box = ramp.covers
         theta = np.radians(row[6])
         y = np.arange(box.y0, box.y1)[:, None] - row[2]
         x = np.arange(box.x0, box.x1) - row[3]
@@ -263,7 +260,8 @@ def _followed(
         light = np.where(known, z, 0).sum(axis=1) / np.sqrt(np.maximum(n, 1))
         return _group_range(row, light, lasts, p.shower_threshold)
 
-    found = [row for row in over_boxes(whole, boxes, follow) if row is not None]
+    tasks = [(around(row), row) for row in kept]
+    found = [row for row in over_boxes(whole, tasks, follow) if row is not None]
     return np.array(found).reshape(-1, 10)
 
 

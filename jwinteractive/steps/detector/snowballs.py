@@ -3,8 +3,9 @@
 Method "profile" looks for newly saturated cores and measures on the data how far the light around
 each reaches, in the group of the hit, the one before and those after: rings are flagged as long as
 their median rises above the usual difference of their pixels. "official" grows the ellipses of
-connected flags by fixed factors, bit for bit as the official `jump` step does with
-``expand_large_events``.
+connected flags by fixed factors, as the official `jump` step does with ``expand_large_events``: bit
+for bit but for pixels on the very border of an ellipse, where it is the last bit of an angle that
+decides officially.
 
 Source: dossier section 2; figures in tests/golden/test_snowballs.py and `jwinteractive bench`.
 """
@@ -40,8 +41,6 @@ from jwinteractive.kernels.blobs import (
     X,
     Y,
     blobs,
-    flag_runs,
-    words_of,
 )
 from jwinteractive.kernels.ellipses import (
     AFTER,
@@ -55,7 +54,7 @@ from jwinteractive.kernels.lanes import flatten
 from jwinteractive.params import Doc, Params, Unit
 from jwinteractive.references import GainRef, ReadnoiseRef
 from jwinteractive.step import Whole, step
-from jwinteractive.strips import over_boxes, over_strips
+from jwinteractive.strips import FlagRuns, over_boxes
 from jwinteractive.views import Frame, Shown, Table, View
 
 __all__ = ["SnowballsParams", "snowballs"]
@@ -131,30 +130,6 @@ class SnowballsParams(Params):
         object.__setattr__(self, "edits", write(parse(self.edits, "snowballs.edits")))
 
 
-class _Runs:
-    """Runs of flagged pixels of the whole exposure, by plane."""
-
-    def __init__(self, whole: Whole) -> None:
-        parts = over_strips(whole, lambda ramp, strip: flag_runs(words_of(ramp.groupdq), strip.y0))
-        runs = np.concatenate(parts)
-        order = np.argsort(runs[:, 0], kind="stable")
-        self._runs = runs[order]
-        planes = 2 * whole.exposure.nints * whole.exposure.ngroups
-        self._ends = np.searchsorted(self._runs[:, 0], np.arange(planes + 1))
-        self._ngroup = whole.exposure.ngroups
-
-    def _plane(self, plane: int) -> Array:
-        return self._runs[self._ends[plane] : self._ends[plane + 1]]
-
-    def jumps(self, integration: int, group: int) -> Array:
-        """Jumps of a group."""
-        return self._plane(2 * (integration * self._ngroup + group))
-
-    def saturated(self, integration: int, group: int) -> Array:
-        """Pixels that the group before has not saturated."""
-        return self._plane(2 * (integration * self._ngroup + group) + 1)
-
-
 def _table(i: int, g: int, found: Array, kind: int, event: int) -> Array:
     """Rows of a `Found` from blobs; each is an event of its own, from number ``event`` on."""
     n = len(found)
@@ -168,7 +143,7 @@ def _table(i: int, g: int, found: Array, kind: int, event: int) -> Array:
 
 def _official(whole: Whole, p: SnowballsParams) -> Found:
     """Jumps with a core in them and cores, one after the other: grown cores hide what follows."""
-    runs, exposure, shape = _Runs(whole), whole.exposure, whole.box.shape
+    runs, exposure, shape = FlagRuns(whole), whole.exposure, whole.box.shape
     rows = [np.zeros((0, 10))]
     events = 0
     for i in range(exposure.nints):
@@ -191,11 +166,11 @@ def _official(whole: Whole, p: SnowballsParams) -> Found:
     return Found(table=np.concatenate(rows), events=events)
 
 
-def _candidates(runs: _Runs, p: SnowballsParams, exposure: Exposure, box: Box) -> list[Array]:
+def _candidates(runs: FlagRuns, p: SnowballsParams, exposure: Exposure, box: Box) -> list[Array]:
     """Rows of a `Found`, one each: cores, and broad jumps where none is needed."""
     found: list[Array] = []
     for i in range(exposure.nints):
-        known = np.zeros((0, 4))  # y, x, semi-axis and group of cores so far
+        known = np.zeros((0, 3))  # y, x and semi-axis of what there is so far
         for g in range(1, exposure.ngroups):
             cores = blobs(runs.saturated(i, g), _NO_PIXELS, p.min_sat_area)
             cores = cores[cores[:, MINOR] > p.min_sat_radius_extend]
@@ -211,7 +186,7 @@ def _candidates(runs: _Runs, p: SnowballsParams, exposure: Exposure, box: Box) -
                 away = np.hypot(known[:, 0] - blob[Y], known[:, 1] - blob[X])
                 if (away < np.maximum(known[:, 2], blob[MAJOR] / 2) + 1).any():
                     continue
-                known = np.vstack([known, [blob[Y], blob[X], blob[MAJOR] / 2, g]])
+                known = np.vstack([known, [blob[Y], blob[X], blob[MAJOR] / 2]])
                 found.append(_table(i, g, blob[None], CORE, len(found))[0])
     largest = np.argsort([-row[9] for row in found], kind="stable")[:_MOST]
     return [found[k] for k in np.sort(largest)]
@@ -220,23 +195,20 @@ def _candidates(runs: _Runs, p: SnowballsParams, exposure: Exposure, box: Box) -
 def _profile(whole: Whole, p: SnowballsParams, gain: GainRef, readnoise: ReadnoiseRef) -> Found:
     """Cores, and how far their light reaches in each group."""
     exposure, all_pixels = whole.exposure, whole.box
-    candidates = _candidates(_Runs(whole), p, exposure, all_pixels)
+    candidates = _candidates(FlagRuns(whole), p, exposure, all_pixels)
 
     def searched(row: Array) -> Box:
         reach = min(p.max_extended_radius, int(_SEARCHED * row[4] + _MARGIN))
         y, x = int(row[2]), int(row[3])
         return Box.around(y, x, reach).clip(all_pixels)
 
-    boxes = [searched(row) for row in candidates]
-    rows_at = dict(zip(boxes, candidates, strict=True))
-
-    def halo(ramp: Ramp, box: Box) -> Array:
-        row = rows_at[box]
-        factor = flatten(gain.crop(box).data)
-        noise = flatten(readnoise.crop(box).data) * factor
+    def halo(ramp: Ramp, row: Array) -> Array:
+        factor = flatten(gain.crop(ramp.covers).data)
+        noise = flatten(readnoise.crop(ramp.covers).data) * factor
         return _halo(ramp, row, p, factor, noise * noise / np.float32(exposure.nframes))
 
-    found = [np.zeros((0, 10)), *over_boxes(whole, boxes, halo)]
+    tasks = [(searched(row), row) for row in candidates]
+    found = [np.zeros((0, 10)), *over_boxes(whole, tasks, halo)]
     table = np.concatenate(found)
     return Found(table=table, events=len(np.unique(table[:, 8])))
 
@@ -245,6 +217,7 @@ def _halo(ramp: Ramp, core: Array, p: SnowballsParams, gain: Array, noise2: Arra
     """Rows of a `Found` for one core: it and a halo in each group; none if there is no light."""
     nint, ngroup = ramp.data.shape[:2]
     i, g = int(core[0]), int(core[1])
+    y0, x0, inner_a, inner_b, theta = core[2:7]
     near = _USUAL // (ngroup - 1)
     low, high = max(i - near, 0), min(i + near + 1, nint)
     first, end = max(g - 1, 1), min(g + _LATEST, ngroup)
@@ -253,15 +226,15 @@ def _halo(ramp: Ramp, core: Array, p: SnowballsParams, gain: Array, noise2: Arra
     excess(data, flags, gain, noise2, i - low, first, end, z)
 
     # semi-axes to the outer edges of the pixels; distance along the ray from the centre
-    a, b = core[4] + 0.5, core[5] + 0.5
-    box, theta = ramp.covers, np.radians(core[6])
-    y = np.arange(box.y0, box.y1)[:, None] - core[2]
-    x = np.arange(box.x0, box.x1) - core[3]
+    a, b = inner_a + 0.5, inner_b + 0.5
+    box, theta = ramp.covers, np.radians(theta)
+    y = np.arange(box.y0, box.y1)[:, None] - y0
+    x = np.arange(box.x0, box.x1) - x0
     along = (y * np.cos(theta) + x * np.sin(theta)) / a
     across = (y * np.sin(theta) - x * np.cos(theta)) / b
     norm = np.maximum(np.hypot(along, across), 1e-3)
     beyond = np.hypot(y, x) * (1 - 1 / norm)
-    far = min(p.max_extended_radius - a, max(_SEARCHED * core[4] + _MARGIN - a, _RING))
+    far = min(p.max_extended_radius, max(_SEARCHED * inner_a + _MARGIN, a + _RING)) - a
     beyond[beyond >= far] = -1
     reach = reaches(z, beyond.ravel(), _RING, p.halo_threshold)
 
@@ -309,13 +282,13 @@ def _drawn(table: Array, p: SnowballsParams, exposure: Exposure) -> Array:
     long, wide = grown_axes(a, b, p.expand_factor, p.max_extended_radius)
     grown = rows_of(**common, y=whole_y, x=whole_x, a=long, b=wide, how=JUMP)
     halos = rows_of(**common, y=y, x=x, a=np.minimum(a, widest / 2), b=b, how=JUMP)
+    to_the_end = common | {"end": exposure.ngroups}
     if p.method == "official":
         long = np.rint(np.minimum(2 * a + 2 * p.sat_expand, widest) / 2)
         wide = np.rint(np.minimum(2 * b + 2 * p.sat_expand, widest) / 2)
-        to_the_end = common | {"end": exposure.ngroups}
         cores = rows_of(**to_the_end, y=whole_y, x=whole_x, a=long, b=wide, how=SATURATED)
     else:
-        cores = rows_of(**common, y=y, x=x, a=a + 0.5, b=b + 0.5, how=NOTHING)
+        cores = rows_of(**to_the_end, y=y, x=x, a=a + 0.5, b=b + 0.5, how=NOTHING)
     return np.concatenate([cores[kind == CORE], halos[kind == HALO], grown[kind == GROWN]])
 
 
