@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from jwinteractive.data import Array, Exposure, Ramp
+from jwinteractive.data import Array, Box, Exposure, Ramp
 from jwinteractive.errors import InputError, ParamError
 from jwinteractive.kernels.ellipses import AFTER, JUMP, SATURATED, cover, paint
 from jwinteractive.step import Model
@@ -39,6 +39,7 @@ __all__ = [
     "hand_edit",
     "marks_frame",
     "parse",
+    "radius_in",
     "rows_of",
     "with_edits",
     "write",
@@ -188,6 +189,17 @@ def parse(text: str, where: str = "edits") -> tuple[HandEllipse, ...]:
 def write(ellipses: Iterable[HandEllipse]) -> str:
     """Write ellipses as text: sorted, each once; `parse` gives them back."""
     return "; ".join(map(str, sorted(set(ellipses))))
+
+
+def radius_in(box: Box, y: float, x: float, a: float, b: float, theta: float) -> Array:
+    """How far the pixels of a box lie from (y, x), in the radius of an ellipse along their ray.
+
+    ``theta`` in degrees from +y towards +x is the orientation of ``a``.
+    """
+    cos, sin = np.cos(np.radians(theta)), np.sin(np.radians(theta))
+    dy, dx = np.arange(box.y0, box.y1)[:, None] - y, np.arange(box.x0, box.x1) - x
+    radius: Array = np.hypot((dy * cos + dx * sin) / a, (dy * sin - dx * cos) / b)
+    return radius
 
 
 def grown_axes(a: Array, b: Array, factor: float, widest: float) -> tuple[Array, Array]:

@@ -28,6 +28,7 @@ from jwinteractive.ellipses import (
     hand_edit,
     marks_frame,
     parse,
+    radius_in,
     rows_of,
     with_edits,
     write,
@@ -246,15 +247,10 @@ def _followed(
         return Box.around(int(row[2]), int(row[3]), int(row[4]) + 2).clip(whole.box)
 
     def follow(ramp: Ramp, row: Array) -> Array | None:
-        box = ramp.covers
-        theta = np.radians(row[6])
-        y = np.arange(box.y0, box.y1)[:, None] - row[2]
-        x = np.arange(box.x0, box.x1) - row[3]
-        a, b = max(row[4], 1.0), max(row[5], 1.0)
-        along = (y * np.cos(theta) + x * np.sin(theta)) / a
-        across = (y * np.sin(theta) - x * np.cos(theta)) / b
+        y, x, a, b, theta = row[2:7]
+        radius = radius_in(ramp.covers, y, x, max(a, 1.0), max(b, 1.0), theta)
         z = _z(ramp, gain, readnoise, p)[int(row[0])]
-        z = z[:, (np.hypot(along, across) < 1).ravel()]
+        z = z[:, (radius < 1).ravel()]
         known = np.isfinite(z)
         n = known.sum(axis=1)
         light = np.where(known, z, 0).sum(axis=1) / np.sqrt(np.maximum(n, 1))

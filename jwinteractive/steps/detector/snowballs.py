@@ -29,6 +29,7 @@ from jwinteractive.ellipses import (
     hand_edit,
     marks_frame,
     parse,
+    radius_in,
     rows_of,
     with_edits,
     write,
@@ -227,13 +228,10 @@ def _halo(ramp: Ramp, core: Array, p: SnowballsParams, gain: Array, noise2: Arra
 
     # semi-axes to the outer edges of the pixels; distance along the ray from the centre
     a, b = inner_a + 0.5, inner_b + 0.5
-    box, theta = ramp.covers, np.radians(theta)
-    y = np.arange(box.y0, box.y1)[:, None] - y0
-    x = np.arange(box.x0, box.x1) - x0
-    along = (y * np.cos(theta) + x * np.sin(theta)) / a
-    across = (y * np.sin(theta) - x * np.cos(theta)) / b
-    norm = np.maximum(np.hypot(along, across), 1e-3)
-    beyond = np.hypot(y, x) * (1 - 1 / norm)
+    box = ramp.covers
+    radius = np.maximum(radius_in(box, y0, x0, a, b, theta), 1e-3)
+    away = np.hypot(np.arange(box.y0, box.y1)[:, None] - y0, np.arange(box.x0, box.x1) - x0)
+    beyond = away * (1 - 1 / radius)
     far = min(p.max_extended_radius, max(_SEARCHED * inner_a + _MARGIN, a + _RING)) - a
     beyond[beyond >= far] = -1
     reach = reaches(z, beyond.ravel(), _RING, p.halo_threshold)
