@@ -19,6 +19,7 @@ from jwinteractive.references import (
     IpcRef,
     LinearityRef,
     MaskRef,
+    PictureFrameRef,
     ReadnoiseRef,
     Reference,
     ResetRef,
@@ -153,6 +154,7 @@ def example_references(
         ),
     ]
     found.append(IpcRef(data=decoupling(0.005)[..., None, None] * plane(1, 0.01, 3, 3)))
+    found.append(PictureFrameRef(data=plane(0, 1)))
     return {r.reftype: r for r in found}
 
 
@@ -164,6 +166,7 @@ _MODELS = {
     "dark": "DarkModel",
     "gain": "GainModel",
     "ipc": "IPCModel",
+    "pictureframe": "PictureFrameModel",
     "readnoise": "ReadnoiseModel",
     "reset": "ResetModel",
 }

@@ -26,6 +26,7 @@ __all__ = [
     "LinearityRef",
     "MaskRef",
     "PersistenceRef",
+    "PictureFrameRef",
     "ReadnoiseRef",
     "Reference",
     "ResetRef",
@@ -422,6 +423,15 @@ class PersistenceRef(Reference):
         ends = np.zeros((rows.max(initial=0) + 1, columns.max(initial=0) + 1))
         ends[rows, columns] = found["vals"]
         return cls(data=ends)
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class PictureFrameRef(Reference):
+    """NIRSpec's thermal pattern, in any unit: data [y, x]."""
+
+    reftype: ClassVar[str] = "pictureframe"
+    hdus: ClassVar[Mapping[str, str]] = {"data": "SCI"}
+    data: Array
 
 
 @dc.dataclass(frozen=True, kw_only=True)

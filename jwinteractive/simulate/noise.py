@@ -25,6 +25,7 @@ _RATIO = 4
 _PER_FRAME = 11
 _PROCESSES = 15
 _FASTEST = 0.5
+_PATTERN_DEPTH, _PATTERN_TIME = 60.0, 100.0  # pixels, s
 
 EMI_HZ = 390.625
 """Frequency of the interference that MIRI picks up."""
@@ -175,3 +176,32 @@ class Interference:
             return np.zeros(self._ticks.shape)
         cycles = (number * self._per_frame + self._ticks) * (EMI_HZ * TICK)
         return np.asarray(self._amplitude * np.sin(2 * np.pi * ((cycles + self.phase) % 1)))
+
+
+def frame_pattern(window: Window) -> NDArray[np.float64]:
+    """Thermal pattern [ny, nx] of the edges of a detector: 1 there, 0 in the centre."""
+    ly, lx = window.detector.shape
+    y = np.arange(window.ny)[:, None] + window.ystart - 1
+    x = np.arange(window.nx)[None, :] + window.xstart - 1
+    depth = np.minimum(np.minimum(y, ly - 1 - y), np.minimum(x, lx - 1 - x))
+    pattern = np.exp(-np.square(depth / _PATTERN_DEPTH))
+    pattern[window.reference_pixels] = 0.0
+    return np.asarray(pattern)
+
+
+class ThermalPattern:
+    """The pattern of the edges, whose strength in electrons wanders about 0."""
+
+    def __init__(self, rms: float, window: Window, seed: np.random.SeedSequence) -> None:
+        self._rng = np.random.Generator(np.random.SFC64(seed))
+        self._rms, self._state = rms, rms * self._rng.standard_normal()
+        self._pattern = frame_pattern(window) if rms else None
+
+    def add_to(self, image: NDArray[np.float64], seconds: float, gain: NDArray[np.float64]) -> None:
+        """Let time pass and add the pattern to an image in DN."""
+        if self._pattern is None:
+            return
+        keep = math.exp(-seconds / _PATTERN_TIME)
+        kick = self._rms * math.sqrt(1 - keep * keep) * self._rng.standard_normal()
+        self._state = keep * self._state + kick
+        image += self._state * self._pattern / gain

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from jwinteractive import detectors
 from jwinteractive.simulate.hits import deposits
-from jwinteractive.simulate.noise import Interference, ReadoutNoise
+from jwinteractive.simulate.noise import Interference, ReadoutNoise, ThermalPattern
 from jwinteractive.simulate.pixels import Pixels, inverse
 from jwinteractive.simulate.settings import Settings
 from jwinteractive.simulate.window import Window
@@ -218,6 +218,7 @@ def integrate(
     """
     noise_seed, hit_seed, rtn_seed, strip_seed, ktc_seed = seed.spawn(5)
     noise = ReadoutNoise(settings, window, noise_seed)
+    thermal = ThermalPattern(settings.picture_frame, window, seed.spawn(1)[0])
     telegraph = Telegraph(pixels, np.random.Generator(np.random.SFC64(rtn_seed)))
     workers = Workers(window.ny, strip_seed, pool)
     ktc_rng = np.random.Generator(np.random.SFC64(ktc_seed))
@@ -248,6 +249,7 @@ def integrate(
                 before = frame + 1
                 array.add_level(level, _zero(settings, pixels, is_miri, integration, frame))
                 shared += noise.frame(pool) / pixels.gain
+                thermal.add_to(shared, seconds, pixels.gain)
                 # one frame of reset before every integration but the first is timed, too
                 hum += interference.frame(integration * (frames + 1) + frame)
                 telegraph.add_to(flicker, pixels.gain)

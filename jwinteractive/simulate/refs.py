@@ -12,7 +12,7 @@ from jwinteractive import dq
 from jwinteractive.detectors import TICK
 from jwinteractive.references.kinds import decoupling
 from jwinteractive.simulate.headers import instrument_keywords, subarray_keywords
-from jwinteractive.simulate.noise import EMI_HZ
+from jwinteractive.simulate.noise import EMI_HZ, frame_pattern
 from jwinteractive.simulate.pixels import Pixels, inverse
 from jwinteractive.simulate.ramp import anomaly
 from jwinteractive.simulate.settings import Settings
@@ -48,6 +48,9 @@ def make_references(
     }
     if settings.ipc:
         models["ipc"] = datamodels.IPCModel(data=decoupling(settings.ipc))
+    if settings.picture_frame:
+        pattern = frame_pattern(window).astype(np.float32)
+        models["pictureframe"] = datamodels.PictureFrameModel(data=pattern)
     models["gain"].meta.exposure.gain_factor = pixels.gain_factor
     if window.detector.instrument == "MIRI":
         models["reset"] = _reset(settings, pixels, reset_shape, noise * read, rng)
@@ -85,7 +88,7 @@ def _describe(model: Any, reftype: str, settings: Settings, window: Window) -> N
     meta.description = f"Simulated {reftype} of {window.detector.name}"
     meta.useafter = "2022-01-01T00:00:00"
     instrument_keywords(model, settings, window)
-    if reftype in ("rscd", "ipc", "emicorr"):
+    if reftype in ("rscd", "ipc", "pictureframe", "emicorr"):
         return
     subarray_keywords(model, window)
     meta.exposure.type = settings.exposure_type

@@ -75,6 +75,8 @@ class Settings:
         columns. Reference pixels share it with `reference_gain`.
     ktc, bias_scatter : float
         Factor on the detector's reset noise; pixel rms of the superbias in DN.
+    picture_frame : float
+        rms in electrons of NIRSpec's thermal pattern at the edge of the frame.
     reset, rscd, last_frame, emi : float
         MIRI amplitudes in DN: reset anomaly, reset switch decay, last-frame pull-down, 390 Hz.
     reference_noise : float
@@ -130,6 +132,7 @@ class Settings:
     rscd: float = 0.0
     last_frame: float = 0.0
     emi: float = 0.0
+    picture_frame: float = 0.0
     reference_noise: float = 1.0
 
     def __post_init__(self) -> None:
@@ -235,6 +238,7 @@ MODES: Mapping[str, Settings] = MappingProxyType(
             crowding=0.0,
             galaxies=0,
             sky=0.02,
+            picture_frame=0.2,
         ),
         "miri": _MIRI,
         "miri-slowr1": replace(_MIRI, readpatt="SLOWR1"),
