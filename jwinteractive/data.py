@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from jwinteractive.errors import InputError
+from jwinteractive.irs2 import Interleaved
 
 __all__ = ["Array", "Box", "Exposure", "Product", "Ramp", "Rate", "RateInts", "cut", "seal"]
 
@@ -276,6 +277,8 @@ class Ramp(Product):
     zero
         DN that `native` adds to data and zeroframe: FITS keeps unsigned integers as signed ones
         below this number (BZERO), and mapped files are not changed before they are read.
+    interleaved
+        Where the whole frames of an IRS2 exposure are, whose rows of pixels are ``data``.
     """
 
     data: Array
@@ -286,9 +289,32 @@ class Ramp(Product):
     draft: Array | None = None
     persistence_ends: Array | None = None
     zero: float = 0.0
+    interleaved: Interleaved | None = None
+
+    def crop(self, box: Box) -> Self:
+        """Return the pixels inside ``box``: views, or what is read of interleaved frames.
+
+        Raises
+        ------
+        InputError
+            If the box is empty or reaches out of this ramp.
+        """
+        return cut(self, box)._gathered()
+
+    def _gathered(self) -> Self:
+        """Ramp with its rows of pixels out of interleaved frames, where it is without them."""
+        frames, box = self.interleaved, self.covers
+        if frames is None or not frames.unread:
+            return self
+        return self.replace(
+            data=frames.rows(box.y0, box.y1, box.x0, box.x1),
+            interleaved=dc.replace(frames, unread=False),
+        )
 
     def native(self) -> Self:
         """Return the samples as contiguous float32 in memory; from a memory map, read here."""
+        if self.interleaved is not None and self.interleaved.unread:
+            return self._gathered().native()
         frame = self.zeroframe
         return self.replace(
             data=self._samples(self.data),

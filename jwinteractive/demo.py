@@ -38,6 +38,8 @@ def demo(mode: str, folder: Path, size: int, seed: int, as_json: bool) -> int:
     window: dict[str, Any] = (
         {"size": (size, size), "crowding": 800.0, "cosmic_rays": 40.0} if size else {}
     )
+    if size and "irs2" in mode:  # its frames have all rows, and slits no crowding
+        window = {"size": (2048, size)}
     simulated = simulate(mode, seed=seed, **window)
     path = simulated.write(folder)
     session = jwinteractive.open(path)

@@ -24,6 +24,7 @@ import numpy as np
 
 from jwinteractive.data import Array, Box, Exposure, Product, Ramp, Rate, RateInts
 from jwinteractive.errors import OutputError
+from jwinteractive.irs2 import Interleaved
 from jwinteractive.step import Model, registry
 
 __all__ = ["Draft", "Store"]
@@ -272,7 +273,7 @@ def _head(thing: Thing) -> dict[str, Any]:
             head["arrays"].append(f.name)
         elif isinstance(value, Product):
             head["parts"][f.name] = _head(value)
-        elif isinstance(value, Exposure | Box):
+        elif isinstance(value, Exposure | Box | Interleaved):
             head["fields"][f.name] = dc.asdict(value)
         elif value is None or isinstance(value, bool | int | float | str | tuple):
             head["fields"][f.name] = value
@@ -307,6 +308,8 @@ def _build(head: Mapping[str, Any], folder: Path, prefix: str) -> Thing:
         values["exposure"] = Exposure(**_tuples(values["exposure"]))
     if values.get("box") is not None:
         values["box"] = Box(**values["box"])
+    if values.get("interleaved") is not None:
+        values["interleaved"] = Interleaved.plain(values["interleaved"])
     if values.get("source") is not None:
         values["source"] = Path(values["source"])
     for name in head["arrays"]:

@@ -32,6 +32,7 @@ from jwinteractive import dq
 from jwinteractive.data import Array, Exposure, Ramp, Rate, RateInts
 from jwinteractive.errors import InputError
 from jwinteractive.io.header import exposure_of
+from jwinteractive.irs2 import FAST, Interleaved, Mapped, science_rows
 
 __all__ = ["Opened", "open_product"]
 
@@ -211,6 +212,8 @@ class _File:
     def _ramp(self, science: Any, exposure: Exposure) -> Ramp:
         shape: tuple[int, ...] = science.shape
         data, zero = self._stored(science)
+        if "IRS2" in exposure.readpatt and shape[-2] == FAST:
+            return self._irs2(data, zero, exposure)
         frame = self._plane("ZEROFRAME", (shape[0], *shape[-2:]))
         zeroframe = None
         if frame is not None:
@@ -232,6 +235,30 @@ class _File:
             pixeldq=self._flags("PIXELDQ", shape[-2:]),
             zeroframe=zeroframe,
             average_dark_current=self._floats("AVDRKCUR", shape[-2:]),
+        )
+
+    def _irs2(self, data: Array, zero: float, exposure: Exposure) -> Ramp:
+        """Ramp of the pixels of interleaved frames; they are read when the ramp is cut."""
+        if not isinstance(data, np.memmap):
+            raise InputError("holds IRS2 frames that cannot be mapped: unpack the file first")
+        rows = science_rows(exposure.detector)
+        shape = (*data.shape[:2], len(rows), data.shape[-1])
+        flags = self._plane("GROUPDQ", data.shape)
+        groupdq: Array = np.broadcast_to(np.uint8(0), shape)
+        if flags is not None:
+            groupdq = np.asarray(flags.data[:, :, rows]).astype(np.uint8)
+        samples = Mapped(
+            str(self.path.absolute()), int(data.offset), data.dtype.str, data.shape, zero
+        )
+        return Ramp(
+            exposure=exposure,
+            source=self.path,
+            # no numbers, so that nobody takes them for samples
+            data=np.broadcast_to(np.float32(np.nan), shape),
+            zero=zero,
+            groupdq=groupdq,
+            pixeldq=self._flags("PIXELDQ", data.shape[-2:])[rows],
+            interleaved=Interleaved(samples, exposure.detector, unread=True),
         )
 
     def _rate(self, kind: type[R], science: Any, exposure: Exposure) -> R:

@@ -31,6 +31,7 @@ from jwinteractive.io import provenance as record
 from jwinteractive.io.header import header_of
 from jwinteractive.io.provenance import Provenance, read_provenance
 from jwinteractive.io.read import opened_fits
+from jwinteractive.irs2 import FAST, science_rows
 
 __all__ = ["check_writable", "output_name", "root_name", "write_product"]
 
@@ -182,7 +183,10 @@ def _frame(product: Ramp | Rate | RateInts) -> Iterator[fits.HDUList]:
 
 
 def _check_whole(product: Product, shape: tuple[int, ...]) -> None:
-    if product.covers != Box.whole((shape[-2], shape[-1])):
+    rows = shape[-2]
+    if "IRS2" in product.exposure.readpatt and rows == FAST:
+        rows = len(science_rows(product.exposure.detector))
+    if product.covers != Box.whole((rows, shape[-1])):
         raise OutputError(
             f"product covers {product.covers} of an exposure of {shape[-2:]} pixels: only a whole "
             "exposure can be written: run it without a box"

@@ -8,6 +8,7 @@ from jwinteractive.references.kinds import (
     EmicorrRef,
     GainRef,
     IpcRef,
+    Irs2Ref,
     LinearityRef,
     MaskRef,
     PersistenceRef,
@@ -17,6 +18,7 @@ from jwinteractive.references.kinds import (
     ResetRef,
     RscdRef,
     SaturationRef,
+    SirsKernelRef,
     SuperbiasRef,
 )
 from jwinteractive.references.sources import Found, References
@@ -27,6 +29,7 @@ __all__ = [
     "Found",
     "GainRef",
     "IpcRef",
+    "Irs2Ref",
     "LinearityRef",
     "MaskRef",
     "PersistenceRef",
@@ -37,5 +40,6 @@ __all__ = [
     "ResetRef",
     "RscdRef",
     "SaturationRef",
+    "SirsKernelRef",
     "SuperbiasRef",
 ]

@@ -17,12 +17,14 @@ from jwinteractive import dq
 from jwinteractive.data import Array, Box, Exposure, cut, seal
 from jwinteractive.detectors import detector, reference_pixels
 from jwinteractive.errors import MissingReference
+from jwinteractive.irs2 import FAST, ROW, Mapped, science_rows
 
 __all__ = [
     "DarkRef",
     "EmicorrRef",
     "GainRef",
     "IpcRef",
+    "Irs2Ref",
     "LinearityRef",
     "MaskRef",
     "PersistenceRef",
@@ -32,8 +34,10 @@ __all__ = [
     "ResetRef",
     "RscdRef",
     "SaturationRef",
+    "SirsKernelRef",
     "SuperbiasRef",
     "decoupling",
+    "irs2_weights",
 ]
 
 
@@ -87,7 +91,7 @@ class Reference:
                         f"{hdus.filename()}: a {cls.reftype} reference needs an HDU {hdu}"
                     )
                 continue
-            whole = flags(hdus) if hdu == "DQ" else hdus[hdu].data
+            whole = pixel_rows(flags(hdus) if hdu == "DQ" else hdus[hdu].data, exposure)
             arrays[name] = whole[..., window[0], window[1]]
         if "dq" in cls.hdus and "dq" not in arrays:
             ny, nx = next(iter(arrays.values())).shape[-2:]
@@ -125,6 +129,12 @@ class Reference:
         )
 
 
+def pixel_rows(whole: Array, exposure: Exposure) -> Array:
+    """Rows of pixels of a reference [..., y, x] that has the rows of an IRS2 frame, or all rows."""
+    interleaved = "IRS2" in exposure.readpatt and whole.shape[-2] == FAST
+    return whole[..., science_rows(exposure.detector), :] if interleaved else whole
+
+
 def flags(hdus: fits.HDUList) -> Array:
     """DQ of a reference file in the standard bits, uint32 [y, x]; DQ_DEF says what its bits mean.
 
@@ -157,12 +167,22 @@ def _constant(value: float, shape: tuple[int, ...]) -> Array:
 
 @dc.dataclass(frozen=True, kw_only=True)
 class MaskRef(Reference):
-    """Bad pixels: dq uint32 [y, x]."""
+    """Bad pixels: dq uint32 [y, x]; ``bad`` are rows of an IRS2 frame that hold bad references."""
 
     reftype: ClassVar[str] = "mask"
     hdus: ClassVar[Mapping[str, str]] = {"dq": "DQ"}
     required: ClassVar[tuple[str, ...]] = ("dq",)
     dq: Array
+    bad: tuple[int, ...] = ()
+
+    @classmethod
+    def read(cls, hdus: fits.HDUList, window: tuple[slice, slice], exposure: Exposure) -> Self:
+        """Read as any reference; of interleaved references, which rows are bad."""
+        found = super().read(hdus, window, exposure)
+        if "IRS2" not in exposure.readpatt or hdus["DQ"].shape[-2] != FAST:
+            return found
+        bad = np.flatnonzero((flags(hdus) & np.uint32(dq.BITS["BAD_REF_PIXEL"])).any(axis=1))
+        return dc.replace(found, bad=tuple(bad.tolist()))
 
     @classmethod
     def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
@@ -189,12 +209,27 @@ class SaturationRef(Reference):
 
 @dc.dataclass(frozen=True, kw_only=True)
 class SuperbiasRef(Reference):
-    """Bias of each pixel: data DN [y, x]; dq uint32."""
+    """Bias of each pixel: data DN [y, x]; dq uint32; ``interleaved`` is that of an IRS2 frame."""
 
     reftype: ClassVar[str] = "superbias"
     selects: ClassVar[tuple[str, ...]] = ("DETECTOR", "READPATT")
     data: Array
     dq: Array
+    interleaved: Mapped | None = None
+
+    @classmethod
+    def read(cls, hdus: fits.HDUList, window: tuple[slice, slice], exposure: Exposure) -> Self:
+        """Read as any reference; of an IRS2 frame, where its levels are in the file."""
+        found, hdu = super().read(hdus, window, exposure), hdus["SCI"]
+        path, mappable = hdus.filename(), isinstance(hdu, fits.ImageHDU)
+        whole = "IRS2" in exposure.readpatt and hdu.shape[-2] == FAST
+        if not whole or not mappable or path is None or not str(path).endswith(".fits"):
+            return found
+        stored = {-32: ">f4", -64: ">f8"}.get(hdu.header["BITPIX"])
+        if stored is None:
+            return found
+        place = Mapped(str(path), hdu.fileinfo()["datLoc"], stored, hdu.shape)
+        return dc.replace(found, interleaved=place)
 
     @classmethod
     def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
@@ -555,3 +590,151 @@ def _resampled(wave: Array, at: Array) -> Array:
     """One cycle, given in the middle of equal parts of it, at other phases: straight between."""
     middle = (np.arange(len(wave)) + 0.5) / len(wave)
     return np.interp(at, middle, wave, period=1.0)
+
+
+def irs2_weights(
+    common: float, amplifier: float, white: float, gain: float, rows: int = 2048
+) -> tuple[Array, Array]:
+    """Weights of the reference output and of an amplifier's own references, complex64 [frequency].
+
+    The linear estimate of least variance (Wiener's) of the noise in an amplifier, where 1/f noise
+    common to all outputs has a given rms over eleven factors of four in time, that of each one
+    another, white noise is ``white`` and references see the 1/f noise with ``gain``. Frequencies
+    from 0 to the highest, of streams of so many rows.
+    """
+    n = rows * ROW
+    f = np.maximum(np.fft.rfftfreq(n), 0.5 / n)
+    shape = 1 / (11 * np.log(4) * f)
+    shared, own = common**2 * shape, amplifier**2 * shape
+    # references fill 256 clocks of a row, each of 128 twice; the output's 512 pixels fill the rest
+    filled = 256 / ROW
+    output = gain**2 * (shared + own) + 2 * white**2 * ROW / 512
+    mine = (gain * filled) ** 2 * (shared + own) + 2 * white**2 * 512 / ROW
+    both = filled * gain**2 * shared
+    to_output, to_mine = gain * shared, filled * gain * (shared + own)
+    scale = output * mine - both**2
+    with np.errstate(invalid="ignore"):
+        alpha = np.nan_to_num((to_output * mine - to_mine * both) / scale)
+        beta = np.nan_to_num((to_mine * output - to_output * both) / scale)
+    # references come every 22 clocks: faster noise is seen as slower
+    beta *= 0.5 + 0.5 * np.cos(np.pi * np.clip((f - 1 / 66) * 132, 0, 1))
+    return alpha.astype(np.complex64), beta.astype(np.complex64)
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class Irs2Ref(Reference):
+    """Weights of the correction of IRS2 frames, by frequency from 0 to the highest.
+
+    Attributes
+    ----------
+    alpha, beta
+        Of the reference output, and of each amplifier's own references, complex64
+        [amplifier, 712 x 2048 / 2 + 1]: the part of the tabulated ones that acts on real streams.
+    bad
+        References known to be bad, [entry, (output, 1 odd or 2 even, 32 bits of blocks)].
+    """
+
+    reftype: ClassVar[str] = "refpix"
+    selects: ClassVar[tuple[str, ...]] = ("DETECTOR", "READPATT")
+    required: ClassVar[tuple[str, ...]] = ("alpha", "beta")
+    alpha: Array
+    beta: Array
+    bad: Array
+
+    def __post_init__(self) -> None:
+        """Weights have no place on the detector."""
+        for name in ("alpha", "beta", "bad"):
+            view = getattr(self, name).view()
+            view.flags.writeable = False
+            object.__setattr__(self, name, view)
+
+    def crop(self, box: Box) -> Self:
+        """Return itself: it has no pixels."""
+        return self
+
+    @classmethod
+    def of_table(cls, columns: Mapping[str, Array], bad: Array) -> Self:
+        """Take the columns of the official table, real and imaginary parts in turn.
+
+        Raises
+        ------
+        ValueError
+            If it has another number of rows.
+        """
+        n = len(columns["alpha_0"]) // 2
+        found: dict[str, Array] = {}
+        for name in ("alpha", "beta"):
+            weights = np.empty((4, n // 2 + 1), np.complex64)
+            for k in range(4):
+                parts = np.ascontiguousarray(columns[f"{name}_{k}"], np.float32)
+                if parts.size % (4 * ROW):
+                    raise ValueError(f"{name}_{k} has {parts.size} rows, not 2 x {ROW} x 2048")
+                whole = parts.view(np.complex64)
+                # the correction is real: so acts only what is alike at f and -f
+                weights[k] = 0.5 * (whole[: n // 2 + 1] + np.conj(whole[-np.arange(n // 2 + 1)]))
+            found[name] = weights
+        return cls(bad=bad, **found)
+
+    @classmethod
+    def read(cls, hdus: fits.HDUList, window: tuple[slice, slice], exposure: Exposure) -> Self:
+        """Read the official table of weights, and that of bad references where there is one."""
+        bad = np.zeros((0, 3), np.int64)
+        if "DQ" in hdus and len(hdus["DQ"].data):
+            table = hdus["DQ"].data
+            columns = [np.asarray(table[c], np.int64) for c in ("OUTPUT", "ODD_EVEN", "MASK")]
+            bad = np.stack(columns, axis=1)
+        return cls.of_table(hdus["IRS2"].data, bad)
+
+    @classmethod
+    def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
+        """Weights for the 1/f noise that the electronics usually have, NIRSpec's IRS2 frames only.
+
+        3 e- common to all outputs and 1 e- of each (dossier 13), and the detector's read noise.
+        """
+        if "IRS2" not in exposure.readpatt:
+            return super().nominal(exposure, shape)
+        d = detector(exposure.instrument, exposure.detector)
+        alpha, beta = irs2_weights(3.0, 1.0, d.read_noise, 1.0, shape[1])
+        # the same of all amplifiers, not four copies
+        every = (4, alpha.size)
+        return cls(
+            alpha=np.broadcast_to(alpha, every),
+            beta=np.broadcast_to(beta, every),
+            bad=np.zeros((0, 3), np.int64),
+        )
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class SirsKernelRef(Reference):
+    """Fourier coefficients of the kernels that make drifts of the side columns, from an ASDF file.
+
+    ``gamma`` and ``zeta`` [amplifier, frequency] are for the first and the last four columns.
+    """
+
+    reftype: ClassVar[str] = "sirskernel"
+    files: ClassVar[tuple[str, ...]] = ("*.asdf",)
+    required: ClassVar[tuple[str, ...]] = ("gamma", "zeta")
+    selects: ClassVar[tuple[str, ...]] = ()
+    gamma: Array
+    zeta: Array
+
+    def __post_init__(self) -> None:
+        for name in ("gamma", "zeta"):
+            view = np.asarray(getattr(self, name)).view()
+            view.flags.writeable = False
+            object.__setattr__(self, name, view)
+
+    def crop(self, box: Box) -> Self:
+        """Return itself: it has no pixels."""
+        return self
+
+    @classmethod
+    def read(cls, hdus: fits.HDUList, window: tuple[slice, slice], exposure: Exposure) -> Self:
+        """Refuse: the type is kept in ASDF files."""
+        raise ValueError("a sirskernel reference is an ASDF file, not a FITS file")
+
+    @classmethod
+    def read_tree(cls, tree: Mapping[str, Any], exposure: Exposure) -> Self:
+        """Find the coefficients of the exposure's detector."""
+        found = tree[exposure.detector.lower()]
+        return cls(gamma=np.asarray(found["gamma"]), zeta=np.asarray(found["zeta"]))

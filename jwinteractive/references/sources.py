@@ -20,6 +20,7 @@ from astropy.io import fits
 
 from jwinteractive.data import Array, Exposure
 from jwinteractive.errors import MissingReference
+from jwinteractive.irs2 import FAST
 from jwinteractive.references.kinds import Reference
 
 __all__ = ["Found", "References"]
@@ -250,6 +251,8 @@ def _window(
     """
     ny = int(header.get("SUBSIZE2") or 2048)
     nx = int(header.get("SUBSIZE1") or 2048)
+    if ny == FAST and "IRS2" in exposure.readpatt:
+        ny = shape[0]  # rows of pixels alone are read
     if not (header.get("SUBSTRT1") or header.get("SUBSTRT2")) and (ny, nx) == shape:
         return slice(0, ny), slice(0, nx)
     y = exposure.ystart - int(header.get("SUBSTRT2") or 1)

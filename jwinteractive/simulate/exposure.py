@@ -63,7 +63,10 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class SimulatedExposure:
-    """Raw data [nint, ngroup, ny, nx] uint16 with its settings, geometry, pixels and truth."""
+    """Raw data [nint, ngroup, ny, nx] uint16 with its settings, geometry, pixels and truth.
+
+    IRS2 data have the 3200 rows of the raw frame.
+    """
 
     data: NDArray[np.uint16]
     settings: Settings
@@ -191,9 +194,8 @@ def simulate(
         data, jumps = integrate(
             chosen, geometry, pixels, rate, reset_shape, ramp_seed, pool, recorder, interference
         )
-    components = {
-        name: np.reshape(np.stack(cube), data.shape) for name, cube in recorder.cubes.items()
-    }
+    shape = (*data.shape[:2], geometry.ny, geometry.nx)
+    components = {name: np.reshape(np.stack(cube), shape) for name, cube in recorder.cubes.items()}
     truth = Truth(
         rate / pixels.gain,
         jumps,

@@ -45,7 +45,9 @@ def level1b(settings: Settings, window: Window, data: NDArray[np.uint16]) -> Any
     exposure.nresets_at_start = exposure.nresets_between_ints = 1
     exposure.drop_frames1 = exposure.drop_frames3 = 0
     exposure.sample_time, exposure.nsamples = 10.0, window.pixel_ticks
-    exposure.noutputs = window.amplifiers
+    exposure.noutputs = window.amplifiers + window.interleaved
+    if window.interleaved:
+        exposure.nrs_normal, exposure.nrs_reference = 16, 4
     exposure.zero_frame, exposure.data_problem = False, False
     exposure.count, exposure.prime_parallel = 1, "PRIME"
     _pointing(model, window)

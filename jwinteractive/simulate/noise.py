@@ -15,6 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from jwinteractive.detectors import TICK
+from jwinteractive.irs2 import science_rows
 from jwinteractive.simulate.settings import Settings
 from jwinteractive.simulate.window import Window
 
@@ -108,14 +109,18 @@ class ReadoutNoise:
     """Correlated noise of successive frames of one exposure, in electrons."""
 
     def __init__(self, settings: Settings, window: Window, seed: np.random.SeedSequence) -> None:
-        self._window = window
-        self._tick, self._amplifier = window.readout_order()
-        y, x = np.indices((window.ny, window.nx))
+        order = window.raw_order() if window.interleaved else window.readout_order()
+        self._tick, self._amplifier = order
+        y, x = np.indices(self._tick.shape)
         along = x + window.xstart if abs(window.detector.fastaxis) == 1 else y + window.ystart
         self._parity = (along % 2).astype(np.int64)
         reference = window.reference_pixels
+        if window.interleaved:  # all samples beside the pixels are references
+            whole = np.ones(self._tick.shape, np.bool_)
+            whole[science_rows(window.detector.name)] = reference
+            reference = whole
         self._gain = np.where(reference, settings.reference_gain, 1.0).astype(np.float32)
-        n = window.amplifiers
+        self._outputs = n = window.amplifiers + window.interleaved
         seeds = seed.spawn(1 + 3 * n)
         rms = [settings.one_over_f_common, *[settings.one_over_f_amp] * n]
         rms += [settings.alternating] * 2 * n
@@ -134,13 +139,13 @@ class ReadoutNoise:
                     stream.skip(frames * length)
 
     def frame(self, pool: Executor) -> NDArray[np.float32]:
-        """Return the noise [ny, nx] of the next frame."""
+        """Return the noise [ny, nx] of the next frame, of IRS2 frames that of all samples."""
         shape = self._tick.shape
         if self._off:
             return np.zeros(shape, np.float32)
         parts = list(pool.map(_take, self._streams, self._lengths))
         common = parts[0]
-        n = self._window.amplifiers
+        n = self._outputs
         out = np.empty(shape, np.float32)
         _gather(
             self._tick,

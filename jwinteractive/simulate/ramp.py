@@ -12,6 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from jwinteractive import detectors
+from jwinteractive.irs2 import FAST, science_rows
 from jwinteractive.simulate.hits import deposits
 from jwinteractive.simulate.noise import Interference, ReadoutNoise, ThermalPattern
 from jwinteractive.simulate.pixels import Pixels, inverse
@@ -224,6 +225,7 @@ def integrate(
     ktc_rng = np.random.Generator(np.random.SFC64(ktc_seed))
     shape = (window.ny, window.nx)
     data = np.empty((settings.nints, settings.ngroups, *shape), np.uint16)
+    beside = Beside(settings, window, seed.spawn(1)[0]) if window.interleaved else None
     period = window.nframes + window.groupgap
     frames = (settings.ngroups - 1) * period + window.nframes
     is_miri = window.detector.instrument == "MIRI"
@@ -248,7 +250,10 @@ def integrate(
                 array.collect(seconds, frame)
                 before = frame + 1
                 array.add_level(level, _zero(settings, pixels, is_miri, integration, frame))
-                shared += noise.frame(pool) / pixels.gain
+                read = noise.frame(pool)
+                if beside is not None:
+                    read = beside.take(read)
+                shared += read / pixels.gain
                 thermal.add_to(shared, seconds, pixels.gain)
                 # one frame of reset before every integration but the first is timed, too
                 hum += interference.frame(integration * (frames + 1) + frame)
@@ -262,6 +267,8 @@ def integrate(
             # the sum of n frames is divided by the flight computer's power of two
             value *= n / detectors.frame_divisor(n)
             data[integration, group] = np.clip(np.rint(value), 0, _CONVERTER_END)
+            if beside is not None:
+                beside.digitise(n)
             recorder.add(
                 charge=charge,
                 hits=array.hit_charge,
@@ -272,7 +279,47 @@ def integrate(
                 miri=extra,
                 emi=hum / n,
             )
-    return data, np.concatenate(jumps)
+    return data if beside is None else beside.around(data), np.concatenate(jumps)
+
+
+def beside_bias(settings: Settings, window: Window) -> Image:
+    """Bias [3200, nx] in DN of the samples of IRS2 frames that are no pixels, 0 at pixels."""
+    bias = window.detector.bias + np.zeros((FAST, window.nx))
+    scatter = np.random.Generator(np.random.SFC64(settings.seed)).standard_normal(FAST)
+    bias += 0.1 * settings.bias_scatter * scatter[:, None]
+    bias[science_rows(window.detector.name)] = 0.0
+    return bias
+
+
+class Beside:
+    """The reference output and the interleaved references of IRS2 frames."""
+
+    def __init__(self, settings: Settings, window: Window, seed: np.random.SeedSequence) -> None:
+        self._rows = science_rows(window.detector.name)
+        self._bias, self._gain = beside_bias(settings, window), window.detector.gain
+        self._white = settings.read_noise * window.detector.read_noise
+        self._rng = np.random.Generator(np.random.SFC64(seed))
+        self._sum = np.zeros(self._bias.shape)
+        self._groups: list[NDArray[np.uint16]] = []
+
+    def take(self, noise: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Add the noise [3200, nx] of a frame in electrons; return that of the pixels."""
+        self._sum += noise
+        return noise[self._rows]
+
+    def digitise(self, frames: int) -> None:
+        """End a group of frames."""
+        white = self._rng.standard_normal(self._sum.shape, np.float32) * np.sqrt(frames)
+        value = (self._sum + self._white * white) / self._gain + frames * self._bias
+        value /= detectors.frame_divisor(frames)
+        self._groups.append(np.clip(np.rint(value), 0, _CONVERTER_END).astype(np.uint16))
+        self._sum[:] = 0
+
+    def around(self, data: NDArray[np.uint16]) -> NDArray[np.uint16]:
+        """Put pixels [nint, ngroup, ny, nx] into the whole frames [nint, ngroup, 3200, nx]."""
+        whole = np.stack(self._groups).reshape(*data.shape[:2], *self._bias.shape)
+        whole[:, :, self._rows] = data
+        return whole
 
 
 def _zero(settings: Settings, pixels: Pixels, is_miri: bool, integration: int, frame: int) -> Image:

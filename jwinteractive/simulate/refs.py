@@ -10,11 +10,12 @@ from stdatamodels.jwst import datamodels
 
 from jwinteractive import dq
 from jwinteractive.detectors import TICK
-from jwinteractive.references.kinds import decoupling
+from jwinteractive.irs2 import ROW, science_rows
+from jwinteractive.references.kinds import decoupling, irs2_weights
 from jwinteractive.simulate.headers import instrument_keywords, subarray_keywords
 from jwinteractive.simulate.noise import EMI_HZ, frame_pattern
 from jwinteractive.simulate.pixels import Pixels, inverse
-from jwinteractive.simulate.ramp import anomaly
+from jwinteractive.simulate.ramp import anomaly, beside_bias
 from jwinteractive.simulate.settings import Settings
 from jwinteractive.simulate.window import Window
 
@@ -62,9 +63,40 @@ def make_references(
             data=bias.astype(np.float32), dq=_no_flags(shape), err=(noise * read).astype(np.float32)
         )
         models["superbias"].dq_def = _definitions(("UNRELIABLE_BIAS",))
+    if window.interleaved:
+        models["refpix"] = _irs2(settings, window)
+        # official steps want these in the rows of the raw frame
+        level = beside_bias(settings, window).astype(np.float32)
+        models["superbias"].data = _interleaved(models["superbias"].data, window, level)
+        none = _no_flags(level.shape)
+        for reftype in ("mask", "superbias"):
+            models[reftype].dq = _interleaved(models[reftype].dq, window, none)
+        models["superbias"].err = _interleaved(models["superbias"].err, window, 0 * level)
     for reftype, model in models.items():
         _describe(model, reftype, settings, window)
     return models
+
+
+def _interleaved(pixels: Any, window: Window, whole: Any) -> Any:
+    """Put rows of pixels into a copy of a whole IRS2 frame."""
+    frame = whole.copy()
+    frame[science_rows(window.detector.name)] = pixels
+    return frame
+
+
+def _irs2(settings: Settings, window: Window) -> Any:
+    white = settings.read_noise * window.detector.read_noise
+    common, own = settings.one_over_f_common, settings.one_over_f_amp
+    found = irs2_weights(common, own, max(white, 1e-6), settings.reference_gain, window.nx)
+    model = datamodels.IRS2Model()
+    n = ROW * window.nx
+    table: Any = np.zeros(2 * n, model.get_dtype("irs2_table"))
+    for name, half in zip(("alpha", "beta"), found, strict=True):
+        whole = np.concatenate([half, np.conj(half[1 : (n + 1) // 2][::-1])])
+        for k in range(4):
+            table[f"{name}_{k}"] = whole.view(np.float32)
+    model.irs2_table = table
+    return model
 
 
 def _no_flags(shape: tuple[int, ...]) -> NDArray[np.uint32]:
@@ -89,6 +121,9 @@ def _describe(model: Any, reftype: str, settings: Settings, window: Window) -> N
     meta.useafter = "2022-01-01T00:00:00"
     instrument_keywords(model, settings, window)
     if reftype in ("rscd", "ipc", "pictureframe", "emicorr"):
+        return
+    if reftype == "refpix":
+        meta.exposure.readpatt = settings.readpatt.upper()
         return
     subarray_keywords(model, window)
     meta.exposure.type = settings.exposure_type

@@ -140,12 +140,6 @@ class Settings:
         det = detectors.detector(self.instrument, self.detector)
         detectors.subarray(det.name, self.subarray)
         detectors.readout(self.instrument, self.readpatt)
-        if self.readpatt.upper().startswith("NRSIRS2"):
-            message = (
-                f"readpatt = {self.readpatt!r}: the interleaved references are not simulated: "
-                "use NRSRAPID or NRS"
-            )
-            raise InputError(message)
         for name, low, high in (("nints", 1, 1000), ("ngroups", 1, 1000), ("galaxies", 0, 1000)):
             value = getattr(self, name)
             if not (isinstance(value, int) and low <= value <= high):
@@ -176,6 +170,9 @@ class Settings:
         if not (16 <= ny <= ly and 16 <= nx <= lx and 1 <= y <= ly - ny + 1):
             message = f"size = {self.size} at corner {(y, x)}: must fit in {det.shape}, 16 or more"
             raise InputError(message)
+        if self.interleaved and ny != ly:
+            message = f"size = {self.size}: IRS2 frames have all {ly} rows: use ({ly}, {nx})"
+            raise InputError(message)
         if not 1 <= x <= lx - nx + 1:
             message = f"corner = {(y, x)} with size {self.size}: must lie within {det.shape}"
             raise InputError(message)
@@ -186,9 +183,16 @@ class Settings:
         if self.corner is not None:
             return self.corner
         ny, nx = self.size or (16, 16)
+        if self.interleaved:
+            return 1, 1
         if self.instrument.upper() == "NIRSPEC":
             return max(1, min(992 - ny // 2, 2049 - ny)), max(1, 1025 - nx // 2)
         return 1, 1
+
+    @property
+    def interleaved(self) -> bool:
+        """Whether references are read between the pixels (IRS2)."""
+        return self.readpatt.upper().startswith("NRSIRS2")
 
     @property
     def exposure_type(self) -> str:
@@ -198,6 +202,17 @@ class Settings:
 
 _NIRCAM = Settings(
     instrument="NIRCAM", detector="NRCA1", readpatt="RAPID", filter="F200W", pupil="CLEAR"
+)
+_NIRSPEC = Settings(
+    instrument="NIRSPEC",
+    detector="NRS1",
+    readpatt="NRSRAPID",
+    filter="F290LP",
+    grating="G395M",
+    crowding=0.0,
+    galaxies=0,
+    sky=0.02,
+    picture_frame=0.2,
 )
 _MIRI = Settings(
     instrument="MIRI",
@@ -229,17 +244,8 @@ MODES: Mapping[str, Settings] = MappingProxyType(
             pupil="F150W",
             fwhm=1.5,
         ),
-        "nirspec": Settings(
-            instrument="NIRSPEC",
-            detector="NRS1",
-            readpatt="NRSRAPID",
-            filter="F290LP",
-            grating="G395M",
-            crowding=0.0,
-            galaxies=0,
-            sky=0.02,
-            picture_frame=0.2,
-        ),
+        "nirspec": _NIRSPEC,
+        "nirspec-irs2": replace(_NIRSPEC, readpatt="NRSIRS2RAPID"),
         "miri": _MIRI,
         "miri-slowr1": replace(_MIRI, readpatt="SLOWR1"),
     }

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from jwinteractive import detectors
 from jwinteractive.detectors import Detector
+from jwinteractive.irs2 import order, science_rows
 from jwinteractive.simulate.settings import Settings
 
 _BORDER = 4
@@ -39,6 +40,8 @@ class Window:
         Clocks of one frame, see `detectors.frame_clocks`.
     pixel_ticks : int
         Clocks from one pixel of an output to its next.
+    interleaved : bool
+        Whether references are read between the pixels (IRS2).
     """
 
     detector: Detector
@@ -55,6 +58,7 @@ class Window:
     row_ticks: int
     extra_ticks: int
     pixel_ticks: int = 1
+    interleaved: bool = False
 
     @property
     def group_time(self) -> float:
@@ -90,6 +94,10 @@ class Window:
         The near-infrared outputs are stripes along the fast axis and neighbours read in opposite
         directions; the four MIRI outputs are interleaved column by column.
         """
+        if self.interleaved:
+            rows = science_rows(self.detector.name)
+            tick, output = self.raw_order()
+            return tick[rows], output[rows] - 1
         fast, slow = (self.nx, self.ny) if abs(self.detector.fastaxis) == 1 else (self.ny, self.nx)
         column = np.arange(fast)
         if self.detector.instrument == "MIRI":
@@ -102,6 +110,13 @@ class Window:
         amplifiers = np.broadcast_to(amplifier, (slow, fast))
         return self.to_science(tick).copy(), self.to_science(amplifiers).copy()
 
+    def raw_order(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return (clock, output) of each sample of a raw IRS2 frame [3200, nx]."""
+        found = order(self.detector.name)
+        slow = np.arange(self.nx)[:: -1 if found.backwards else 1]
+        tick = slow * self.row_ticks + found.tick[:, None]
+        return tick, np.broadcast_to(found.output[:, None], tick.shape).copy()
+
 
 def window(settings: Settings) -> Window:
     """Return the window that the settings ask for."""
@@ -113,11 +128,15 @@ def window(settings: Settings) -> Window:
     else:
         name = "GENERIC"
         (ny, nx), (ystart, xstart) = settings.size, settings.window_corner
-        amplifiers = 4 if det.instrument == "MIRI" else 1
+        amplifiers = 4 if det.instrument == "MIRI" or settings.interleaved else 1
     clocks = detectors.frame_clocks(det, nx, ny, amplifiers, settings.readpatt)
     seconds = detectors.frame_time(det, nx, ny, amplifiers, settings.readpatt)
+    if settings.interleaved:  # an artificial window has fewer rows
+        clocks = nx, *clocks[1:]
     # MIRI dwells nine clocks on a pixel when it reads slowly
     visit = 9 if settings.readpatt.upper().startswith("SLOW") else 1
     return Window(
-        det, name, ny, nx, ystart, xstart, amplifiers, nframes, groupgap, seconds, *clocks, visit
+        *(det, name, ny, nx, ystart, xstart, amplifiers, nframes, groupgap, seconds, *clocks),
+        pixel_ticks=visit,
+        interleaved=settings.interleaved,
     )

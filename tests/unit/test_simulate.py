@@ -405,7 +405,7 @@ def test_what_is_written_is_read_back(tmp_path):
         ({"readpatt": "FASTR1"}, "readpatt of NIRCAM = 'FASTR1': unknown"),
         ({"size": (4, 4)}, "size = (4, 4)"),
         ({"corner": (1, 1)}, "needs size"),
-        ({"mode": "nirspec", "readpatt": "NRSIRS2"}, "use NRSRAPID or NRS"),
+        ({"mode": "nirspec", "readpatt": "NRSIRS2", "size": (64, 64)}, "use (2048, 64)"),
     ],
 )
 def test_a_bad_setting_is_refused_in_one_line_with_a_way_out(settings, says):

@@ -111,4 +111,9 @@ def dq_init(ramp: Ramp, p: DqInitParams, mask: MaskRef, user_dq: UserDqRef | Non
             "them as the reference user_dq"
         )
     unusable = (flags & np.uint32(dq.DO_NOT_USE)).astype(np.uint8)
-    return ramp.replace(pixeldq=ramp.pixeldq | flags, groupdq=ramp.groupdq | unusable)
+    frames = ramp.interleaved
+    if frames is not None and mask.bad:
+        frames = dc.replace(frames, bad=mask.bad)
+    return ramp.replace(
+        pixeldq=ramp.pixeldq | flags, groupdq=ramp.groupdq | unusable, interleaved=frames
+    )

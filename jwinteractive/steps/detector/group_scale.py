@@ -5,6 +5,8 @@ Source: dossier 0; official step `group_scale`. The averaging on board divides b
 
 from __future__ import annotations
 
+import dataclasses as dc
+
 import numpy as np
 
 from jwinteractive.data import Exposure, Ramp
@@ -33,4 +35,7 @@ def group_scale(ramp: Ramp, p: GroupScaleParams) -> Ramp:
     if _unneeded(ramp.exposure, p):
         return ramp
     scale = np.float32(ramp.exposure.frame_divisor / ramp.exposure.nframes)
-    return ramp.replace(data=ramp.data * scale)
+    frames = ramp.interleaved
+    if frames is not None:
+        frames = dc.replace(frames, scale=float(scale) * frames.scale)
+    return ramp.replace(data=ramp.data * scale, interleaved=frames)

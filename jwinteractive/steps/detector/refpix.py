@@ -1,6 +1,7 @@
 """Subtract the drifts of the read-out electronics, as the reference pixels see them.
 
-Source: dossier 3.1 (near infrared) and 3.4 (MIRI); official step `refpix` with the running median.
+Source: dossier 3.1 (near infrared), 3.2 (SIRS), 3.3 (IRS2: in `kernels.irs2`) and 3.4 (MIRI);
+official step `refpix`.
 The near-infrared detectors are thought of as the electronics read them: a *column* below is a
 detector column, counted along the fast axis, whichever way the science frame is turned.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses as dc
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Interval
@@ -18,8 +19,17 @@ from jwinteractive import dq
 from jwinteractive.data import Array, Box, Exposure, Ramp
 from jwinteractive.detectors import SUBARRAYS, detector
 from jwinteractive.errors import InputError, StepError
+from jwinteractive.irs2 import ROW, order, science_rows
+from jwinteractive.kernels.irs2 import (
+    bad_references,
+    corrections,
+    subtract_steps,
+    table_references,
+)
 from jwinteractive.kernels.refpix import clipped_means, running_median, subtract
+from jwinteractive.kernels.sirs import convolution_kernels, templates
 from jwinteractive.params import Doc, Params, Unit
+from jwinteractive.references import Irs2Ref, SirsKernelRef
 from jwinteractive.step import Model, Whole, step
 from jwinteractive.views import Curve, Plot, Shown, View
 
@@ -56,6 +66,28 @@ class RefpixParams(Params):
         Unit("sigma"),
         Doc("Reference pixels further than this from their mean are left out of it."),
     ] = 3.0
+    refpix_algorithm: Annotated[
+        Literal["median", "sirs"],
+        Doc("How side columns tell drifts (near infrared, whole frames); sirs needs kernels."),
+    ] = "median"
+    sigreject: Annotated[
+        float,
+        Interval(ge=0, le=100),
+        Unit("sigma"),
+        Doc("Side pixels further than this from their median are left out (sirs)."),
+    ] = 4.0
+    gaussmooth: Annotated[
+        float, Interval(ge=0.1, le=100), Unit("pixel"), Doc("Width that smooths kernels (sirs).")
+    ] = 1.0
+    halfwidth: Annotated[
+        int, Interval(ge=1, le=500), Unit("pixel"), Doc("Rows of a kernel to each side (sirs).")
+    ] = 30
+    ovr_corr_mitigation_ftr: Annotated[
+        float,
+        Interval(ge=0.5, le=100),
+        Unit("sigma"),
+        Doc("Interleaved references further than this from the others are replaced (IRS2)."),
+    ] = 3.0
 
 
 @dc.dataclass(frozen=True, kw_only=True)
@@ -73,6 +105,12 @@ class RefpixModel(Model):
         Of each line along the fast axis [integration, group, line]; no lines where not measured.
     side_by_row
         Whether those lines are rows of the science frame, not columns.
+    sirs
+        Of each line along the fast axis, for each amplifier [integration, group, amplifier, line].
+    steps, scales
+        Corrections of IRS2 frames, see `kernels.irs2.corrections`.
+    replaced
+        Rows of the raw IRS2 frame whose references were bad.
     """
 
     offset: Array
@@ -80,6 +118,10 @@ class RefpixModel(Model):
     column_class: Array
     side: Array
     side_by_row: bool
+    sirs: Array | None = None
+    steps: Array | None = None
+    scales: Array | None = None
+    replaced: Array | None = None
 
 
 @dc.dataclass(frozen=True, slots=True)
@@ -162,8 +204,13 @@ def _good(flags: Array) -> Array:
     return good
 
 
-def _four_amplifiers(p: RefpixParams, layout: _Layout) -> tuple[Array, Array]:
-    """Offset [integration, group, amplifier, parity], side level [integration, group, slow]."""
+def _four_amplifiers(
+    p: RefpixParams, layout: _Layout, sirs: SirsKernelRef | None
+) -> tuple[Array, Array, Array | None]:
+    """Offset [integration, group, amplifier, parity], side level [integration, group, slow].
+
+    The third is the level by kernels, for each amplifier, where there are any.
+    """
     every_fast = slice(0, len(layout.fast))
     amplifier, parity = layout.fast // _AMPLIFIER, layout.fast % 2 * p.odd_even_columns
     parts = []
@@ -183,7 +230,13 @@ def _four_amplifiers(p: RefpixParams, layout: _Layout) -> tuple[Array, Array]:
     elif sides:
         offset = np.zeros((*sides[0][1].shape[:2], 4, 2))
     else:
-        return np.zeros((0, 0, 4, 2)), np.zeros((0, 0, 0))
+        return np.zeros((0, 0, 4, 2)), np.zeros((0, 0, 0)), None
+    if sirs is not None and len(sides) == 2:
+        levels = [
+            values - offset[:, :, None, amplifier[columns], layout.fast[columns] % 2]
+            for columns, values, _ in sides
+        ]
+        return offset, np.zeros((0, 0, 0)), _by_kernels(p, layout, sirs, levels)
     side = np.full((*offset.shape[:2], len(layout.slow) if sides else 0), np.nan)
     up = slice(None, None, 1 if layout.slow[0] <= layout.slow[-1] else -1)
     for columns, values, flags in sides:
@@ -196,7 +249,26 @@ def _four_amplifiers(p: RefpixParams, layout: _Layout) -> tuple[Array, Array]:
             p.side_smoothing_length,
         )
         side = _average(side, median[:, :, up])
-    return offset, p.side_gain * np.nan_to_num(side)
+    return offset, p.side_gain * np.nan_to_num(side), None
+
+
+def _by_kernels(
+    p: RefpixParams, layout: _Layout, sirs: SirsKernelRef, levels: list[Array]
+) -> Array:
+    """Drift [integration, group, amplifier, slow] of both sides' levels, by convolution."""
+    up = slice(None, None, 1 if layout.slow[0] <= layout.slow[-1] else -1)
+    left_first = layout.fast[0] < layout.fast[-1]
+    left, right = levels if left_first else levels[::-1]
+    shape = left.shape
+    found = templates(
+        *(each.astype(np.float32)[:, :, up].reshape(-1, *shape[2:]) for each in (left, right)),
+        kernels=(
+            convolution_kernels(sirs.gamma, p.gaussmooth, p.halfwidth),
+            convolution_kernels(sirs.zeta, p.gaussmooth, p.halfwidth),
+        ),
+        limit=p.sigreject,
+    )
+    return found.reshape(*shape[:2], *found.shape[1:])[..., up].astype(np.float32)
 
 
 def _one_amplifier(p: RefpixParams, layout: _Layout) -> Array:
@@ -228,11 +300,11 @@ def _one_amplifier(p: RefpixParams, layout: _Layout) -> Array:
     return offset
 
 
-def _near_infrared(whole: Whole, p: RefpixParams) -> RefpixModel:
+def _near_infrared(whole: Whole, p: RefpixParams, sirs: SirsKernelRef | None) -> RefpixModel:
     layout = _layout(whole)
-    side = np.zeros((0, 0, 0))
+    side, by_kernel = np.zeros((0, 0, 0)), None
     if _amplifiers(whole) == 4:
-        offset, side = _four_amplifiers(p, layout)
+        offset, side, by_kernel = _four_amplifiers(p, layout, sirs)
         classes = layout.fast // _AMPLIFIER * 2 + layout.fast % 2
     else:
         offset = _one_amplifier(p, layout)
@@ -245,6 +317,43 @@ def _near_infrared(whole: Whole, p: RefpixParams) -> RefpixModel:
         column_class=classes if layout.by_row else alike,
         side=side,
         side_by_row=layout.by_row,
+        sirs=by_kernel,
+    )
+
+
+def _interleaved(whole: Whole, p: RefpixParams, irs2: Irs2Ref | None) -> RefpixModel:
+    """Model of IRS2 frames, from what lies in the file between the pixels."""
+    ramp = whole.look(Box(0, 1, 0, 1))
+    assert isinstance(ramp, Ramp)
+    frames = ramp.interleaved
+    if frames is None:
+        raise StepError(
+            f"refpix: the frames of {whole.exposure.readpatt} have lost their interleaved "
+            "references: open the uncal file, or leave the step out"
+        )
+    if irs2 is None:
+        raise StepError(
+            f"refpix needs a refpix reference (alpha, beta) for {whole.exposure.readpatt}: give one"
+        )
+    clocks = ROW * frames.samples.shape[-1]
+    if irs2.alpha.shape[-1] != clocks // 2 + 1:
+        raise StepError(
+            f"refpix: alpha and beta are for {2 * irs2.alpha.shape[-1] - 2} clocks, a frame has "
+            f"{clocks}: give a reference of such frames"
+        )
+    bad, sources = bad_references(frames, p.ovr_corr_mitigation_ftr)
+    table_references(frames.detector, irs2.bad, bad, sources)
+    steps, scales = corrections(frames, sources, irs2.alpha, irs2.beta)
+    none = np.zeros(0, np.int64)
+    return RefpixModel(
+        offset=np.zeros((0, 0, 0, 0)),
+        row_class=none,
+        column_class=none,
+        side=np.zeros((0, 0, 0)),
+        side_by_row=False,
+        steps=steps,
+        scales=scales,
+        replaced=np.flatnonzero(bad),
     )
 
 
@@ -274,8 +383,15 @@ def _mid_infrared(whole: Whole, p: RefpixParams) -> RefpixModel:
     )
 
 
-def measure_refpix(whole: Whole, p: RefpixParams) -> RefpixModel:
+def measure_refpix(
+    whole: Whole,
+    p: RefpixParams,
+    irs2: Irs2Ref | None = None,
+    sirs: SirsKernelRef | None = None,
+) -> RefpixModel:
     """Measure the drift of each group on the detector's borders, the only pixels it looks at.
+
+    Of IRS2 frames, on the reference output and the references between the pixels.
 
     Raises
     ------
@@ -284,16 +400,16 @@ def measure_refpix(whole: Whole, p: RefpixParams) -> RefpixModel:
     """
     if reason := _unknown(whole.exposure) or _skips(whole.exposure, p):
         raise StepError(f"{reason}, or leave the step out")
-    return (_mid_infrared if whole.exposure.instrument == "MIRI" else _near_infrared)(whole, p)
+    if "IRS2" in whole.exposure.readpatt:
+        return _interleaved(whole, p, irs2)
+    if whole.exposure.instrument == "MIRI":
+        return _mid_infrared(whole, p)
+    by_kernels = p.refpix_algorithm == "sirs" and "FULL" in whole.exposure.subarray
+    return _near_infrared(whole, p, sirs if by_kernels else None)
 
 
 def _unknown(exposure: Exposure) -> str:
     """Why the reference pixels are not where this step looks: then skipping would hide it."""
-    if "IRS2" in exposure.readpatt:
-        return (
-            f"refpix does not know the interleaved reference pixels of {exposure.readpatt}: run "
-            "the official step"
-        )
     if any(mark in exposure.subarray for mark in _STRIPES):
         return (
             f"refpix does not know the stripes of {exposure.subarray}, read from several parts of "
@@ -355,15 +471,27 @@ _VIEWS = (
 )
 
 
-@step(halo=0, measure=measure_refpix, skips=_skips, views=_VIEWS)
-def refpix(ramp: Ramp, p: RefpixParams, model: RefpixModel) -> Ramp:
+@step(halo=0, version=2, measure=measure_refpix, skips=_skips, views=_VIEWS)
+def refpix(
+    ramp: Ramp,
+    p: RefpixParams,
+    model: RefpixModel,
+    irs2: Irs2Ref | None,
+    sirs: SirsKernelRef | None,
+) -> Ramp:
     """Subtract what the reference pixels see: data [nint, ngroup, ny, nx] DN.
 
     Near infrared: mean of top and bottom of each amplifier and column parity, then the running
     median of the side columns. MIRI: mean of left and right of each output and row parity, relative
     to the first group. The zero frame likewise (near infrared), except where it is 0: unknown.
+
+    With ``refpix_algorithm = "sirs"`` and a reference of kernels, the side columns are convolved
+    with these instead, for each amplifier. IRS2: what the reference output and the interleaved
+    references tell at the time of each pixel, relative to the mean of the groups.
     """
-    if not (model.offset.any() or model.side.any()):
+    if model.steps is not None:
+        return _less_interleaved(ramp, model)
+    if not (model.offset.any() or model.side.any() or model.sirs is not None):
         return ramp
     box, ngroup = ramp.covers, ramp.data.shape[1]
     row_class = model.row_class[box.y0 : box.y1].copy()
@@ -372,10 +500,37 @@ def refpix(ramp: Ramp, p: RefpixParams, model: RefpixModel) -> Ramp:
 
     def corrected(data: Array, groups: slice) -> Array:
         offset, side = model.offset[:, groups].copy(), model.side[:, groups, along].copy()
-        return subtract(data, offset, row_class, column_class, side, model.side_by_row)
+        level = subtract(data, offset, row_class, column_class, side, model.side_by_row)
+        if model.sirs is not None:
+            # classes are parities of the amplifiers
+            amplifier = (row_class if not model.side_by_row else column_class) // 2
+            drift = model.sirs[:, groups][:, :, amplifier][..., along]
+            level -= drift.swapaxes(-1, -2) if model.side_by_row else drift
+        return level
 
     zero = ramp.zeroframe
     if zero is not None and model.offset.shape[1] > ngroup:
         frame = corrected(zero[:, None], slice(ngroup, ngroup + 1))[:, 0]
         zero = np.where(zero == 0, np.float32(0), frame)
     return ramp.replace(data=corrected(ramp.data, slice(0, ngroup)), zeroframe=zero)
+
+
+def _less_interleaved(ramp: Ramp, model: RefpixModel) -> Ramp:
+    """Ramp of pixels of IRS2 frames less their corrections."""
+    assert model.steps is not None
+    assert model.scales is not None
+    box, found = ramp.covers, order(ramp.exposure.detector)
+    rows = science_rows(ramp.exposure.detector)[box.y0 : box.y1]
+    slow = np.arange(model.steps.shape[-1])
+    slow = (slow[::-1] if found.backwards else slow)[box.x0 : box.x1].copy()
+    scales = model.scales[:, :, found.output[rows] - 1]
+    steps = model.steps[:, :, box.y0 : box.y1, box.x0 : box.x1]
+    shape = ramp.data.shape
+    data = subtract_steps(
+        ramp.data.reshape(-1, *shape[2:]),
+        np.ascontiguousarray(steps).reshape(-1, *shape[2:]),
+        scales.reshape(-1, *scales.shape[2:]),
+        found.tick[rows],
+        slow,
+    )
+    return ramp.replace(data=data.reshape(shape))

@@ -5,6 +5,8 @@ Source: dossier 3.5; official step `superbias`, which does not tell pixels of un
 
 from __future__ import annotations
 
+import dataclasses as dc
+
 import numpy as np
 
 from jwinteractive import dq
@@ -29,7 +31,11 @@ def superbias(ramp: Ramp, p: SuperbiasParams, bias: SuperbiasRef) -> Ramp:
     level = np.where(unknown, np.float32(0), bias.data)
     flags = np.where(unknown, np.uint32(dq.UNRELIABLE_BIAS), np.uint32(0))
     zero = ramp.zeroframe
+    frames = ramp.interleaved
+    if frames is not None and bias.interleaved is not None:
+        frames = dc.replace(frames, bias=bias.interleaved)
     return ramp.replace(
+        interleaved=frames,
         data=ramp.data - level,
         pixeldq=ramp.pixeldq | bias.dq | flags,
         zeroframe=None if zero is None else np.where(zero == 0, zero, zero - level),
