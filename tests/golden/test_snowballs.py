@@ -396,3 +396,11 @@ def test_the_journal_says_what_was_drawn():
     assert "put back" in ellipse_words(away, "")[0]
     many = "; ".join(f"r y{k}.0 x1.0 i1 g1 -JUMP_DET" for k in range(5))
     assert ellipse_words("", many) == ["5 ellipses changed by hand"]
+
+
+def test_a_core_that_is_taken_away_flags_nothing_in_the_next_integration():
+    ramp, _ = sky(4, [(0, 4, 60, 60)], nint=2)
+    assert ours(ramp).groupdq[1].any()
+    found = ours(ramp, edits="jw1_nrca1 y60.0 x60.0 i1 g5 -SATURATED")
+    assert not found.groupdq[1].any()
+    assert found.groupdq[0, 4, 60, 60 + 9] & J
