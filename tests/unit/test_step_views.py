@@ -27,6 +27,7 @@ def chain_of(path):
     (file,) = session.exposures
     text = f"{file.exposure.filename} y20 x20 i1 g3 +JUMP_DET; {file.exposure.filename} y20 x21 "
     session.set("user_flags", groups=text + "i2 g4 +DO_NOT_USE")
+    session.set("persistence", dn_threshold=500.0)
     for stage in session.recipe:  # those that are off in the recipe, too
         session.enable(stage.step)
     links = []
@@ -83,12 +84,21 @@ def group_scaled():
     ]
 
 
+def whole_nirspec_frame():
+    """Exposure, called a full frame, for the step that is for no other."""
+    exposure = example_exposure("NIRSPEC", nints=2, subarray="FULL", xstart=1, ystart=1)
+    step, ramp = registry["picture_frame"], example_ramp(exposure)
+    template = example_references(exposure)["pictureframe"]
+    return ramp, [measured(Link(step, step.params(), {"template": template}), ramp, [])]
+
+
 @pytest.fixture(scope="module")
 def chains(nircam_file, miri_file):
     return {
         "nircam": chain_of(nircam_file),
         "miri": chain_of(miri_file),
         "scaled": group_scaled(),
+        "nirspec": whole_nirspec_frame(),
     }
 
 
