@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from jwinteractive import dq
 from jwinteractive.chain import Link, run_box, stream
 from jwinteractive.data import Box, Ramp, Rate
 from jwinteractive.params import fields_of
@@ -162,6 +163,39 @@ def test_leaves_its_input_alone(step):
     link_for(step, product, references, working(step))(product)
     for name, array in product.arrays().items():
         np.testing.assert_array_equal(array, before[name])
+
+
+def with_unknown(product):
+    """Put NaN where DO_NOT_USE is, and both into a few more places."""
+    if isinstance(product, Ramp):
+        data, groupdq = product.data.copy(), product.groupdq.copy()
+        groupdq[:, 1, ::7, ::5] |= dq.DO_NOT_USE
+        data[groupdq & dq.DO_NOT_USE != 0] = np.nan
+        return product.replace(data=data, groupdq=groupdq)
+    known = np.isfinite(product.data) & (product.dq & dq.DO_NOT_USE == 0)
+    planes = {
+        name: np.where(known, getattr(product, name), np.nan)
+        for name in ("data", "err", "var_poisson", "var_rnoise")
+    }
+    return product.replace(**planes, dq=product.dq | np.where(known, 0, dq.DO_NOT_USE).astype("u4"))
+
+
+@every_step
+def test_what_is_nan_is_not_to_be_used(step):
+    """SCI, ERR and the variances of a rate are NaN together, and just where DO_NOT_USE is."""
+    if step.name in ("jump", "ramp_fit"):
+        pytest.skip("its rates that cannot be known have variances of 0, as officially")
+    product, references = product_before(step, chosen(step)[0])
+    product = with_unknown(product)
+    out = link_for(step, product, references, working(step))(product)
+    if isinstance(out, Ramp):
+        assert (out.groupdq[np.isnan(out.data)] & dq.DO_NOT_USE).all()
+        return
+    unknown = np.isnan(out.data)
+    assert unknown.any()
+    for plane in (out.err, out.var_poisson, out.var_rnoise):
+        np.testing.assert_array_equal(np.isnan(plane), unknown)
+    np.testing.assert_array_equal(out.dq & dq.DO_NOT_USE != 0, unknown)
 
 
 @every_step
