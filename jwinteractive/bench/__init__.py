@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jwinteractive.bench.browser import knob, viewer
 from jwinteractive.bench.detector import detector1, importing, inspect, preview
+from jwinteractive.bench.irs2 import irs2
 from jwinteractive.bench.rows import Row
 from jwinteractive.bench.snowballs import snowballs
 from jwinteractive.errors import ParamError, suggestion
@@ -18,6 +19,7 @@ __all__ = ["BENCHMARKS", "bench"]
 BENCHMARKS: dict[str, Callable[[], Row]] = {
     "detector1": detector1,
     "snowballs": snowballs,
+    "irs2": irs2,
     "preview": preview,
     "inspect": inspect,
     "import": importing,

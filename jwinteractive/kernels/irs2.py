@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -233,7 +234,7 @@ def _combine(own: Array, beta: Array, output: Array, alpha: Array) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _quantise(values: Array, out: Array) -> float:
+def _quantise(values: Array, out: Array) -> Any:
     """Write samples as whole numbers of steps; return the step."""
     largest = np.float32(0)
     flat = values.ravel()
@@ -423,11 +424,12 @@ def corrections(
     scales = np.empty((nint, ngroup, 4, 3))
     with ThreadPoolExecutor(_THREADS) as pool:
         for i in range(nint):
-            # added in their order, whatever the threads
-            parts = pool.map(streams.read, opened[i])
-            means = [total / ngroup for total in _sums(parts)]
+            # added in their order, whatever the threads; a few at once, for each is 10 MB
+            some = (opened[i, g : g + _THREADS] for g in range(0, ngroup, _THREADS))
+            parts = chain.from_iterable(pool.map(streams.read, few) for few in some)
+            mean, edge_mean = (total / ngroup for total in _sums(parts))
             jobs = [
-                pool.submit(streams.correct, opened[i, g], *means, found[i, g])
+                pool.submit(streams.correct, opened[i, g], mean, edge_mean, found[i, g])
                 for g in range(ngroup)
             ]
             scales[i] = [job.result() for job in jobs]

@@ -673,7 +673,7 @@ class Irs2Ref(Reference):
                 # the correction is real: so acts only what is alike at f and -f
                 weights[k] = 0.5 * (whole[: n // 2 + 1] + np.conj(whole[-np.arange(n // 2 + 1)]))
             found[name] = weights
-        return cls(bad=bad, **found)
+        return cls(alpha=found["alpha"], beta=found["beta"], bad=bad)
 
     @classmethod
     def read(cls, hdus: fits.HDUList, window: tuple[slice, slice], exposure: Exposure) -> Self:

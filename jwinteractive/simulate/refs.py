@@ -96,6 +96,9 @@ def _irs2(settings: Settings, window: Window) -> Any:
         for k in range(4):
             table[f"{name}_{k}"] = whole.view(np.float32)
     model.irs2_table = table
+    none: Any = np.zeros(1, model.get_dtype("dq_table"))  # no reference is bad
+    none["OUTPUT"], none["ODD_EVEN"] = 1, 1
+    model.dq_table = none
     return model
 
 

@@ -257,17 +257,13 @@ def _by_kernels(
 ) -> Array:
     """Drift [integration, group, amplifier, slow] of both sides' levels, by convolution."""
     up = slice(None, None, 1 if layout.slow[0] <= layout.slow[-1] else -1)
-    left_first = layout.fast[0] < layout.fast[-1]
-    left, right = levels if left_first else levels[::-1]
-    shape = left.shape
-    found = templates(
-        *(each.astype(np.float32)[:, :, up].reshape(-1, *shape[2:]) for each in (left, right)),
-        kernels=(
-            convolution_kernels(sirs.gamma, p.gaussmooth, p.halfwidth),
-            convolution_kernels(sirs.zeta, p.gaussmooth, p.halfwidth),
-        ),
-        limit=p.sigreject,
+    shape = levels[0].shape
+    left, right = (each.astype(np.float32)[:, :, up].reshape(-1, *shape[2:]) for each in levels)
+    kernels = (
+        convolution_kernels(sirs.gamma, p.gaussmooth, p.halfwidth),
+        convolution_kernels(sirs.zeta, p.gaussmooth, p.halfwidth),
     )
+    found = templates(left, right, kernels, p.sigreject)
     return found.reshape(*shape[:2], *found.shape[1:])[..., up].astype(np.float32)
 
 
