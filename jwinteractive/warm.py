@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import math
 import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -94,6 +96,30 @@ def compile_steps(names: Sequence[str]) -> None:
             if step.measure is not None:
                 model = step.learn(Whole(exposure, ramp.covers, ramp.crop), stage.params, given)
             Link(step, stage.params, given, model)(ramp)
+    if "refpix" in names:
+        _compile_irs2()
+
+
+def _compile_irs2() -> None:
+    """Correct two tiny IRS2 frames: they are mapped from a file, so no example ramp has them."""
+    from jwinteractive.data import Box
+    from jwinteractive.irs2 import FAST, Interleaved, Mapped
+    from jwinteractive.references import Irs2Ref
+    from jwinteractive.testing import example_exposure, example_ramp
+
+    exposure = example_exposure(
+        "NIRSPEC", readpatt="NRSIRS2RAPID", subarray="FULL", ngroups=2, xstart=1, ystart=1
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        shape = (1, 2, FAST, 16)
+        path = Path(folder) / "frames"
+        path.write_bytes(bytes(2 * math.prod(shape)))
+        frames = Interleaved(Mapped(str(path), 0, ">i2", shape), exposure.detector)
+        ramp = example_ramp(exposure, (2048, 16)).replace(interleaved=frames).native()
+        given = {"irs2": Irs2Ref.nominal(exposure, ramp.shape), "sirs": None}
+        step = registry["refpix"]
+        whole = Whole(exposure, Box.whole(ramp.shape), ramp.crop)
+        step(ramp, step.params(), given, step.learn(whole, step.params(), given))
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ class ReadoutNoise:
         self._tick, self._amplifier = order
         y, x = np.indices(self._tick.shape)
         along = x + window.xstart if abs(window.detector.fastaxis) == 1 else y + window.ystart
-        self._parity = (along % 2).astype(np.int64)
+        self._parity = np.asarray(along % 2, np.int64)
         reference = window.reference_pixels
         if window.interleaved:  # all samples beside the pixels are references
             whole = np.ones(self._tick.shape, np.bool_)

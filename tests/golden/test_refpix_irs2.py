@@ -282,3 +282,20 @@ def official(raw, detector, irs2):
     step = RefPixStep()
     step.override_refpix = reference
     return np.array(step.process(model).data)
+
+
+def test_averaged_frames_are_measured_as_scaled_and_a_kept_ramp_finds_its_frames_again(tmp_path):
+    quiet = {**QUIET, "readpatt": "NRSIRS2", "ngroups": 3, "keep_components": True}
+    made = simulate("nirspec-irs2", size=(2048, 64), **quiet)
+    path = made.write(tmp_path)
+    first = jwinteractive.open(path, store=tmp_path / "kept")
+    before = first.run("superbias")
+    assert before.interleaved.scale == pytest.approx(8 / 5)
+    again = jwinteractive.open(path, store=tmp_path / "kept")
+    after = again.run("refpix")
+    assert again.run("superbias").interleaved == before.interleaved
+    found = before.data - after.data
+    wandering = made.truth.components["correlated"].astype(np.float64)
+    wandering -= wandering.mean(axis=1, keepdims=True)
+    # 8 / 5 times as much, or as little, would do harm
+    assert np.std(wandering - found) < 0.7 * np.std(wandering)
