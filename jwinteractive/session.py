@@ -475,7 +475,8 @@ class Session:
         file = self._file(exposure)
         plan = self._running(to, exposure, settings)
         if not plan:
-            return Result("input", file.key, file.product, 0.0, {}, cached=True)
+            product = file.product.crop(file.product.covers)  # IRS2 frames are read now
+            return Result("input", file.key, product, 0.0, {}, cached=True)
         last = plan[-1]
         kept = self.store.get(last.key)
         if isinstance(kept, Product):
