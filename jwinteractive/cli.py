@@ -365,7 +365,8 @@ def _steps(asked: argparse.Namespace) -> None:
         print(f"{s.name}: {s.summary}\n  {told['takes']} -> {told['gives']}{refs}")
         for f in fields_of(s.params):
             rule = "" if f.type in (str, bool) and not f.choices else f" ({f.rule})"
-            print(f"    {f.name} = {f.default}{rule}: {f.doc}")
+            only = f" (only with {f.when})" if f.when else ""
+            print(f"    {f.name} = {f.default}{rule}: {f.doc}{only}")
 
 
 def _recipe(asked: argparse.Namespace) -> None:

@@ -19,7 +19,7 @@ from typing_extensions import Doc, dataclass_transform
 
 from jwinteractive.errors import ParamError, suggestion
 
-__all__ = ["Doc", "Field", "Params", "Unit", "fields_of"]
+__all__ = ["Doc", "Field", "Params", "Unit", "When", "fields_of"]
 
 
 @dc.dataclass(frozen=True, slots=True)
@@ -27,6 +27,22 @@ class Unit:
     """Unit shown beside a parameter, in `astropy.units` spelling."""
 
     name: str
+
+
+@dc.dataclass(frozen=True, slots=True, init=False)
+class When:
+    """Another parameter, and the values of it with which this one acts: with others it is idle."""
+
+    name: str
+    values: tuple[str | bool, ...]
+
+    def __init__(self, name: str, *values: str | bool) -> None:
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "values", values)
+
+    def __str__(self) -> str:
+        words = (("off", "on")[v] if isinstance(v, bool) else v for v in self.values)
+        return f"{self.name} = {' or '.join(words)}"
 
 
 @dc.dataclass(frozen=True, slots=True)
@@ -42,6 +58,7 @@ class Field:
     unit: str = ""
     doc: str = ""
     optional: bool = False
+    when: When | None = None
 
     @property
     def rule(self) -> str:
@@ -107,6 +124,7 @@ class Field:
             "unit": self.unit,
             "doc": self.doc,
             "optional": self.optional,
+            "when": None if self.when is None else dc.asdict(self.when) | {"words": str(self.when)},
         }
 
 
@@ -126,6 +144,10 @@ def _describe(f: dc.Field[Any], hint: Any) -> Field:
                             found["high"] = le
                         case Unit(name):
                             found["unit"] = name
+                        case When():
+                            if "when" in found:
+                                raise TypeError(f"{f.name}: can depend on one parameter only")
+                            found["when"] = m
                         case Doc():
                             found.setdefault("doc", m.documentation)
                         case _:
@@ -150,6 +172,24 @@ def _describe(f: dc.Field[Any], hint: Any) -> Field:
     return Field(name=f.name, type=base, default=f.default, **found)
 
 
+def _check_when(fields: Mapping[str, Field], field: Field) -> None:
+    """Refuse a parameter that waits for what does not exist, or for itself."""
+    seen = [field.name]
+    while (when := field.when) is not None:
+        other = fields.get(when.name)
+        if other is None:
+            raise TypeError(f"{field.name}: depends on {when.name!r}, which is no parameter")
+        known: tuple[Any, ...] = (False, True) if other.type is bool else other.choices
+        if not when.values or not all(v in known for v in when.values):
+            raise TypeError(
+                f"{field.name}: depends on {when.name} = {when.values}, which takes {known}"
+            )
+        if other.name in seen:
+            raise TypeError(f"{field.name}: depends on itself through {when.name}")
+        seen.append(other.name)
+        field = other
+
+
 _described: dict[type, tuple[Field, ...]] = {}
 
 
@@ -157,7 +197,10 @@ def fields_of(params: type[Params]) -> tuple[Field, ...]:
     """Describe each parameter of ``params``, in declaration order."""
     if params not in _described:
         hints = typing.get_type_hints(params, include_extras=True)
-        _described[params] = tuple(_describe(f, hints[f.name]) for f in dc.fields(params))
+        fields = {f.name: _describe(f, hints[f.name]) for f in dc.fields(params)}
+        for f in fields.values():
+            _check_when(fields, f)
+        _described[params] = tuple(fields.values())
     return _described[params]
 
 
@@ -187,6 +230,18 @@ class Params:
         return {
             f.name: v for f in fields_of(type(self)) if (v := getattr(self, f.name)) != f.default
         }
+
+    def idle(self) -> frozenset[str]:
+        """Return the parameters that do nothing with the present values of others (see `When`)."""
+        fields = {f.name: f for f in fields_of(type(self))}
+
+        def acts(f: Field) -> bool:
+            when = f.when
+            if when is None:
+                return True
+            return getattr(self, when.name) in when.values and acts(fields[when.name])
+
+        return frozenset(name for name, f in fields.items() if not acts(f))
 
     def to_toml(self) -> list[str]:
         """Return one TOML line a parameter; None is left out."""

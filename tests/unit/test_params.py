@@ -6,7 +6,7 @@ import pytest
 from annotated_types import Ge, Interval
 
 from jwinteractive.errors import ParamError
-from jwinteractive.params import Doc, Params, Unit, fields_of
+from jwinteractive.params import Doc, Params, Unit, When, fields_of
 
 
 class ExampleParams(Params):
@@ -70,3 +70,73 @@ def test_an_optional_parameter_must_default_to_none():
 
     with pytest.raises(TypeError, match="must have the default None"):
         fields_of(WrongParams)
+
+
+# -- parameters that act only with some values of another ------------------------------------------
+
+
+class ChoosyParams(Params):
+    """Parameters of a step with two methods."""
+
+    method: Annotated[Literal["median", "fft"], Doc("Which.")] = "median"
+    smooth: Annotated[bool, When("method", "fft"), Doc("Whether.")] = False
+    width: Annotated[float, When("smooth", True), Unit("pixel"), Doc("How far.")] = 2.0
+    rows: Annotated[int, When("method", "median", "fft"), Doc("How many.")] = 3
+
+
+def test_a_parameter_is_idle_unless_the_one_it_waits_for_acts_and_has_a_value_for_it():
+    assert ChoosyParams().idle() == {"smooth", "width"}
+    assert ChoosyParams(smooth=True).idle() == {"smooth", "width"}
+    assert ChoosyParams(method="fft").idle() == {"width"}
+    assert ChoosyParams(method="fft", smooth=True).idle() == frozenset()
+
+
+def test_what_a_parameter_waits_for_is_told_in_its_description():
+    told = {f.name: f.describe()["when"] for f in fields_of(ChoosyParams)}
+    assert told["method"] is None
+    assert told["width"] == {"name": "smooth", "values": (True,), "words": "smooth = on"}
+    assert told["rows"]["words"] == "method = median or fft"
+
+
+Method = Literal["median", "fft"]
+
+
+def params_waiting(**whens):
+    """Parameters by these names: ``method`` one of two words, others switches."""
+    hints = {}
+    for name, when in whens.items():
+        kind = Annotated[Method if name == "method" else bool, Doc("What.")]
+        hints[name] = kind if when is None else Annotated[kind, when]
+    defaults = {name: "median" if name == "method" else False for name in whens}
+    return type("WaitingParams", (Params,), {"__annotations__": hints, **defaults})
+
+
+@pytest.mark.parametrize(
+    ("whens", "message"),
+    [
+        ({"smooth": When("methd", "fft")}, "depends on 'methd', which is no parameter"),
+        ({"method": None, "smooth": When("method", "ftf")}, "which takes \\('median', 'fft'\\)"),
+        ({"method": None, "smooth": When("method")}, "depends on method = "),
+        ({"method": None, "smooth": When("method", True)}, "depends on method = "),
+        ({"smooth": When("smooth", True)}, "depends on itself through smooth"),
+        (
+            {"smooth": When("grow", True), "grow": When("smooth", True)},
+            "depends on itself through smooth",
+        ),
+    ],
+)
+def test_a_parameter_that_waits_for_what_cannot_be_is_refused_at_import(whens, message):
+    with pytest.raises(TypeError, match=message):
+        fields_of(params_waiting(**whens))
+
+
+def test_a_parameter_waits_for_one_other_only():
+    class TwiceParams(Params):
+        """Parameters of a step that is hard to explain."""
+
+        grow: Annotated[bool, Doc("Whether.")] = True
+        smooth: Annotated[bool, Doc("Whether.")] = True
+        width: Annotated[int, When("grow", True), When("smooth", True), Doc("How far.")] = 2
+
+    with pytest.raises(TypeError, match="width: can depend on one parameter only"):
+        fields_of(TwiceParams)
