@@ -105,7 +105,8 @@ def params_waiting(**whens):
     """Parameters by these names: ``method`` one of two words, others switches."""
     hints = {}
     for name, when in whens.items():
-        kind = Annotated[Method if name == "method" else bool, Doc("What.")]
+        base = {"method": Method}.get(name, bool)
+        kind = Annotated[base, Doc("What.")]
         hints[name] = kind if when is None else Annotated[kind, when]
     defaults = {name: "median" if name == "method" else False for name in whens}
     return type("WaitingParams", (Params,), {"__annotations__": hints, **defaults})
