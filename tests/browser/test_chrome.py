@@ -7,6 +7,7 @@ straight to the widget and its answers come straight back, so that no kernel is 
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Annotated, Literal
 
 import pytest
 
@@ -15,6 +16,7 @@ comm = pytest.importorskip("comm")
 
 from comm.base_comm import BaseComm  # noqa: E402
 
+from jwinteractive.params import Doc, Params, Unit, When, fields_of  # noqa: E402
 from jwinteractive.step import registry  # noqa: E402
 from jwinteractive_widgets.actions import Actions  # noqa: E402
 from jwinteractive_widgets.form import ParamForm  # noqa: E402
@@ -388,6 +390,37 @@ def test_switches_choices_and_values_that_may_be_missing_travel_with_their_type(
         ("commit", "firstgroup", None),
     ]
     assert first.input_value() == ""
+
+
+class ChoosyParams(Params):
+    """Parameters of a step with two methods."""
+
+    method: Annotated[Literal["median", "fft"], Doc("Which.")] = "median"
+    width: Annotated[float, When("method", "fft"), Unit("pixel"), Doc("How far.")] = 2.0
+    smooth: Annotated[bool, When("method", "fft"), Doc("Whether.")] = False
+
+
+def test_a_parameter_of_another_method_has_no_control_until_that_method_is_chosen(bench):
+    form = ParamForm(on_commit=lambda name, value: show(ChoosyParams(**{name: value})))
+
+    def show(params):
+        fields = [f.describe() for f in fields_of(ChoosyParams)]
+        form.show("blur", "Smooth.", fields, params.as_dict(), {}, idle=params.idle())
+
+    show(ChoosyParams())
+    place = bench.open(form)
+    mine, slider = row(place, "width"), row(place, "width").get_by_role("slider")
+    assert not slider.is_visible()
+    assert row(place, "smooth").get_by_role("switch").is_disabled()
+    assert mine.locator(".jwi-usual").inner_text() == "only with method = fft"
+    assert "Acts only with method = fft." in mine.locator(".jwi-name").get_attribute("title")
+    mine.hover()
+    assert "Acts only with method = fft." in place.locator(".jwi-help").inner_text()
+    row(place, "method").get_by_text("fft", exact=True).click()
+    bench.frames()
+    assert slider.is_visible()
+    assert row(place, "smooth").get_by_role("switch").is_enabled()
+    assert mine.locator(".jwi-usual").inner_text() == "default 2"
 
 
 def test_a_logarithmic_slider_has_a_zero_and_gives_every_whole_number_to_the_arrow_keys(bench):

@@ -212,6 +212,19 @@ def test_showing_the_same_again_sends_nothing_and_one_changed_value_only_the_row
     assert len(json.dumps(data)) < 2000
 
 
+def test_a_parameter_that_does_nothing_at_present_is_shown_as_idle_until_it_acts(sent):
+    form = a_form()
+    fields = [a_field(), a_field(name="count", type="int", default=3)]
+    values = {f["name"]: f["default"] for f in fields}
+    form.show("jump", "", fields, values, {}, idle={"count"})
+    assert {name: row["idle"] for name, row in form.rows.items()} == {
+        "level": False,
+        "count": True,
+    }
+    form.show("jump", "", fields, values, {})
+    assert not form.rows["count"]["idle"]
+
+
 def test_an_infinite_value_can_be_shown_though_json_has_none(sent):
     form = a_form([a_field(high=None)])
     show(form, [a_field(high=None)], level=math.inf)
@@ -231,7 +244,8 @@ def test_a_form_is_made_from_what_the_session_says_of_a_step(sent):
     form.show(**form_of(Session(), "jump"))
     names = [f.name for f in fields_of(registry["jump"].params)]
     assert [f["name"] for f in form.about["fields"]] == names
-    assert form.rows["rejection_threshold"] == {"value": 5.0, "origin": "you", "error": ""}
+    told = {"value": 5.0, "origin": "you", "error": "", "idle": False}
+    assert form.rows["rejection_threshold"] == told
     assert form.rows["minimum_groups"]["origin"] == "default"
 
 

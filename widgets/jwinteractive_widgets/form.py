@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses as dc
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -29,13 +29,14 @@ __all__ = ["ParamForm", "form_of"]
 
 def form_of(session: Session, step: str) -> dict[str, Any]:
     """Return what `ParamForm.show` takes, of a step of a session's recipe."""
-    kind = registry[step]
+    kind, params = registry[step], session.recipe[step].params
     return {
         "step_name": step,
         "summary": kind.summary,
         "fields": kind.describe()["parameters"],
-        "values": session.recipe[step].params.as_dict(),
+        "values": params.as_dict(),
         "origins": {f.name: session.origin(step, f.name) for f in fields_of(kind.params)},
+        "idle": params.idle(),
     }
 
 
@@ -50,7 +51,7 @@ class ParamForm(anywidget.AnyWidget):
     about
         The step and its fields, as the browser draws them.
     rows
-        Value, origin and error of each field by name.
+        Value, origin and error of each field by name, and whether it does nothing at present.
     on_set
         Called with (name, value) while a knob moves.
     on_commit
@@ -87,6 +88,7 @@ class ParamForm(anywidget.AnyWidget):
         self._values: Mapping[str, Any] = {}
         self._origins: Mapping[str, str] = {}
         self._errors: Mapping[str, str] = {}
+        self._idle: frozenset[str] = frozenset()
         self._refused: dict[str, str] = {}
         self._spans: dict[tuple[str, str], Span] = {}
         self._step = ""
@@ -101,6 +103,7 @@ class ParamForm(anywidget.AnyWidget):
         origins: Mapping[str, str],
         errors: Mapping[str, str] | None = None,
         note: str = "",
+        idle: Collection[str] = (),
     ) -> None:
         """Show a step; what the user is typing or dragging stays as it is.
 
@@ -112,12 +115,15 @@ class ParamForm(anywidget.AnyWidget):
             By name of the parameter; an origin is default, recipe or you.
         note
             One line about the step as a whole: why it failed or is skipped.
+        idle
+            Parameters that do nothing with the present values of others.
         """
         if step_name != self._step:
             self._refused.clear()
         self._step = step_name
         self._fields = {f["name"]: f for f in fields}
         self._values, self._origins, self._errors = dict(values), dict(origins), dict(errors or {})
+        self._idle = frozenset(idle)
         drawn = [
             {**f, "default": _plain(f["default"]), "span": self._span(f["name"])} for f in fields
         ]
@@ -140,6 +146,7 @@ class ParamForm(anywidget.AnyWidget):
                 "value": _plain(self._values.get(name)),
                 "origin": self._origins.get(name, "default"),
                 "error": _without_owner(errors.get(name, ""), name),
+                "idle": name in self._idle,
             }
             for name in self._fields
         }

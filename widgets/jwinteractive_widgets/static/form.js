@@ -57,21 +57,21 @@ function makeRow(field, id, form) {
 
   const control = controlOf(field, row, id);
   const words = field.name.split(/(?<=_)/).flatMap((part) => [document.createTextNode(part), make("wbr")]);
-  const label = make(control.head ? "label" : "span", { class: "jwi-name", id: `${at}-name`, title: field.doc }, ...words);
+  const label = make(control.head ? "label" : "span", { class: "jwi-name", id: `${at}-name` }, ...words);
   const badge = make("span", { class: "jwi-badge" });
   const reset = make("button", {
     class: "jwi-plain jwi-reset", type: "button",
     on: { click: () => { form.drop(row); row.mine = null; form.tell("reset", row); } },
   }, icon("reset"));
   put(reset, "aria-label", `reset ${field.name}`);
-  const usual = make("span", { class: "jwi-usual", text: defaultWords(field) });
+  const usual = make("span", { class: "jwi-usual" });
   const error = make("div", { class: "jwi-error", id: `${at}-error`, "aria-live": "polite" });
   const doc = make("span", { class: "jwi-unseen", id: `${at}-doc` });
+  const body = control.body ? make("div", { class: "jwi-control" }, ...control.body) : null;
   row.node = make("div", { class: "jwi-row", role: "group", "aria-labelledby": `${at}-name`, "data-name": field.name },
     make("div", { class: "jwi-head" }, control.head ?? null, label,
       make("span", { class: "jwi-meta" }, badge, reset, usual)),
-    control.body ? make("div", { class: "jwi-control" }, ...control.body) : null,
-    error, doc);
+    body, error, doc);
   for (const input of control.inputs) {
     put(input, "aria-labelledby", `${at}-name`);
     put(input, "aria-describedby", `${at}-doc ${at}-error`);
@@ -82,7 +82,7 @@ function makeRow(field, id, form) {
   }
 
   row.paint = () => {
-    const { value, origin, error: trouble } = row.said;
+    const { value, origin, error: trouble, idle } = row.said;
     const mine = row.mine;
     let shown = mine && "value" in mine ? mine.value : value;
     let text = valueText(field, shown);
@@ -98,12 +98,18 @@ function makeRow(field, id, form) {
     reset.style.visibility = source === "you" || trouble ? "" : "hidden";
     put(reset, "title", "back to the recipe's value");
     say(error, trouble || "");
+    row.node.classList.toggle("jwi-idle", Boolean(idle));
+    say(usual, idle ? `only with ${field.when.words}` : defaultWords(field));
+    if (body) body.hidden = Boolean(idle);
+    if (control.head) control.head.disabled = Boolean(idle);
     for (const input of control.inputs) put(input, "aria-invalid", trouble ? "true" : null);
     say(doc, `${row.help()} Set by: ${source}.`);
+    put(label, "title", idle ? row.help() : field.doc);
   };
   row.help = () => {
     const bounds = boundsWords(field);
-    return [field.doc, bounds && `${capital(bounds)}.`, `${capital(defaultWords(field))}.`]
+    const rule = field.when && `Acts only with ${field.when.words}.`;
+    return [field.doc, bounds && `${capital(bounds)}.`, `${capital(defaultWords(field))}.`, rule]
       .filter(Boolean).join(" ");
   };
   return row;
