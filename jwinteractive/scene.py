@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses as dc
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +20,7 @@ from jwinteractive.recipe import Recipe
 from jwinteractive.reduction import Glance
 from jwinteractive.session import Session
 from jwinteractive.step import registry
-from jwinteractive.views import Drawing, Frame, Shown, View, product_views
+from jwinteractive.views import Drawing, Ellipse, Frame, Shown, View, product_views
 
 __all__ = ["Picture", "Request", "box_in_view", "picture", "request_of", "views_at"]
 
@@ -93,6 +95,8 @@ class Picture:
         The image with the present settings and the pinned one, however they are compared; or None.
     drawing
         The chosen view where it is no image, else None.
+    edit
+        How the marks of the image are changed, as in `views.View`; None: they cannot be.
     failed
         Step that fails, so that the product before it is shown; "" if none does.
     part
@@ -107,6 +111,7 @@ class Picture:
     other: Glance | None = None
     other_frame: Frame | None = None
     pair: tuple[Frame, Frame] | None = None
+    edit: Callable[[Any, Shown, Ellipse | None, Ellipse | None], dict[str, Any]] | None = None
     failed: str = ""
     part: bool = False
 
@@ -287,4 +292,5 @@ def picture(session: Session, request: Request, cancel: threading.Event | None =
         other=other,
         other_frame=other_frame,
         pair=pair,
+        edit=image.edit,
     )

@@ -14,7 +14,7 @@ from comm.base_comm import BaseComm  # noqa: E402
 
 from jwinteractive import dq  # noqa: E402
 from jwinteractive.data import Box  # noqa: E402
-from jwinteractive.views import FLAG_COLOURS, Frame  # noqa: E402
+from jwinteractive.views import FLAG_COLOURS, Ellipse, Frame  # noqa: E402
 from jwinteractive_widgets.frame import COLOURS, FrameView  # noqa: E402
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>frame</title>
@@ -130,6 +130,14 @@ class Joined:
                  if (window.last !== now) { window.last = now; window.since = performance.now(); }
                  return performance.now() - window.since > 250; }"""
         )
+
+    def until(self, true):
+        """Wait until something that the page tells Python has come true."""
+        for _ in range(100):
+            if true():
+                return
+            self.page.wait_for_timeout(50)
+        pytest.fail("it does not come true")
 
     def kinds(self, kind):
         return [m for m in self.said if m["kind"] == kind]
@@ -648,3 +656,161 @@ def test_a_narrower_page_asks_for_fewer_pixels_and_leaving_says_goodbye(joined):
     joined.page.wait_for_function("() => true")
     assert joined.said[-1]["kind"] == "gone"
     assert view._views == {}
+
+
+# -- ellipses -------------------------------------------------------------------------------------
+
+
+class Rings:
+    """A step whose ellipses follow what a person does, as a session would have it."""
+
+    def __init__(self, joined, *marks):
+        self.joined, self.marks, self.heard = joined, list(marks), []
+        self.begun = None
+        self.view = a_view(np.full((64, 64), 40, np.float32), on_mark=self.change)
+        self.show()
+        joined.join(self.view)
+        joined.settle()
+
+    def show(self):
+        frame = Frame(title="rings", data=self.view.frame.data, marks=tuple(self.marks))
+        self.view.show(frame, editable=True)
+
+    def change(self, old, new, rest):
+        self.heard.append((old, new, rest))
+        first = self.begun if self.begun is not None else list(self.marks)
+        self.begun = None if rest else first
+        self.marks = [m for m in first if m != old] + ([new] if new else [])
+        self.show()
+
+    def ink(self, x, y):
+        """Whether something is drawn over the frame at data place (x, y)."""
+        ny, nx = self.view.frame.full_shape
+        return (
+            self.joined.page.evaluate(
+                """([u, v]) => { const c = document.querySelector('.jwi-marks');
+                 const at = [Math.floor(u * c.width), Math.floor(v * c.height)];
+                 return c.getContext('2d').getImageData(at[0] - 1, at[1] - 1, 3, 3).data
+                   .filter((_, i) => i % 4 === 3).some((a) => a > 0); }""",
+                [(x + 0.5) / nx, 1 - (y + 0.5) / ny],
+            )
+        )  # fmt: skip
+
+    @property
+    def final(self):
+        return [(old, new) for old, new, rest in self.heard if rest]
+
+
+RING = Ellipse(y=30.0, x=30.0, a=12.0, b=6.0, angle=0.0, label="a ring", name="r1")
+
+
+def test_ellipses_are_drawn_where_they_are_and_named_under_the_pointer(joined):
+    turned = Ellipse(y=50.0, x=20.0, a=10.0, b=3.0, angle=90.0, label="upright", kind="core")
+    rings = Rings(joined, RING, turned)
+    for x, y in ((42, 30), (18, 30), (30, 36), (30, 24), (20, 60), (23, 50)):
+        assert rings.ink(x, y), (x, y)
+    for x, y in ((30, 30), (42, 36), (30, 50), (45, 30)):
+        assert not rings.ink(x, y), (x, y)
+    tip = joined.page.locator(".jwi-tip")
+    assert not tip.is_visible()
+    joined.page.mouse.move(*joined.at(30, 36))
+    joined.settle()
+    assert tip.inner_text() == "a ring"
+    joined.page.get_by_text("2 ellipses").click()
+    names = joined.page.get_by_role("group", name="ellipses", exact=True).get_by_role("button")
+    assert names.all_inner_texts() == ["a ring · x 30, y 30", "upright · x 20, y 50"]
+
+
+def test_the_middle_of_an_ellipse_moves_it_and_its_handles_resize_and_turn_it(joined):
+    rings = Rings(joined, RING)
+    drag(joined, (30, 30), (36, 33))
+    joined.settle()
+    old, moved = rings.final[-1]
+    assert old == RING
+    assert (moved.x, moved.y) == (pytest.approx(36, abs=0.2), pytest.approx(33, abs=0.2))
+    assert (moved.a, moved.b, moved.name) == (12, 6, "r1")
+    assert len(rings.heard) > 1, "it follows while it is dragged"
+    drag(joined, (moved.x + 12, moved.y), (moved.x + 16, moved.y))
+    joined.settle()
+    _, wider = rings.final[-1]
+    assert (wider.a, wider.b) == (pytest.approx(16, abs=0.2), 6)
+    assert (wider.x, wider.y) == (moved.x, moved.y)
+    drag(joined, (wider.x, wider.y + 6), (wider.x, wider.y + 9))
+    joined.settle()
+    assert rings.final[-1][1].b == pytest.approx(9, abs=0.2)
+    scale = joined.page.locator(".jwi-canvas").bounding_box()["width"] / 64
+    knob = wider.a + 20 / scale
+    drag(joined, (wider.x + knob, wider.y), (wider.x, wider.y + knob))
+    joined.settle()
+    assert rings.final[-1][1].angle == pytest.approx(90, abs=1)
+    assert len(rings.marks) == 1
+    assert rings.ink(wider.x, wider.y + wider.a)
+
+
+def test_an_ellipse_is_drawn_with_its_tool_and_taken_away_by_delete(joined):
+    rings = Rings(joined)
+    joined.page.get_by_role("button", name="drag draws an ellipse").click()
+    drag(joined, (20, 40), (25, 40))
+    joined.settle()
+    ((_, new),) = rings.final
+    assert (new.x, new.y, new.a, new.b) == pytest.approx((20, 40, 5, 5), abs=0.3)
+    assert new.kind == "hand"
+    joined.page.keyboard.press("Delete")
+    joined.settle()
+    assert rings.final[-1][1] is None
+    assert rings.marks == []
+    assert not rings.ink(25, 40)
+
+
+def test_the_keyboard_reaches_and_changes_an_ellipse(joined):
+    other = Ellipse(y=10.0, x=10.0, a=4.0, b=4.0, label="another", name="r2")
+    rings = Rings(joined, other, RING)
+    page = joined.page
+    page.get_by_text("2 ellipses").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "Shift+ArrowRight", "]"):
+        page.keyboard.press(key)
+    joined.until(lambda: rings.final)
+    ((old, new),) = rings.final
+    assert old == RING
+    assert (new.x, new.y, new.a, new.b, new.angle) == (32, 31, 13, 6, 175)
+    assert page.evaluate("() => document.activeElement.textContent") == "a ring · x 32, y 31"
+    page.keyboard.press("Delete")
+    joined.settle()
+    assert rings.marks == [other]
+
+
+def test_a_picked_pixel_inside_an_ellipse_and_a_pan_beside_it_are_as_without_it(joined):
+    rings = Rings(joined, RING)
+    picks = []
+    rings.view._on["pick"] = lambda y, x: picks.append((y, x))
+    joined.page.mouse.click(*joined.at(35, 31))
+    joined.settle()
+    assert picks == [(31, 35)]
+    drag(joined, (50, 50), (54, 50))
+    joined.settle()
+    assert rings.heard == []
+    assert rings.view.window != []
+
+
+def test_a_refused_change_goes_back_to_what_there_is(joined):
+    rings = Rings(joined, RING)
+    rings.view._on["mark"] = lambda *_: rings.view.tell_marks(refused=True)
+    drag(joined, (30, 30), (45, 45))
+    joined.settle()
+    assert rings.ink(42, 30)
+    assert not rings.ink(57, 45)
+
+
+def test_a_frame_whose_ellipses_are_not_to_be_changed_shows_them_only(joined):
+    view = a_view(np.full((64, 64), 40, np.float32))
+    view.show(Frame(title="rings", data=view.frame.data, marks=(RING,)))
+    joined.join(view)
+    joined.settle()
+    assert not joined.page.get_by_role("button", name="drag draws an ellipse").is_visible()
+    drag(joined, (30, 30), (34, 30))
+    joined.settle()
+    assert joined.kinds("mark") == []
+    assert view.window != []

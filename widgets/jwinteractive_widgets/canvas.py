@@ -19,6 +19,7 @@ from jwinteractive.sky import Sky, sky_of
 from jwinteractive_widgets.actions import Actions
 from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.frame import FrameView
+from jwinteractive_widgets.marks import MarkEdits
 from jwinteractive_widgets.plots import free, slug
 
 __all__ = ["Canvas"]
@@ -59,6 +60,7 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._late: Callable[[], object] = lambda: None
         self._skies: dict[int, Sky] = {}
         self.bar = Actions(on_do=self._do, hand_over=background.hand_over)
+        edits = MarkEdits(session, lambda: self.picture, self._refuse_mark)
         self.view = FrameView(
             on_pick=lambda y, x: session.see(pick=(y, x)),
             on_box=lambda box: session.see(box=box),
@@ -66,6 +68,7 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             on_window=lambda *window: session.see(window=window),
             on_axis=self._turn_axis,
             on_style=lambda changes: session.see(**changes),
+            on_mark=edits,
             read_out=self._read_out,
             hand_over=background.hand_over,
         )
@@ -178,11 +181,21 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             "a pixel, plus and minus zoom, 0 shows the whole frame"
         )
         source = f"{file.name} {r.upto} {r.view} {r.compare if made.other_frame is None else ''}"
-        self.view.show(made.frame, other=made.other_frame, note=made.note, source=source)
+        self.view.show(
+            made.frame,
+            other=made.other_frame,
+            note=made.note,
+            source=source,
+            editable=made.edit is not None,
+        )
         self.on_picture(made)
         self._exactly()
         if made.glance.held and not made.part:
             self._exactly = self._background.later(SETTLE, self._ask_exactly)
+
+    def _refuse_mark(self, error: BaseException) -> None:
+        self._fail(error)
+        self.view.tell_marks(refused=True)
 
     def _say_late(self, request: Request) -> None:
         """Say that what is on screen is not what was asked for, while that takes its time."""

@@ -21,11 +21,13 @@ from jwinteractive.data import Box
 from jwinteractive.look import CUTS, STRETCHES, Look
 from jwinteractive.views import FLAG_COLOURS, Frame
 from jwinteractive_widgets.background import listen
+from jwinteractive_widgets.marks import Marks, OnMark
 from jwinteractive_widgets.resample import Patch, auto_limits, resample
 
 __all__ = ["COLOURS", "FrameView", "mask_layers"]
 
 STATIC = Path(__file__).parent / "static"
+MODULES = ("paint.js", "tools.js", "ellipses.js", "frame.js")
 COLOURS = {
     "viridis": "viridis",
     "cividis": "cividis",
@@ -104,7 +106,7 @@ class FrameView(anywidget.AnyWidget):
     compare, split, labels
         "off", "blink" or "split"; where the split is; what A and B are called.
     tool
-        What a drag does: "pan", "box" or "line".
+        What a drag does: "pan", "box", "line", or "ellipse" where marks may be drawn.
     label
         What a screen reader says of the canvas.
     busy
@@ -115,7 +117,7 @@ class FrameView(anywidget.AnyWidget):
         Width over height of the picture, and its greatest height in CSS pixels.
     """
 
-    _esm = "\n".join((STATIC / name).read_text() for name in ("paint.js", "tools.js", "frame.js"))
+    _esm = "\n".join((STATIC / name).read_text() for name in MODULES)
     _css = STATIC / "frame.css"
     tables = traitlets.Bytes().tag(sync=True)
     maps = traitlets.List(list(COLOURS)).tag(sync=True)
@@ -133,7 +135,7 @@ class FrameView(anywidget.AnyWidget):
     compare = traitlets.Enum(("off", "blink", "split"), "off").tag(sync=True)
     split = traitlets.Float(0.5).tag(sync=True)
     labels: Any = traitlets.List(["A", "B"]).tag(sync=True)
-    tool = traitlets.Enum(("pan", "box", "line"), "pan").tag(sync=True)
+    tool = traitlets.Enum(("pan", "box", "line", "ellipse"), "pan").tag(sync=True)
     label = traitlets.Unicode("detector frame").tag(sync=True)
     busy = traitlets.Bool(False).tag(sync=True)
     window: Any = traitlets.List([]).tag(sync=True)
@@ -149,6 +151,7 @@ class FrameView(anywidget.AnyWidget):
         on_window: Callable[[float, float, float, float], None] = _nothing,
         on_axis: Callable[[str, int], None] = _nothing,
         on_style: Callable[[dict[str, Any]], None] = _nothing,
+        on_mark: OnMark = _nothing,
         read_out: Callable[[int, int], str] | None = None,
         hand_over: Callable[..., None] | None = None,
         **traits: Any,
@@ -170,6 +173,9 @@ class FrameView(anywidget.AnyWidget):
         on_style
             Called with changes for `jwinteractive.look.Look.replace`: stretch, cuts, limits,
             colours, masks.
+        on_mark
+            Called with an ellipse as it was (None: a new one), as somebody wants it (None: away),
+            and whether that is final.
         read_out
             More to say of pixel (y, x) under the pointer: sky position, wavelength.
         hand_over
@@ -187,7 +193,9 @@ class FrameView(anywidget.AnyWidget):
             "window": on_window,
             "axis": on_axis,
             "style": on_style,
+            "mark": on_mark,
         }
+        self._marks, self._editable = Marks(), False
         self._read_out = read_out
         self._note = ""
         self._source = ""
@@ -208,6 +216,7 @@ class FrameView(anywidget.AnyWidget):
         limits: tuple[float, float] | None = None,
         note: str = "",
         source: str = "",
+        editable: bool = False,
     ) -> None:
         """Draw a frame in every view.
 
@@ -223,6 +232,8 @@ class FrameView(anywidget.AnyWidget):
         source
             Names what the frame is of. Where a new frame covers only a box, pixels of an older
             frame of the same source, title and unit stay around it, dimmed.
+        editable
+            The frame's marks may be changed, and new ones drawn.
         """
         old = self.frame
         kind = (source, frame.unit, frame.diverging)
@@ -231,7 +242,7 @@ class FrameView(anywidget.AnyWidget):
             self._views = {}
             self.window = []
         self.frame, self.other = frame, other
-        self._note, self._source = note, source
+        self._note, self._source, self._editable = note, source, editable
         self._serial += 1
         if limits is None and new_kind and self.cuts != "by hand":
             limits = auto_limits(frame, self.cuts)
@@ -319,6 +330,13 @@ class FrameView(anywidget.AnyWidget):
                 "other": self.other is not None,
             }
         )
+        self.tell_marks(to)
+
+    def tell_marks(self, to: str = "", refused: bool = False) -> None:
+        """Tell one view, or all, the frame's marks; ``refused``: a change of them was not taken."""
+        marks = () if self.frame is None else self.frame.marks
+        if (message := self._marks.message(marks, self._editable)) is not None:
+            self.send({**message, "id": to, "refused": refused})
 
     def _hear(self, _: Any, message: dict[str, Any], __: Sequence[Any]) -> None:
         """Take a message of the browser."""
@@ -337,6 +355,8 @@ class FrameView(anywidget.AnyWidget):
                 self.tell(self.read(y, x))
             case {"kind": "axis", "name": str(name), "index": int(index)}:
                 self._turn(name, index)
+            case {"kind": "mark"}:
+                self._mark(message)
             case {"kind": "style", "changed": [*names]}:
                 changes = {str(n): self._style(str(n)) for n in names}
                 self._on["style"]({n: v for n, v in changes.items() if v is not None})
@@ -368,6 +388,14 @@ class FrameView(anywidget.AnyWidget):
             case {"kind": "line", "line": [int(x0), int(y0), int(x1), int(y1)]}:
                 if Box.around(y0, x0) in whole and Box.around(y1, x1) in whole:
                     self._on["line"]((y0, x0), (y1, x1))
+
+    def _mark(self, message: Mapping[str, Any]) -> None:
+        """Hand on what somebody did to an ellipse."""
+        heard = self._marks.heard(message) if self._editable else None
+        if heard is None:
+            self.tell_marks(refused=True)
+        else:
+            self._on["mark"](*heard)
 
     def _turn(self, name: str, index: int) -> None:
         for axis in self.axes:

@@ -351,7 +351,22 @@ function render({ model, el }) {
   const axes = sliders(model, (name, index) => model.send({ kind: "axis", name, index }));
   const flags = legend(model, style);
   const bar = colourBar(model, style);
-  root.append(tools.element, compared.element, stage, bar.element, parts.readout, axes.element, flags.element);
+  const ellipses = ellipsesOver({
+    view,
+    stage,
+    send: (message) => model.send(message),
+    redraw: () => redraw(),
+    reveal: (x, y) => {
+      const [x0, y0, x1, y1] = view.window;
+      if (within([x, y, x, y], view.window)) return;
+      view.whole = false;
+      view.contain([x - (x1 - x0) / 2, y - (y1 - y0) / 2, x + (x1 - x0) / 2, y + (y1 - y0) / 2]);
+      moved();
+    },
+  });
+  ellipses.element.addEventListener("keydown", (event) => keys(event));
+  tools.offer(false);
+  root.append(tools.element, compared.element, stage, bar.element, parts.readout, axes.element, flags.element, ellipses.element);
   el.append(root);
 
   // -- drawing ------------------------------------------------------------------------------------
@@ -433,6 +448,7 @@ function render({ model, el }) {
       line: draft?.line || model.get("line"),
       split: splitting ? model.get("split") : null,
     }, dpr());
+    ellipses.draw(markPen, dpr());
     drawBadges(splitting);
     root.dataset.drawn = String(Number(root.dataset.drawn || 0) + 1);
   };
@@ -528,8 +544,10 @@ function render({ model, el }) {
 
   const begin = (event) => {
     const at = place(event);
-    const kind = nearSplit(at[0]) ? "split" : event.shiftKey ? "box" : model.get("tool");
-    return { kind, at, window: [...view.window], from: view.toData(...at), moved: false };
+    const tool = model.get("tool");
+    const kind = nearSplit(at[0]) ? "split" : event.shiftKey ? "box" : tool === "ellipse" ? "pan" : tool;
+    const mark = kind === "split" || kind === "box" ? null : ellipses.begin(at, tool, event);
+    return { kind, at, window: [...view.window], from: view.toData(...at), moved: false, ...mark };
   };
   const pinch = () => {
     const [a, b] = [...pointers.values()];
@@ -557,6 +575,7 @@ function render({ model, el }) {
       ] };
       redraw();
     },
+    mark: (at) => ellipses.move(at),
     line: (at) => {
       draft = { line: [...inside(gesture.from), ...inside(view.toData(...at))] };
       redraw();
@@ -589,6 +608,7 @@ function render({ model, el }) {
     canvas.focus({ preventScroll: true });
     pointers.set(event.pointerId, place(event));
     draft = null;
+    if (gesture?.kind === "mark") ellipses.end();
     gesture = pointers.size === 2 ? pinch() : begin(event);
   });
   canvas.addEventListener("pointermove", (event) => {
@@ -600,7 +620,8 @@ function render({ model, el }) {
       if (gesture.moved) carry[gesture.kind](at);
     }
     canvas.style.cursor = nearSplit(at[0]) ? "ew-resize"
-      : gesture?.kind === "pan" && gesture.moved ? "grabbing" : "crosshair";
+      : gesture?.kind === "pan" && gesture.moved ? "grabbing" : ellipses.cursor(at) || "crosshair";
+    ellipses.point(at);
     point(view.pixel(...at));
   });
   const release = (event) => {
@@ -608,20 +629,29 @@ function render({ model, el }) {
     const done = gesture;
     gesture = null;
     canvas.style.cursor = "";
+    if (done.kind === "mark") ellipses.end();
     if (event.type === "pointerup") {
-      if (!done.moved && done.kind !== "split") pick(view.pixel(...done.at));
-      else if (done.kind === "split" || draft) finish[done.kind]?.();
+      if (!done.moved && done.kind !== "split") {
+        if (done.kind !== "mark") ellipses.leave();
+        if (!done.held) pick(view.pixel(...done.at));
+      } else if (done.kind === "split" || draft) finish[done.kind]?.();
     }
     draft = null;
     redraw();
   };
   canvas.addEventListener("pointerup", release);
   canvas.addEventListener("pointercancel", release);
-  canvas.addEventListener("pointerleave", () => { if (!gesture) point(null); });
+  canvas.addEventListener("pointerleave", () => { if (!gesture) { point(null); ellipses.point(null); } });
   canvas.addEventListener("dblclick", fit);
 
   const keys = (event) => {
     if (!view.window || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (ellipses.key(event)) {
+      event.preventDefault();
+      event.stopPropagation();
+      return;
+    }
+    if (event.currentTarget !== canvas) return;
     const middle = view.toData(view.width / 2, view.height / 2);
     const cursor = model.get("cursor").length === 2 ? model.get("cursor") : middle;
     const step = event.shiftKey ? 10 : 1;
@@ -687,6 +717,11 @@ function render({ model, el }) {
     switch (message.kind) {
       case "frame": onFrame(message); break;
       case "patch": onPatch(message, buffers); break;
+      case "marks":
+        if (message.id && message.id !== id) break;
+        ellipses.take(message);
+        tools.offer(message.editable);
+        break;
       case "note": onNote(message.text); break;
       case "where": if (frame && view.window) tellView(); break;
       case "tell":
@@ -766,6 +801,7 @@ function render({ model, el }) {
     clearInterval(blinker);
     clearTimeout(countLater);
     axes.close();
+    ellipses.close();
     for (const send of [tellView, tellStyle, tellPoint]) send.cancel();
     for (const [name, ear] of Object.entries(ears)) model.off(name, ear);
     model.send({ kind: "gone", id });

@@ -14,6 +14,7 @@ const ICONS = {
   pan: "M8 1v14M1 8h14M8 1L6 3M8 1l2 2M8 15l-2-2M8 15l2-2M1 8l2-2M1 8l2 2M15 8l-2-2M15 8l-2 2",
   box: "M2 5V2h3M7 2h2M11 2h3v3M14 7v2M14 11v3h-3M9 14H7M5 14H2v-3M2 9V7",
   line: "M4 12L12 4M2.5 13.5m-1.5 0a1.5 1.5 0 1 0 3 0a1.5 1.5 0 1 0-3 0M13.5 2.5m-1.5 0a1.5 1.5 0 1 0 3 0a1.5 1.5 0 1 0-3 0",
+  ellipse: "M14.5 8A6.5 4.5 0 1 1 1.5 8A6.5 4.5 0 1 1 14.5 8M8 6.5v3M6.5 8h3",
   fit: "M1.5 5.5v-4h4M10.5 1.5h4v4M14.5 10.5v4h-4M5.5 14.5h-4v-4M5 8h6M8 5v6",
   save: "M8 1.5v8.5M4.5 6.5L8 10l3.5-3.5M2 12v2.5h12V12",
   cut: "M1.5 14V9M4.5 14V5M7.5 14V2M10.5 14V6M13.5 14v-3",
@@ -70,6 +71,7 @@ function toolbar(model, { style, fit, save, recut }) {
     ["pan", "", "drag pans (shift and drag selects a box)"],
     ["box", "", "drag selects a box"],
     ["line", "", "drag draws a line for a profile"],
+    ["ellipse", "", "drag draws an ellipse from its middle (with Alt: a saturated core)"],
   ], set("tool"));
   const stretch = dropdown("stretch", model.get("stretches"), (v) => style({ stretch: v }));
   const cuts = dropdown("cuts", model.get("ways"), (v) => recut(v));
@@ -89,7 +91,8 @@ function toolbar(model, { style, fit, save, recut }) {
     colours.draw(diverging ? model.get("maps").at(-1) : model.get("colours"));
     colours.element.disabled = diverging;
   };
-  return { element, draw };
+  const drawn = tool.element.querySelector("[data-value=ellipse]");
+  return { element, draw, offer: (editable) => { drawn.hidden = !editable; } };
 }
 
 /** Off, blink, split: shown when there is something to compare with. */
