@@ -1,5 +1,8 @@
 """Real Jupyter servers on 127.0.0.1 and a real Chromium, driven as a person would."""
 
+import hashlib
+import json
+import os
 import secrets
 import shutil
 import subprocess
@@ -14,6 +17,8 @@ from jwinteractive.errors import JwinteractiveError
 from jwinteractive.server import environment, free_port, quiet_options, wait_for
 
 ROOT = Path(__file__).parents[2]
+SCREENSHOTS = Path(os.environ.get("SCREENSHOTS", ROOT / "build" / "screenshots"))
+KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 
 
 def pytest_collection_modifyitems(items):
@@ -133,6 +138,177 @@ def lab(open_notebook, jupyter):
     page = open_notebook("first_minute.ipynb")
     yield SimpleNamespace(page=page, work=jupyter.work)
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
+
+@pytest.fixture
+def notebook(jupyter):
+    """Write a notebook of code cells into the server's folder."""
+
+    def write(name, *cells):
+        made = [
+            {
+                "cell_type": "code",
+                "execution_count": None,
+                "id": f"cell-{i}",
+                "metadata": {},
+                "outputs": [],
+                "source": source,
+            }
+            for i, source in enumerate(cells)
+        ]
+        kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+        meta = {"kernelspec": kernel}
+        text = {"cells": made, "metadata": meta, "nbformat": 4, "nbformat_minor": 5}
+        (jupyter.work / name).write_text(json.dumps(text))
+
+    return write
+
+
+@pytest.fixture
+def screen_of(open_notebook):
+    """Run a notebook that shows a workbench."""
+    return lambda name, size, folder: Screen(open_notebook(name, size), folder)
+
+
+@pytest.fixture
+def open_bench(notebook, screen_of, jupyter):
+    """Open a workbench on a copy of an exposure; ``name`` is that of its notebook and session."""
+
+    def opened(exposure, name, size=(1500, 1000)):
+        folder = jupyter.work / name
+        shutil.copytree(exposure.parent, folder)
+        code = (
+            "from jwinteractive_widgets import workbench\n"
+            f"wb = workbench({f'{name}/{exposure.name}'!r}, folder={f'{name}-session'!r})\n"
+            "wb"
+        )
+        notebook(f"{name}.ipynb", code)
+        return screen_of(f"{name}.ipynb", size, folder)
+
+    return opened
+
+
+class Screen:
+    """What a person sees of a workbench, and does with it."""
+
+    kernel = KERNEL
+
+    def __init__(self, page, folder):
+        self.page, self.folder = page, folder
+        self.run_cells()
+
+    def run_cells(self):
+        self.page.evaluate(
+            "() => window.jupyterapp.commands.execute('application:toggle-left-area')"
+        )
+        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        self.wait_for_frame()
+
+    def wait_for_frame(self):
+        self.page.wait_for_function(
+            "() => Number(document.querySelector('.jwi-frame')?.dataset.drawn || 0) > 0"
+            " || document.querySelector('.jp-Notebook [data-mime-type*=stderr]')",
+            timeout=180_000,
+        )
+        trouble = self.page.locator(".jp-Notebook [data-mime-type*=stderr]")
+        assert trouble.count() == 0, trouble.first.inner_text()
+        return self.settled()
+
+    def ask(self, expression):
+        """Value of a Python expression in the kernel, as the session has it."""
+        answer = self.page.evaluate(
+            f"""async (code) => {{
+                const done = await {KERNEL}.requestExecute({{
+                    code: '', silent: true, store_history: false,
+                    user_expressions: {{ answer: code }},
+                }}).done;
+                const told = done.content.user_expressions.answer;
+                return told.status === 'ok' ? told.data['text/plain'] : 'ERROR ' + told.evalue;
+            }}""",
+            f"__import__('json').dumps({expression})",
+        )
+        assert not answer.startswith("ERROR"), answer
+        return json.loads(answer[1:-1].encode().decode("unicode_escape"))
+
+    def until(self, expression, wanted):
+        """Wait until a Python expression has a value."""
+        for _ in range(150):
+            now = self.ask(expression)
+            if now == wanted:
+                return
+            self.page.wait_for_timeout(100)
+        pytest.fail(f"{expression} is {now!r}, not {wanted!r}")
+
+    def painted(self):
+        """Digest of the pixels of the frame."""
+        data = self.page.evaluate(
+            """() => {
+                const c = document.querySelector('.jwi-canvas');
+                return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data
+                    .filter((_, i) => i % 4 < 3)).join();
+            }"""
+        )
+        return hashlib.sha256(data.encode()).hexdigest()
+
+    def settled(self, unlike=None):
+        """Digest once two looks agree and it differs from ``unlike``."""
+        last = None
+        for _ in range(100):
+            now = self.painted()
+            if now == last and now != unlike:
+                return now
+            last = now
+            self.page.wait_for_timeout(120)
+        return pytest.fail("the frame does not come to rest, or does not change")
+
+    def pick(self, x, y, size=256):
+        box = self.page.locator(".jwi-canvas").bounding_box()
+        scale = box["width"] / size
+        self.page.mouse.click(box["x"] + (x + 0.5) * scale, box["y"] + (size - y - 0.5) * scale)
+        self.page.get_by_text(f"x {x}, y {y}").wait_for()
+
+    @property
+    def threshold(self):
+        """Expression for the jump threshold of the present method."""
+        found = self.ask(
+            "[n for n in wb.session.recipe['jump'].params.as_dict() if n in"
+            " ('likelihood_threshold', 'rejection_threshold')"
+            " and n not in wb.session.recipe['jump'].params.idle()]"
+        )
+        return f"wb.session.recipe['jump'].params.{found[0]}"
+
+    @property
+    def knob(self):
+        """Row of that threshold in the panel."""
+        name = self.threshold.rpartition(".")[2]
+        return self.page.locator(f'.jwi-row[data-name="{name}"]')
+
+    def turn(self, by=10, key="ArrowRight"):
+        """Move the slider of the jump threshold with the keyboard."""
+        self.knob.locator("input[type=range]").focus()
+        for _ in range(by):
+            self.page.keyboard.press(key)
+
+    def press(self, label):
+        self.page.get_by_role("button", name=label, exact=True).first.click()
+
+    def state(self, step):
+        return self.ask(f"{{s.step: s.state for s in wb.session.states()}}[{step!r}]")
+
+    def theme(self, name):
+        self.page.evaluate(
+            "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })",
+            f"JupyterLab {name}",
+        )
+        light = "true" if name == "Light" else "false"
+        self.page.wait_for_function(
+            "(light) => document.body.dataset.jpThemeLight === light", arg=light
+        )
+        self.settled()
+
+    def shoot(self, name):
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.locator(".jwi-workbench").first.screenshot(path=SCREENSHOTS / f"{name}.png")
 
 
 def _end(process):

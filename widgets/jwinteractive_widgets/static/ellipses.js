@@ -238,7 +238,8 @@ function ellipsesOver({ view, stage, send, redraw, reveal }) {
       }
     }
     const scale = view.width / (view.window[2] - view.window[0]);
-    let [best, found] = [REACH, null];
+    let [best, rim] = [REACH, null];
+    let middle = null; // of those around one middle the largest: a core lies in its snowball
     for (const { at } of shown()) {
       const [cx, cy] = view.toScreen(at[0] + 0.5, at[1] + 0.5);
       const [u, v] = [place[0] - cx, cy - place[1]];
@@ -246,9 +247,10 @@ function ellipsesOver({ view, stage, send, redraw, reveal }) {
       const far = Math.hypot(u, v);
       const r = Math.hypot((u * cos + v * sin) / Math.max(at[2] * scale, 3), (v * cos - u * sin) / Math.max(at[3] * scale, 3));
       const off = r > 0 ? Math.abs(far - far / r) : Infinity;
-      if (off < best) [best, found] = [off, { at, part: "middle", rim: true }];
-      else if (editable && far < best) [best, found] = [far, { at, part: "middle", rim: false }];
+      if (off < best) [best, rim] = [off, at];
+      if (editable && far < REACH && !(middle && middle[2] * middle[3] > at[2] * at[3])) middle = at;
     }
+    const found = middle ? { at: middle, part: "middle", rim: false } : rim && { at: rim, part: "middle", rim: true };
     return found;
   };
 

@@ -1,0 +1,87 @@
+"""The detector stage in the workbench: ellipses of snowballs, methods side by side, recovery."""
+
+import pytest
+
+STARS = {"crowding": 1500, "faintest": 20, "galaxies": 6}
+
+
+@pytest.fixture(scope="module")
+def snowy(tmp_path_factory):
+    """A simulated NIRCam exposure of 1 x 10 x 256 x 256 with a hundred times the snowballs."""
+    from jwinteractive.simulate import simulate
+
+    folder = tmp_path_factory.mktemp("snowy")
+    simulated = simulate(
+        "nircam", size=(256, 256), seed=7, readpatt="MEDIUM8", snowballs=5.0, **STARS
+    )
+    return simulated.write(folder)
+
+
+@pytest.fixture
+def bench(open_bench, snowy):
+    return lambda name, size=(1500, 1150): open_bench(snowy, name, size)
+
+
+def place(screen, x, y, size=256):
+    """Place on the page of the middle of pixel (y, x), while the whole frame is shown."""
+    box = screen.page.locator(".jwi-canvas").bounding_box()
+    scale = box["width"] / size
+    return box["x"] + (x + 0.5) * scale, box["y"] + (size - y - 0.5) * scale
+
+
+def drag(screen, start, end):
+    mouse = screen.page.mouse
+    mouse.move(*place(screen, *start))
+    mouse.down()
+    for part in (0.3, 0.7, 1.0):
+        at = [a + part * (b - a) for a, b in zip(start, end, strict=True)]
+        mouse.move(*place(screen, *at))
+    mouse.up()
+
+
+def choose_step(screen, name):
+    screen.page.locator(f".jwi-step[data-step={name}]").click()
+    screen.until("wb.session.look.step", name)
+
+
+EDITS = "wb.session.recipe['snowballs'].params.edits"
+FLAGGED = (
+    "int((wb.session.preview(__import__('jwinteractive.data').data.Box(118, 123, 58, 63),"
+    " 'snowballs').groupdq[0, 4] & 4 > 0).sum())"
+)
+
+
+def test_a_snowball_dragged_elsewhere_flags_there_and_the_rate_follows(bench):
+    screen = bench("snowballs")
+    page = screen.page
+    choose_step(screen, "snowballs")
+    page.keyboard.press(" ")
+    screen.until("wb.session.recipe['snowballs'].enabled", True)
+    page.locator(".jwi-workbench").get_by_label("view", exact=True).select_option("snowballs")
+    page.locator(".jwi-frame").get_by_label("group", exact=True).fill("4")
+    screen.until("len(wb.canvas.picture.frame.marks) > 4", True)
+    screen.settled()
+    screen.pick(60, 120)
+    screen.shoot("snowballs-light")
+    assert screen.ask(FLAGGED) == 0
+    rate = page.locator(".jwi-ramp-text").inner_text()
+
+    drag(screen, (166.5, 43.5), (60, 120))
+    screen.until(f"{EDITS}.count('JUMP_DET')", 2)
+    assert screen.ask(FLAGGED) == 25
+    page.wait_for_function(
+        "(old) => document.querySelector('.jwi-ramp-text').innerText !== old", arg=rate
+    )
+    edits = screen.ask("[e.text for e in wb.session.journal if e.kind == 'edit']")
+    assert len([e for e in edits if "ellipse" in e]) == 1, "a drag is one edit"
+    page.mouse.move(*place(screen, 100, 200))
+    screen.settled()
+    page.get_by_text("ellipses").first.click()
+    screen.shoot("snowballs-moved-light")
+    screen.theme("Dark")
+    screen.shoot("snowballs-moved-dark")
+    screen.theme("Light")
+
+    page.locator(".jwi-workbench").press("u")
+    screen.until(EDITS, "")
+    assert screen.ask(FLAGGED) == 0
