@@ -122,6 +122,22 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--refs", type=Path, metavar="DIR")
     p.add_argument("--json", action="store_true")
 
+    p = command(
+        "recovery",
+        _recovery,
+        "Inject jumps into a ramp and see which of them jump finds, by threshold and by size.",
+    )
+    p.add_argument("file", type=Path)
+    p.add_argument("--size", type=float, default=0.0, help="e-; default: six times the noise")
+    p.add_argument("--rate", type=float, default=0.0, help="e-/s added to the pixels")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--recipe", default="auto")
+    p.add_argument(
+        "--set", action="append", default=[], metavar="STEP.PARAM=VALUE", help="one parameter"
+    )
+    p.add_argument("--refs", type=Path, metavar="DIR")
+    p.add_argument("--json", action="store_true")
+
     p = command("lab", _lab, "Open JupyterLab on the workbench (bound to 127.0.0.1).")
     p.add_argument("files", nargs="*", metavar="FILE")
     p.add_argument("--folder", type=Path, metavar="DIR", help="working folder")
@@ -270,7 +286,17 @@ def _prepare(asked: argparse.Namespace) -> Any:
     session = jwinteractive.open(asked.files, asked.recipe, asked.refs)
     for text in asked.ref:
         session.use(*_split(text, "TYPE=FILE"))
-    for text in asked.set:
+    _set(session, asked.set)
+    for step in asked.skip:
+        session.enable(step, False)
+    if asked.carry_persistence:
+        session.enable("persistence")
+    return session
+
+
+def _set(session: Any, settings: Sequence[str]) -> None:
+    """Set parameters from options of the form STEP.PARAM=VALUE."""
+    for text in settings:
         name, value = _split(text, "STEP.PARAM=VALUE")
         step, dot, param = name.partition(".")
         if not dot:
@@ -278,11 +304,6 @@ def _prepare(asked: argparse.Namespace) -> Any:
         known = {f.name: f for f in fields_of(type(session.recipe[step].params))}
         parsed = known[param].parse(value) if param in known else value
         session.set(step, **{param: parsed})
-    for step in asked.skip:
-        session.enable(step, False)
-    if asked.carry_persistence:
-        session.enable("persistence")
-    return session
 
 
 def _unfinished(session: Any, paths: list[Path], number: int, asked: argparse.Namespace) -> bool:
@@ -401,6 +422,18 @@ def _inspect(asked: argparse.Namespace) -> None:
         _print_json(as_json(history))
     else:
         print(as_text(history))
+
+
+def _recovery(asked: argparse.Namespace) -> None:
+    session = jwinteractive.open(asked.file, asked.recipe, asked.refs)
+    _set(session, asked.set)
+    from jwinteractive.recovery import as_json, as_text, measure_recovery
+
+    found = measure_recovery(session, asked.size, rate=asked.rate, seed=asked.seed)
+    if asked.json:
+        _print_json(as_json(found))
+    else:
+        print(as_text(found))
 
 
 def _lab(asked: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ __all__ = [
     "PixelStep",
     "as_json",
     "as_text",
+    "chi2_words",
     "mean_pixel",
     "pixel_history",
 ]
@@ -26,7 +27,11 @@ _UNUSED = dq.DO_NOT_USE | dq.SATURATED
 
 @dc.dataclass(frozen=True)
 class PixelStep:
-    """The pixel after one step: data and groupdq [integration, group], or its rate."""
+    """The pixel after one step: data and groupdq [integration, group], or its rate.
+
+    ``chi2`` of the group differences about the fit has ``dof`` degrees of freedom, where the fit
+    tells them.
+    """
 
     step: str
     data: Array | None = None
@@ -36,6 +41,8 @@ class PixelStep:
     err: float | None = None
     rate_per_integration: Array | None = None
     err_per_integration: Array | None = None
+    chi2: float | None = None
+    dof: int | None = None
 
 
 @dc.dataclass(frozen=True)
@@ -67,8 +74,8 @@ def mean_pixel(product: Product) -> Product:
     """Return one pixel that stands for all of a product: the mean of the good ones.
 
     Samples that are saturated or not to be used, and pixels not to be used, do not count; where
-    none is left the value is NaN. A flag is set where more than half of the pixels have it. Errors
-    are those of the mean of independent pixels.
+    none is left the value is NaN; chi2 and its degrees of freedom are summed. A flag is set where
+    more than half of the pixels have it. Errors are those of the mean of independent pixels.
     """
     box = product.covers
     one = Box.around(box.y0, box.x0)
@@ -83,6 +90,8 @@ def mean_pixel(product: Product) -> Product:
             "zeroframe": None,
             "average_dark_current": None,
             "draft": None,
+            "persistence_ends": None,
+            "interleaved": None,
             "zero": 0.0,
         }
     elif isinstance(product, Rate | RateInts):
@@ -92,6 +101,14 @@ def mean_pixel(product: Product) -> Product:
         for name in ("var_poisson", "var_rnoise"):
             changes[name] = _mean(getattr(product, name), used) / count
         changes["err"] = np.sqrt(_mean(product.err**2, used) / count)
+        for name in ("chi2_between", "pedestal"):
+            if (plane := getattr(product, name, None)) is not None:
+                changes[name] = _mean(plane, used & np.isfinite(plane))
+        if product.chi2 is not None and product.dof is not None:  # of all pixels together
+            known = used & np.isfinite(product.chi2)
+            for name, plane in (("chi2", product.chi2), ("dof", product.dof)):
+                total = np.sum(plane, axis=(-2, -1), keepdims=True, where=known, dtype=float)
+                changes[name] = total.astype(np.float32)
         if isinstance(product, Rate) and product.integrations is not None:
             changes["integrations"] = mean_pixel(product.integrations)
     return product.replace(**changes)
@@ -148,6 +165,8 @@ def _step(name: str, product: Product) -> PixelStep:
             err=float(product.err[0, 0]),
             rate_per_integration=None if ints is None else ints.data[:, 0, 0],
             err_per_integration=None if ints is None else ints.err[:, 0, 0],
+            chi2=None if product.chi2 is None else float(product.chi2[0, 0]),
+            dof=None if product.dof is None else int(product.dof[0, 0]),
         )
     return PixelStep(name)
 
@@ -169,6 +188,13 @@ def _fit(ramp: Ramp, slopes: Array, times: Array) -> PixelFit:
                 intercept[i] = level
         residuals[i, used] = (data[i] - line[i])[used]
     return PixelFit(slopes, intercept, line, residuals)
+
+
+def chi2_words(chi2: float | None, dof: int | None) -> str:
+    """Words for how well a fit describes the groups; "" where it is not known."""
+    if chi2 is None or dof is None or dof <= 0 or not np.isfinite(chi2):
+        return ""
+    return f"chi2/dof {chi2:.1f}/{dof} = {chi2 / dof:.2f}"
 
 
 def as_json(history: PixelHistory) -> dict[str, Any]:
@@ -208,7 +234,8 @@ def as_text(history: PixelHistory) -> str:
             )
         elif s.rate is not None:
             values = f"{s.rate:.6g} +- {s.err:.3g} DN/s"
-            lines.append(f"{s.step:14} {values:28} pixel: {flags}")
+            words = chi2_words(s.chi2, s.dof)
+            lines.append(f"{s.step:14} {values:28} pixel: {flags}" + (words and f"; {words}"))
     if history.fit is not None:
         lines.append("time (s)  signal - fit (DN), by integration")
         for g, t in enumerate(history.times):

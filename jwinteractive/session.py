@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from psygnal import Signal
 
-from jwinteractive.chain import Progress, run_box
+from jwinteractive.chain import Link, Progress, run_box
 from jwinteractive.data import Box, Product
 from jwinteractive.edits import Edit, Edits
 from jwinteractive.errors import InputError, JwinteractiveError, RecipeError
@@ -605,9 +605,7 @@ class Session:
         InputError
             If the box does not lie in the frame.
         """
-        exposure = self._number(exposure)
-        plan = self._running(None, exposure, settings)
-        source, links, _ = self._reduction(exposure, settings).links(plan, fresh=True, hold=hold)
+        source, links = self.chain(exposure, hold=hold, settings=settings)
         seen = [("input", source.crop(box).native())]
         run_box(
             source,
@@ -618,6 +616,26 @@ class Session:
         if box.shape != (1, 1):
             seen = [(name, mean_pixel(product)) for name, product in seen]
         return pixel_history(box.y0, box.x0, seen)
+
+    def chain(
+        self,
+        exposure: int | None = None,
+        *,
+        hold: bool = False,
+        settings: Settings | None = None,
+    ) -> tuple[Product, list[Link]]:
+        """Return the exposure as it was read, and its steps ready to run on a box of it.
+
+        ``hold`` and ``settings`` as for `glance`.
+
+        Raises
+        ------
+        StepError, MissingReference, RecipeError
+            One line each.
+        """
+        plan = self._running(None, exposure, settings)
+        source, links, _ = self._reduction(exposure, settings).links(plan, fresh=True, hold=hold)
+        return source, links
 
     def _reduction(self, exposure: int | None, settings: Settings | None = None) -> Reduction:
         number = self._number(exposure)

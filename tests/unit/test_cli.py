@@ -116,6 +116,21 @@ def test_inspect_prints_the_pixels_history(run, nircam_file):
     assert "ramp_fit" in run("inspect", nircam_file, 30, 33)[1]
 
 
+def test_recovery_tells_what_is_found_by_threshold_and_size(run, nircam_file):
+    code, told, _ = run("recovery", nircam_file, "--size", 90, "--rate", 2, "--json")
+    told = json.loads(told)
+    assert code == 0
+    assert (told["size"], told["rate"]) == (90, 2)
+    share = np.array(told["completeness"]["value"])
+    assert share.shape == (len(told["thresholds"]), len(told["sizes"]))
+    assert share[0, -1] > 0.9
+    option = f"jump.{told['parameter']}=9"
+    code, text, _ = run("recovery", nircam_file, "--set", option)
+    assert code == 0
+    assert "completeness at 9 sigma" in text
+    assert run("recovery", nircam_file, "--size", -5)[0] == 2
+
+
 def test_simulate_writes_an_exposure_that_run_takes(run, tmp_path):
     code, path, _ = run("simulate", "miri", "-o", tmp_path, "--size", 40, 44, "--set", "ngroups=6")
     assert code == 0
