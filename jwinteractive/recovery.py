@@ -41,6 +41,7 @@ __all__ = [
     "size_plot",
     "threshold_of",
     "threshold_plot",
+    "words",
 ]
 
 STEP = "jump"
@@ -284,10 +285,8 @@ def threshold_plot(found: Recovery, threshold: float | None = None) -> Plot:
     err = _binomial_error(found.found[:, asked], found.injected[:, asked])
     tried = found.thresholds
     inside = tried[0] <= threshold <= tried[-1]
-    mark = [
-        np.array([np.exp(np.interp(threshold, tried, np.log(false)))]),
-        np.array([np.interp(threshold, tried, share)]),
-    ]
+    at = float(np.exp(np.interp(threshold, tried, np.log(false))))
+    found_now = float(np.interp(threshold, tried, share))
     known = found.flagged > 0
     curves = [
         Curve(name="thresholds", x=false, y=share),
@@ -300,7 +299,9 @@ def threshold_plot(found: Recovery, threshold: float | None = None) -> Plot:
         curves.append(Curve(name=words, x=false[~known], y=share[~known], style="points"))
     if inside:
         name = f"now: {threshold:.4g} {found.unit}".rstrip()
-        curves.append(Curve(name=name, x=mark[0], y=mark[1], style="points"))
+        # from one axis to the curve and on to the other
+        x, y = np.array([at, at, false.min()]), np.array([0.0, found_now, found_now])
+        curves.append(Curve(name=name, x=x, y=y))
     light = f", {found.rate:g} e-/s added" if found.rate else ""
     return Plot(
         title=f"jumps of {found.size:.3g} e- that are found{light}",
@@ -332,6 +333,25 @@ def size_plot(found: Recovery, threshold: float | None = None) -> Plot:
             Curve(name=name, x=found.sizes, y=share, err=err, style="points"),
         ),
         log_x=True,
+    )
+
+
+def words(found: Recovery, threshold: float | None = None) -> str:
+    """What a threshold finds and flags, between those that were tried; "" outside of them."""
+    threshold = found.threshold if threshold is None else threshold
+    tried, of = found.thresholds, found.differences
+    if not tried[0] <= threshold <= tried[-1]:
+        return f"{found.parameter} {threshold:g} {found.unit} lies outside of what was tried"
+    k = int(np.argmin(np.abs(tried - threshold)))
+    share = np.interp(threshold, tried, found.completeness[:, _ASKED])
+    err = _binomial_error(found.found[k, _ASKED], found.injected[k, _ASKED])
+    low, high = interval(found.flagged[k], np.array(of))
+    flags = np.interp(threshold, tried, found.flagged / of)
+    light = f" in pixels with {found.rate:g} e-/s more" if found.rate else ""
+    return (
+        f"{found.parameter} {threshold:.4g} {found.unit}: {100 * share:.1f} ± {100 * err:.1f} % of "
+        f"jumps of {found.size:.3g} e- found{light}; {flags:.1e} ({low:.1e} to {high:.1e}) "
+        f"{found.false_words}; {found.pixels:,} pixels, {found.seconds:.2f} s"
     )
 
 

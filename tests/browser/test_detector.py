@@ -85,3 +85,23 @@ def test_a_snowball_dragged_elsewhere_flags_there_and_the_rate_follows(bench):
     page.locator(".jwi-workbench").press("u")
     screen.until(EDITS, "")
     assert screen.ask(FLAGGED) == 0
+
+
+def test_the_curve_of_injection_and_recovery_follows_the_threshold(bench):
+    screen = bench("recovery")
+    page = screen.page
+    choose_step(screen, "jump")
+    page.get_by_role("tab", name="recovery", exact=True).click()
+    text = page.locator(".jwi-recovery-text")
+    page.wait_for_function(
+        "() => document.querySelector('.jwi-recovery-text')?.innerText.includes('completeness')"
+        " || document.querySelector('.jwi-recovery-text')?.innerText.includes('found')"
+    )
+    screen.shoot("recovery-light")
+    before = text.inner_text()
+    screen.turn(10)
+    page.wait_for_function(
+        "(old) => document.querySelector('.jwi-recovery-text').innerText !== old", arg=before
+    )
+    screen.theme("Dark")
+    screen.shoot("recovery-dark")

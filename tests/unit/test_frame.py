@@ -452,3 +452,10 @@ def test_the_masks_stand_off_viridis_and_each_other_also_for_the_colour_blind():
             assert np.linalg.norm(behind - mark, axis=1).min() > 0.1
         for one, two in itertools.combinations(marks, 2):
             assert np.linalg.norm(one - two) > 0.1
+
+
+def test_a_quantity_without_a_unit_is_read_out_without_one(sent):
+    chi2 = np.full((NY, NX), 1.25, np.float32)
+    view = FrameView()
+    view.show(Frame(title="chi2/dof", data=chi2, unit="", dq=np.zeros((NY, NX), np.uint32)))
+    assert view.read(3, 3) == "1.25 · no flags"

@@ -275,9 +275,10 @@ def test_the_curve_marks_the_present_threshold_and_one_that_has_moved_since(plai
     mark = plot.curves[-1]
     k = int(np.argmin(abs(found.thresholds - found.threshold)))
     assert mark.name == "now: 4 sigma"
-    assert mark.y[0] == pytest.approx(found.completeness[k, 4])
+    assert mark.y[1] == pytest.approx(found.completeness[k, 4])
+    assert mark.x[1] == pytest.approx(found.flagged[k] / found.differences)
     moved = threshold_plot(found, 4.2).curves[-1]
-    assert found.completeness[k + 1, 4] < moved.y[0] < mark.y[0]
+    assert found.completeness[k + 1, 4] < moved.y[1] < mark.y[1]
     assert not any("now" in c.name for c in threshold_plot(found, 99.0).curves)
     assert plot.log_x
     assert np.isfinite(np.concatenate([c.x for c in plot.curves])).all()

@@ -303,7 +303,7 @@ class FrameView(anywidget.AnyWidget):
         text = f"{value:.6g}" if np.isfinite(value) else "no value"
         if frame.err is not None and np.isfinite(frame.err[at]):
             text += f" ± {float(frame.err[at]):.3g}"
-        parts = [f"{text} {frame.unit}"]
+        parts = [f"{text} {frame.unit}".rstrip()]
         if frame.dq is not None:
             parts.append(", ".join(dq.names(int(frame.dq[at]))) or "no flags")
         if self._read_out is not None and (more := self._read_out(y, x)):

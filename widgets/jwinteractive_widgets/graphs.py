@@ -23,11 +23,14 @@ from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.canvas import Canvas
 from jwinteractive_widgets.comparison import ComparisonView
 from jwinteractive_widgets.frame_curves import FrameCurves
+from jwinteractive_widgets.method_table import MethodTable
 from jwinteractive_widgets.plots import PlotTabs
 from jwinteractive_widgets.ramps import Change, RampInspector
+from jwinteractive_widgets.recovery import STEP, RecoveryPanel
 
 __all__ = ["Graphs"]
 
+RECOVERY = "recovery"  # title of its tab
 HAND = "user_flags"  # step that holds what was flagged by hand
 SETTLE = 0.3  # seconds without a turn after which it is asked what flags do
 
@@ -65,20 +68,23 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._unknown: list[Case] = []
         self._refits_of: Wanted | None = None
         self._plotted = ""  # step and title of the chosen view, if it is no image
+        self.methods = MethodTable(session, background)
+        self.recovery = RecoveryPanel(session, background)
         self.ramp = RampInspector(
-            on_flag=self._flag, refit=self._refit, hand_over=background.hand_over
+            on_flag=self._flag,
+            refit=self._refit,
+            hand_over=background.hand_over,
+            below=[self.methods],
         )
         self.comparison = ComparisonView()
         self.curves = FrameCurves(session, background, canvas, self._curve_is_there)
-        self.tabs = PlotTabs(
-            {
-                "ramp": lambda: self.ramp,
-                **self.curves.makers,
-                "step": self._of_step,
-                "A/B": self._compared,
-            },
-            hand_over=background.hand_over,
-        )
+        self._makers: dict[str, Callable[[], Any]] = {
+            "ramp": lambda: self.ramp,
+            **self.curves.makers,
+            "step": self._of_step,
+            "A/B": self._compared,
+        }
+        self.tabs = PlotTabs(self._makers, hand_over=background.hand_over)
         canvas.on_picture = self._pictured
         canvas.on_line = self._drawn
         super().__init__([self.tabs])
@@ -86,6 +92,8 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def refresh(self, knob: str = "") -> None:
         """Follow the picked pixel, or the mean of the selected box, up its ramp."""
         session, look = self.session, self.session.look
+        self._offer_recovery()
+        self.methods.refresh()
         place = look.pick, look.box, look.integration, look.group, look.shown or look.step
         wanted = session.settings, session.active, session.pinned, look.compare, place
         if wanted == self._asked:
@@ -111,6 +119,17 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             )
 
         self._background.submit(work, show, self._fail, "ramp")
+
+    def _offer_recovery(self) -> None:
+        """Have a tab of injection and recovery beside the step that it is about."""
+        offered = self.session.look.step == STEP
+        if offered != (RECOVERY in self.tabs.tabs.titles):
+            makers = {**self._makers, RECOVERY: self.recovery.follow} if offered else self._makers
+            self.tabs.offer(makers)
+        if self.tabs.chosen == RECOVERY:
+            self.recovery.refresh()
+        else:
+            self.recovery.hide()
 
     def _with_hand(self, step: str, history: PixelHistory) -> str:
         """Step whose ramp is drawn: flags set by hand belong to the ramp that they overrule."""

@@ -15,7 +15,7 @@ from jwinteractive import dq
 from jwinteractive.curves import ramp_table, write_table
 from jwinteractive.data import Array, Box
 from jwinteractive.errors import JwinteractiveError, OutputError
-from jwinteractive.pixel import PixelFit, PixelHistory
+from jwinteractive.pixel import PixelFit, PixelHistory, chi2_words
 from jwinteractive_widgets.plots import HandOver, call, table_html
 from jwinteractive_widgets.ramp_figure import FLAG_WORDS, DrawnRamp, RampFigure
 
@@ -47,6 +47,7 @@ class RampInspector(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         on_flag: OnFlag | None = None,
         refit: Refit | None = None,
         hand_over: HandOver | None = None,
+        below: Sequence[w.Widget] = (),
     ) -> None:
         """Make an empty inspector.
 
@@ -61,6 +62,8 @@ class RampInspector(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             `refitted` is called. Without it there is no table of what a flag does.
         hand_over
             Calls a function with arguments on the thread that may touch widgets; by default here.
+        below
+            More to show of the pixel, below its ramp.
         """
         self.on_flag, self.refit = on_flag, refit
         self._hand_over = hand_over or call
@@ -77,7 +80,7 @@ class RampInspector(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.title, self.group_text, self.text, self.table = (w.HTML() for _ in range(4))
         self._make_controls()
         parts = [self.title, self.text, self.choices, self.plot, self.buttons, self.group_text]
-        super().__init__([*parts, self.table])
+        super().__init__([*parts, self.table, *below])
         self.add_class("jwi-plots")
         self.add_class("jwi-ramp")
         self.clear()
@@ -498,7 +501,8 @@ def _combined(history: PixelHistory) -> str:
         if s.rate is not None:
             names = ", ".join(dq.names(s.pixeldq))
             err = math.nan if s.err is None else s.err
-            return f"rate {_measured(s.rate, err)}" + (f" · {names}" if names else "")
+            facts = (f"rate {_measured(s.rate, err)}", chi2_words(s.chi2, s.dof), names)
+            return " · ".join(filter(None, facts))
     return ""
 
 

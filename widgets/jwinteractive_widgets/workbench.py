@@ -82,7 +82,9 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._background = Background("frame", "ramp", "refit", "curves", "sky")
+        self._background = Background(
+            "frame", "ramp", "refit", "curves", "sky", "methods", "recovery"
+        )
         hand_over = self._background.hand_over
         self._saving: Callable[[], object] = lambda: None
         self._resting: Callable[[], object] = lambda: None

@@ -506,7 +506,7 @@ function render({ model, el }) {
     }
     const cell = at.bottom * patch.columns + at.left;
     const code = patch.codes[cell];
-    const value = code ? `${numberText(patch.values[code], 4)} ${frame.unit}` : "no value";
+    const value = code ? `${numberText(patch.values[code], 4)} ${frame.unit}`.trimEnd() : "no value";
     const mean = patch.factor > 1 ? ` (mean of ${patch.factor}×${patch.factor})` : "";
     const flag = patch.flags[patch.labels[cell]];
     const set = model.get("masks").filter((m) => hasBit(flag, Number(m.bit))).map((m) => m.name);
