@@ -225,7 +225,7 @@ def table_of(tried: Sequence[Tried], integration: int | None = None) -> Table:
     for t in tried:
         name = f"{t.words} (present)" if t.present else t.words
         if t.failed:
-            rows.append((name, t.failed, "", "", "", ""))
+            rows.append((name, t.failed, "", "", ""))
             continue
         several = t.flags is not None and len(t.flags) > 1 and integration is None
         jumps = [
@@ -238,15 +238,14 @@ def table_of(tried: Sequence[Tried], integration: int | None = None) -> Table:
             (
                 name,
                 ", ".join(jumps) or "none",
-                f"{rate:.5g}" if np.isfinite(rate) else "none",
-                f"{err:.3g}" if np.isfinite(err) else "",
+                f"{rate:.5g} ± {err:.2g}" if np.isfinite(rate) else "none",
                 chi2_words(*t.chi2).removeprefix("chi2/dof ") or "not told",
                 f"{1e3 * t.seconds:.2g}",
             )
         )
     steps = " + ".join(tried[0].choices) if tried else ""
     return Table(
-        title=f"methods of {steps} at this pixel; time for {pixels} pixels around it",
-        columns=("methods", "groups flagged", "rate (DN/s)", "error (DN/s)", "chi2/dof", "ms"),
+        title=f"methods of {steps} at this pixel",
+        columns=("method", "jumps", "rate (DN/s)", "chi2/dof", f"ms for {pixels} pixels"),
         rows=tuple(rows),
     )

@@ -300,7 +300,7 @@ def threshold_plot(found: Recovery, threshold: float | None = None) -> Plot:
     if inside:
         name = f"now: {threshold:.4g} {found.unit}".rstrip()
         # from one axis to the curve and on to the other
-        x, y = np.array([at, at, false.min()]), np.array([0.0, found_now, found_now])
+        x, y = np.array([at, at, false.min() / 1.5]), np.array([0.0, found_now, found_now])
         curves.append(Curve(name=name, x=x, y=y))
     light = f", {found.rate:g} e-/s added" if found.rate else ""
     return Plot(

@@ -1,5 +1,7 @@
 """The detector stage in the workbench: ellipses of snowballs, methods side by side, recovery."""
 
+import re
+
 import pytest
 
 STARS = {"crowding": 1500, "faintest": 20, "galaxies": 6}
@@ -87,21 +89,94 @@ def test_a_snowball_dragged_elsewhere_flags_there_and_the_rate_follows(bench):
     assert screen.ask(FLAGGED) == 0
 
 
+def share(text):
+    """Per cent of the jumps that a panel says are found."""
+    return float(re.search(r"([\d.]+) ± [\d.]+ % of jumps", text)[1])
+
+
 def test_the_curve_of_injection_and_recovery_follows_the_threshold(bench):
     screen = bench("recovery")
     page = screen.page
     choose_step(screen, "jump")
     page.get_by_role("tab", name="recovery", exact=True).click()
-    text = page.locator(".jwi-recovery-text")
-    page.wait_for_function(
-        "() => document.querySelector('.jwi-recovery-text')?.innerText.includes('completeness')"
-        " || document.querySelector('.jwi-recovery-text')?.innerText.includes('found')"
-    )
+    text = page.locator(".jwi-recovery-text", has_text="of jumps of")
+    text.wait_for()
     screen.shoot("recovery-light")
     before = text.inner_text()
-    screen.turn(10)
-    page.wait_for_function(
-        "(old) => document.querySelector('.jwi-recovery-text').innerText !== old", arg=before
-    )
+    first = screen.ask(screen.threshold)
+    screen.turn(30)
+    now = screen.ask(screen.threshold)
+    assert now > first + 1
+    # at once on the curve that is there, then measured at the new threshold
+    page.locator(".jwi-key", has_text=f"now: {now:.4g}").wait_for()
+    screen.until("wb.graphs.recovery.found.threshold", now)
+    page.locator(".jwi-recovery-text", has_text=f"{now:g} ").wait_for()
+    assert share(text.inner_text()) < share(before) - 5
+    assert "false flags per difference" in text.inner_text()
+    curve = page.locator(".jwi-recovery .bqplot").first
+    assert curve.bounding_box()["height"] > 150
+    assert page.locator(".jwi-recovery").evaluate("n => n.scrollWidth <= n.clientWidth + 1")
+    size = page.locator(".jwi-recovery [data-name=size]")
+    size.get_by_role("slider").focus()
+    for _ in range(60):
+        page.keyboard.press("ArrowRight")
+    asked = float(size.locator("input[type=text]").input_value())
+    assert asked > 1
+    screen.until("wb.graphs.recovery.found.size", asked)
     screen.theme("Dark")
     screen.shoot("recovery-dark")
+
+
+METHODS = """
+from typing import Annotated, Literal
+import dataclasses
+import numpy
+import jwinteractive
+from jwinteractive.data import Ramp
+from jwinteractive.params import Doc, Params
+from jwinteractive.recipe import Stage
+from jwinteractive.step import step
+
+class PickyParams(Params):
+    method: Annotated[Literal["none", "third", "broken"], Doc("Which.")] = "third"
+
+@step(halo=0)
+def picky(ramp: Ramp, p: PickyParams) -> Ramp:
+    "Flag the third group, or none."
+    if p.method == "broken":
+        raise ValueError("it is broken")
+    groupdq = ramp.groupdq.copy()
+    groupdq[:, 2] |= numpy.uint8(4 if p.method == "third" else 0)
+    return ramp.replace(groupdq=groupdq)
+
+path = {path!r}
+session = jwinteractive.open(path)
+stages = [s for s in session.recipe if s.step != "jump"]
+at = [s.step for s in stages].index("ramp_fit")
+stages.insert(at, Stage("picky", PickyParams()))
+recipe = dataclasses.replace(session.recipe, stages=tuple(stages))
+"""
+
+
+def test_methods_are_compared_on_the_picked_pixel(notebook, screen_of, jupyter, snowy):
+    code = METHODS.replace("{path!r}", repr(str(snowy)))
+    show = "from jwinteractive_widgets import workbench\nwb = workbench(path, recipe=recipe)\nwb"
+    notebook("methods.ipynb", code, show)
+    screen = screen_of("methods.ipynb", (1500, 1150), snowy.parent)
+    page = screen.page
+    screen.pick(60, 120)
+    page.get_by_role("button", name="compare methods").click()
+    table = page.locator(".jwi-methods table")
+    table.wait_for()
+    rows = table.get_by_role("row")
+    assert "(present)" in rows.nth(1).inner_text()
+    assert table.get_by_role("row", name="it is broken").count() > 0
+    text = table.inner_text()
+    assert page.locator(".jwi-methods").evaluate("n => n.scrollWidth <= n.clientWidth + 1")
+    screen.shoot("methods-light")
+    screen.pick(61, 120)
+    page.wait_for_function(
+        "(old) => document.querySelector('.jwi-methods table')?.innerText !== old", arg=text
+    )
+    screen.theme("Dark")
+    screen.shoot("methods-dark")

@@ -175,14 +175,20 @@ def test_the_curve_follows_the_threshold_and_only_what_matters_is_measured_again
     assert len(measured) == before, "neither the look nor later steps matter"
 
 
-def test_sliders_choose_the_size_the_rate_and_the_pixels(panel, measured, session):
+def test_sliders_choose_the_size_the_rate_and_the_pixels(panel, measured, session, browser_says):
+    def turn(name, value):
+        message = {"kind": "set", "id": "v", "seq": 1, "step": "injection"}
+        browser_says(panel.form, **message, name=name, value=value)
+
     panel.follow()
-    panel.size.value = 100.0
-    panel.rate.value = 3.0
+    turn("size", 100)
+    turn("rate", 3)
     session.see(window=(10.0, 12.0, 40.0, 44.0))
     panel.refresh()
     assert measured[-1]["box"] is None
-    panel.where.value = recovery.IN_VIEW
+    turn("size", -3)
+    assert "must lie in [0, 1e+06] e-" in panel.form.rows["size"]["error"]
+    turn("pixels", recovery.IN_VIEW)
     last = measured[-1]
     assert (last["size"], last["rate"]) == (100.0, 3.0)
     assert last["box"] is not None

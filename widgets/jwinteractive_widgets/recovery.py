@@ -6,12 +6,13 @@ import threading
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import ipywidgets as w
+from annotated_types import Interval
 
-from jwinteractive.data import Box
 from jwinteractive.errors import JwinteractiveError
+from jwinteractive.params import Doc, Params, Unit, fields_of
 from jwinteractive.recovery import (
     STEP,
     Recovery,
@@ -24,16 +25,36 @@ from jwinteractive.recovery import (
 from jwinteractive.scene import box_in_view
 from jwinteractive.session import Session
 from jwinteractive_widgets.background import Background
+from jwinteractive_widgets.form import ParamForm
 from jwinteractive_widgets.plots import PlotView
 
 __all__ = ["STEP", "RecoveryPanel"]
 
 SETTLE = 0.5  # seconds without a change after which jumps are injected again
-SIZES = (5, 7, 10, 15, 20, 30, 40, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 2000, 5000, 20000)
-RATES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
-EVERYWHERE, IN_VIEW = "whole frame", "in view"
+IN_VIEW = "in view"
 
 Wanted = tuple[Any, ...]
+
+
+class InjectionParams(Params):
+    """What is injected, and where."""
+
+    size: Annotated[
+        float,
+        Interval(ge=0, le=1e6),
+        Unit("e-"),
+        Doc("Size of the jumps; 0 takes six times the noise of a difference."),
+    ] = 0.0
+    rate: Annotated[
+        float,
+        Interval(ge=0, le=1e5),
+        Unit("e-/s"),
+        Doc("Light that is added to the pixels, with its noise."),
+    ] = 0.0
+    pixels: Annotated[
+        Literal["whole frame", "in view"],
+        Doc("A sample of all pixels, or of those that the frame shows."),
+    ] = "whole frame"
 
 
 class RecoveryPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
@@ -43,8 +64,8 @@ class RecoveryPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     ----------
     found
         What is drawn, or None.
-    size, rate, where
-        Electrons of the jumps, electrons per second that are added, and to which pixels.
+    params
+        What is injected, and where.
     """
 
     def __init__(self, session: Session, background: Background) -> None:
@@ -55,32 +76,30 @@ class RecoveryPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._asked: Wanted | None = None  # given to the worker
         self._soon: Callable[[], object] = lambda: None
         self._shown = False
-        self.size = w.SelectionSlider(
-            options=[("6 sigma", 0.0), *((f"{s} e-", float(s)) for s in SIZES)],
-            description="size",
-            continuous_update=False,
-            tooltip="Size of the injected jumps in electrons",
+        self.params = InjectionParams()
+        self.form = ParamForm(
+            on_set=self._set, on_reset=self._reset, hand_over=background.hand_over
         )
-        self.rate = w.SelectionSlider(
-            options=[(f"{r:g} e-/s" if r else "none", r) for r in RATES],
-            description="added rate",
-            continuous_update=False,
-            tooltip="Light that is added to the pixels, with its noise",
-        )
-        self.where = w.Dropdown(
-            options=[EVERYWHERE, IN_VIEW],
-            description="pixels",
-            tooltip="Which pixels jumps are injected into",
-        )
-        for control in (self.size, self.rate, self.where):
-            control.observe(lambda _: background.hand_over(self.refresh), "value")
-        self.bar = w.HBox([self.size, self.rate, self.where])
-        self.bar.add_class("jwi-bar")
+        self._show_form()
         self.text = w.HTML()
         self.curve, self.by_size = PlotView(height="230px"), PlotView(height="210px")
-        super().__init__([self.bar, self.text])
+        super().__init__([self.form, self.text])
         self.add_class("jwi-plots")
         self.add_class("jwi-recovery")
+
+    def _show_form(self) -> None:
+        fields = [f.describe() for f in fields_of(InjectionParams)]
+        mine = self.params.changed()
+        origins = {f["name"]: "you" if f["name"] in mine else "default" for f in fields}
+        self.form.show("injection", "", fields, self.params.as_dict(), origins)
+
+    def _set(self, name: str, value: Any) -> None:
+        self.params = self.params.replace(**{name: value})
+        self._show_form()
+        self.refresh()
+
+    def _reset(self, name: str) -> None:
+        self._set(name, getattr(InjectionParams(), name))
 
     def follow(self) -> RecoveryPanel:
         """Show it, and follow the session from now on."""
@@ -114,15 +133,13 @@ class RecoveryPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         session, look = self.session, self.session.look
         names = [s.step for s in session.recipe]
         stages = tuple(session.recipe)[: names.index(STEP) + 1] if STEP in names else ()
-        window = look.window if self.where.value == IN_VIEW else None
-        knobs = self.size.value, self.rate.value, self.where.value
-        return stages, session.references, session.active, window, *knobs
+        window = look.window if self.params.pixels == IN_VIEW else None
+        return stages, session.references, session.active, window, self.params
 
     def _ask(self, wanted: Wanted) -> None:
         self._asked = wanted
-        size, rate = float(self.size.value), float(self.rate.value)
-        box: Box | None = None
-        if self.where.value == IN_VIEW:
+        p, box = self.params, None
+        if p.pixels == IN_VIEW:
             look = self.session.look
             ny, nx = self.session.input().shape
             box = box_in_view(look.window, (ny, nx), 0.0)
@@ -130,7 +147,7 @@ class RecoveryPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
         def work(cancel: threading.Event) -> Recovery:
             return measure_recovery(
-                self.session, size, rate=rate, box=box, exposure=exposure, cancel=cancel
+                self.session, p.size, rate=p.rate, box=box, exposure=exposure, cancel=cancel
             )
 
         def done(found: Recovery) -> None:
@@ -162,14 +179,14 @@ class RecoveryPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _draw(self) -> None:
         if self.found is None:
-            self.children = [self.bar, self.text]
+            self.children = [self.form, self.text]
             return
         now = self._threshold()
         self.curve.draw(threshold_plot(self.found, now))
         self.by_size.draw(size_plot(self.found, now))
         self._say(words(self.found, now))
         # a hidden bqplot figure draws itself with a negative size: it is not there until needed
-        self.children = [self.bar, self.text, self.curve, self.by_size]
+        self.children = [self.form, self.text, self.curve, self.by_size]
 
     def _say(self, text: str) -> None:
         self.text.value = f'<span class="jwi-recovery-text" role="status">{escape(text)}</span>'
