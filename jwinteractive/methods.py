@@ -21,7 +21,7 @@ from jwinteractive.chain import Link, run_box
 from jwinteractive.data import Array, Box, Product
 from jwinteractive.errors import Cancelled, InputError, JwinteractiveError
 from jwinteractive.params import fields_of
-from jwinteractive.pixel import PixelHistory, chi2_words, pixel_history
+from jwinteractive.pixel import PixelHistory, chi2_words, pixel_history, value_words
 from jwinteractive.step import Step
 from jwinteractive.views import Table
 
@@ -238,7 +238,7 @@ def table_of(tried: Sequence[Tried], integration: int | None = None) -> Table:
             (
                 name,
                 ", ".join(jumps) or "none",
-                f"{rate:.5g} ± {err:.2g}" if np.isfinite(rate) else "none",
+                value_words(rate, err),
                 chi2_words(*t.chi2).removeprefix("chi2/dof ") or "not told",
                 f"{1e3 * t.seconds:.2g}",
             )

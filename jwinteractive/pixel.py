@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses as dc
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ __all__ = [
     "chi2_words",
     "mean_pixel",
     "pixel_history",
+    "value_words",
 ]
 
 _UNUSED = dq.DO_NOT_USE | dq.SATURATED
@@ -188,6 +190,16 @@ def _fit(ramp: Ramp, slopes: Array, times: Array) -> PixelFit:
                 intercept[i] = level
         residuals[i, used] = (data[i] - line[i])[used]
     return PixelFit(slopes, intercept, line, residuals)
+
+
+def value_words(value: float, err: float) -> str:
+    """Text of a value and its error, to two digits of the error."""
+    if not math.isfinite(value):
+        return "–"
+    if not (math.isfinite(err) and err > 0):
+        return f"{value:.5g}"
+    decimals = min(max(1 - math.floor(math.log10(err)), 0), 12)
+    return f"{value:.{decimals}f} ± {err:.{decimals}f}"
 
 
 def chi2_words(chi2: float | None, dof: int | None) -> str:

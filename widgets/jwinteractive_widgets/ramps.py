@@ -15,7 +15,7 @@ from jwinteractive import dq
 from jwinteractive.curves import ramp_table, write_table
 from jwinteractive.data import Array, Box
 from jwinteractive.errors import JwinteractiveError, OutputError
-from jwinteractive.pixel import PixelFit, PixelHistory, chi2_words
+from jwinteractive.pixel import PixelFit, PixelHistory, chi2_words, value_words
 from jwinteractive_widgets.plots import HandOver, call, table_html
 from jwinteractive_widgets.ramp_figure import FLAG_WORDS, DrawnRamp, RampFigure
 
@@ -378,7 +378,7 @@ class RampInspector(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if any((i, wanted) not in self._refits for wanted in ((), *(c for _, _, c in cases))):
             return None
         rate, err = self._refits[i, ()]
-        rows: list[tuple[Any, ...]] = [("as they are", _plain(rate, err), "", "")]
+        rows: list[tuple[Any, ...]] = [("as they are", value_words(rate, err), "", "")]
         sentence = ""
         for words, group, changes in cases:
             new, new_err = self._refits[i, changes]
@@ -386,11 +386,11 @@ class RampInspector(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             sigma = change / err if err > 0 else math.nan
             by = f"{change:+.2g}" if math.isfinite(change) else "–"
             in_sigma = f"{sigma:+.1f}" if math.isfinite(sigma) else "–"
-            rows.append((words, _plain(new, new_err), by, in_sigma))
+            rows.append((words, value_words(new, new_err), by, in_sigma))
             if group is not None and group == self.group:
                 how = "with" if changes[0][2] else "without"
                 sentence = (
-                    f"slope {_plain(rate, err)}, {how} this flag {_plain(new, new_err)}, "
+                    f"slope {value_words(rate, err)}, {how} this flag {value_words(new, new_err)}, "
                     f"change {in_sigma} sigma"
                 )
         return rows, sentence
@@ -479,20 +479,10 @@ def _error_of_integration(history: PixelHistory, i: int) -> float:
     return math.nan
 
 
-def _plain(value: float, err: float) -> str:
-    """Text of a value and its error, to two digits of the error."""
-    if not math.isfinite(value):
-        return "–"
-    if not (math.isfinite(err) and err > 0):
-        return f"{value:.5g}"
-    decimals = min(max(1 - math.floor(math.log10(err)), 0), 12)
-    return f"{value:.{decimals}f} ± {err:.{decimals}f}"
-
-
 def _measured(rate: float, err: float) -> str:
     if not math.isfinite(rate):
         return "none"
-    return f"{_plain(rate, err)} DN/s"
+    return f"{value_words(rate, err)} DN/s"
 
 
 def _combined(history: PixelHistory) -> str:
