@@ -222,6 +222,24 @@ def other_value(f):
 
 
 @every_step
+def test_parameters_that_are_idle_change_nothing(step):
+    fields = {f.name: f for f in fields_of(step.params)}
+    masters = {f.when.name for f in fields.values() if f.when is not None}
+    if not masters:
+        pytest.skip("all its parameters always act")
+    product, references = product_before(step, chosen(step)[0])
+    for master in sorted(masters):
+        for value in fields[master].choices or (False, True):
+            params = working(step).replace(**{master: value})
+            if step.skips(product.exposure, params):
+                continue
+            turned = {n: v for n in params.idle() if (v := other_value(fields[n])) is not None}
+            out = link_for(step, product, references, params)(product)
+            other = link_for(step, product, references, params.replace(**turned))(product)
+            assert_same(other, out)
+
+
+@every_step
 def test_key_changes_when_and_only_when_it_must(step, request):
     name = "miri_file" if instruments(step) == {"MIRI"} else "nircam_file"
     import jwinteractive

@@ -31,7 +31,7 @@ from jwinteractive.kernels.waves import (
     spectrum,
     straightened,
 )
-from jwinteractive.params import Doc, Params, Unit
+from jwinteractive.params import Doc, Params, Unit, When
 from jwinteractive.references import EmicorrRef
 from jwinteractive.step import Model, Whole, step
 from jwinteractive.views import Curve, Plot, Shown, View
@@ -63,15 +63,21 @@ class EmicorrParams(Params):
         ),
     ] = "joint"
     nints_to_phase: Annotated[
-        int | None, Interval(ge=1, le=100000), Doc("Integrations that the sequential fit folds.")
+        int | None,
+        When("algorithm", "sequential"),
+        Interval(ge=1, le=100000),
+        Doc("Integrations that the sequential fit folds."),
     ] = None
     nbins: Annotated[
         int | None,
+        When("algorithm", "sequential"),
         Interval(ge=4, le=500),
         Doc("Bins of a cycle in the sequential fit; None: one for two clocks."),
     ] = None
     scale_reference: Annotated[
-        bool, Doc("Let the sequential fit scale the reference's wave to the data.")
+        bool,
+        When("algorithm", "sequential"),
+        Doc("Let the sequential fit scale the reference's wave to the data."),
     ] = True
     onthefly_corr_freq: Annotated[
         str,
@@ -80,11 +86,14 @@ class EmicorrParams(Params):
     ] = ""
     use_n_cycles: Annotated[
         int,
+        When("algorithm", "sequential"),
         Interval(ge=0, le=1000000),
         Doc("Cycles that the sequential fit needs, where nints_to_phase is not given; 0: all."),
     ] = 3
     fit_ints_separately: Annotated[
-        bool, Doc("Fit phase and amplitude of each integration by itself (joint).")
+        bool,
+        When("algorithm", "joint"),
+        Doc("Fit phase and amplitude of each integration by itself (joint)."),
     ] = False
     user_supplied_reffile: Annotated[str, Doc("ASDF file to use as the reference.")] = ""
 

@@ -28,7 +28,7 @@ from jwinteractive.kernels.irs2 import (
 )
 from jwinteractive.kernels.refpix import clipped_means, running_median, subtract
 from jwinteractive.kernels.sirs import convolution_kernels, templates
-from jwinteractive.params import Doc, Params, Unit
+from jwinteractive.params import Doc, Params, Unit, When
 from jwinteractive.references import Irs2Ref, SirsKernelRef
 from jwinteractive.step import Model, Whole, step
 from jwinteractive.views import Curve, Plot, Shown, View
@@ -72,15 +72,24 @@ class RefpixParams(Params):
     ] = "median"
     sigreject: Annotated[
         float,
+        When("refpix_algorithm", "sirs"),
         Interval(ge=0, le=100),
         Unit("sigma"),
         Doc("Side pixels further than this from their median are left out (sirs)."),
     ] = 4.0
     gaussmooth: Annotated[
-        float, Interval(ge=0.1, le=100), Unit("pixel"), Doc("Width that smooths kernels (sirs).")
+        float,
+        When("refpix_algorithm", "sirs"),
+        Interval(ge=0.1, le=100),
+        Unit("pixel"),
+        Doc("Width that smooths kernels (sirs)."),
     ] = 1.0
     halfwidth: Annotated[
-        int, Interval(ge=1, le=500), Unit("pixel"), Doc("Rows of a kernel to each side (sirs).")
+        int,
+        When("refpix_algorithm", "sirs"),
+        Interval(ge=1, le=500),
+        Unit("pixel"),
+        Doc("Rows of a kernel to each side (sirs)."),
     ] = 30
     ovr_corr_mitigation_ftr: Annotated[
         float,

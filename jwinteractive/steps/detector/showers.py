@@ -43,7 +43,7 @@ from jwinteractive.kernels.showers import (
     smoothed_runs,
     stacked,
 )
-from jwinteractive.params import Doc, Params, Unit
+from jwinteractive.params import Doc, Params, Unit, When
 from jwinteractive.references import GainRef, ReadnoiseRef
 from jwinteractive.step import Whole, step
 from jwinteractive.strips import over_boxes, over_strips
@@ -73,21 +73,34 @@ class ShowersParams(Params):
     ] = "profile"
     shower_threshold: Annotated[
         float,
+        When("method", "profile"),
         Interval(ge=2, le=100),
         Unit("sigma"),
         Doc("Profile: significance of the light around a pixel from which it counts."),
     ] = 4.0
     extend_snr_threshold: Annotated[
-        float, Interval(ge=0), Unit("sigma"), Doc("Official: mean deviation of a ring's pixels.")
+        float,
+        When("method", "official"),
+        Interval(ge=0),
+        Unit("sigma"),
+        Doc("Official: mean deviation of a ring's pixels."),
     ] = 1.2
     extend_min_area: Annotated[
         int, Interval(ge=1), Unit("pix2"), Doc("Smallest area of a shower.")
     ] = 90
     extend_inner_radius: Annotated[
-        float, Interval(ge=0, le=50), Pixels, Doc("Inner radius of the ring that is averaged.")
+        float,
+        When("method", "official"),
+        Interval(ge=0, le=50),
+        Pixels,
+        Doc("Inner radius of the ring that is averaged."),
     ] = 1.0
     extend_outer_radius: Annotated[
-        float, Interval(ge=0.1, le=50), Pixels, Doc("Width of the ring that is averaged.")
+        float,
+        When("method", "official"),
+        Interval(ge=0.1, le=50),
+        Pixels,
+        Doc("Width of the ring that is averaged."),
     ] = 2.6
     extend_ellipse_expand_ratio: Annotated[
         float, Interval(ge=0, le=100), Doc("Growth of the ellipse of a shower.")
@@ -103,6 +116,7 @@ class ShowersParams(Params):
     ] = 200
     max_shower_amplitude: Annotated[
         float,
+        When("method", "profile"),
         Interval(ge=0),
         Unit("DN/s"),
         Doc(

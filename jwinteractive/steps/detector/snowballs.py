@@ -52,7 +52,7 @@ from jwinteractive.kernels.ellipses import (
     with_core,
 )
 from jwinteractive.kernels.lanes import flatten
-from jwinteractive.params import Doc, Params, Unit
+from jwinteractive.params import Doc, Params, Unit, When
 from jwinteractive.references import GainRef, ReadnoiseRef
 from jwinteractive.step import Whole, step
 from jwinteractive.strips import FlagRuns, over_boxes
@@ -85,6 +85,7 @@ class SnowballsParams(Params):
     ] = "profile"
     halo_threshold: Annotated[
         float,
+        When("method", "profile"),
         Interval(ge=0.05, le=10),
         Unit("sigma"),
         Doc("Profile: median excess of a ring's pixels down to which a halo is flagged."),
@@ -110,7 +111,11 @@ class SnowballsParams(Params):
         Doc("Minor axis above which a core counts: official, is grown; profile, is measured."),
     ] = 2.5
     sat_expand: Annotated[
-        int, Interval(ge=0, le=1000), Pixels, Doc("Official: how far saturation is grown.")
+        int,
+        When("method", "official"),
+        Interval(ge=0, le=1000),
+        Pixels,
+        Doc("Official: how far saturation is grown."),
     ] = 2
     edge_size: Annotated[
         int, Interval(ge=0), Pixels, Doc("From edges within which jumps need no core.")
@@ -122,7 +127,11 @@ class SnowballsParams(Params):
         bool, Doc("Flag cores as jumps in the next integration too.")
     ] = True
     snowball_time_masked_next_int: Annotated[
-        int, Interval(ge=0), Unit("s"), Doc("How long they are flagged in it.")
+        int,
+        When("mask_snowball_core_next_int", True),
+        Interval(ge=0),
+        Unit("s"),
+        Doc("How long they are flagged in it."),
     ] = 4000
     edits: Annotated[str, Doc(EDITS_DOC)] = ""
 
