@@ -18,12 +18,15 @@ const tenth = (value) => Math.round(10 * value) / 10;
 const tidy = ([x, y, a, b, angle, kind]) => [
   tenth(x), tenth(y), Math.max(tenth(a), 0.5), Math.max(tenth(b), 0.5), tenth(((angle % 180) + 180) % 180) % 180, kind,
 ];
+const axisOf = ([, , , , angle]) => [Math.cos((angle * Math.PI) / 180), Math.sin((angle * Math.PI) / 180)];
+/** CSS pixels of a pixel of the frame. */
+const scaleOf = (view) => view.width / (view.window[2] - view.window[0]);
 const sizeWords = ([, , a, b, angle]) => `${numberText(2 * a, 3)} × ${numberText(2 * b, 3)} pixels, ${numberText(angle, 3)}°`;
 
 /** Corners by which an ellipse is changed, in CSS pixels; small ones have them further out. */
-function handlesOf([x, y, a, b, angle], view) {
-  const scale = view.width / (view.window[2] - view.window[0]);
-  const [cos, sin] = [Math.cos((angle * Math.PI) / 180), Math.sin((angle * Math.PI) / 180)];
+function handlesOf(at, view) {
+  const [x, y, a, b] = at;
+  const [scale, [cos, sin]] = [scaleOf(view), axisOf(at)];
   const [cx, cy] = view.toScreen(x + 0.5, y + 0.5);
   const [ra, rb] = [Math.max(a * scale, LEAST), Math.max(b * scale, LEAST)];
   const along = (r) => [cx + r * cos, cy - r * sin];
@@ -37,7 +40,7 @@ function handlesOf([x, y, a, b, angle], view) {
 function dragged(at, part, from, to) {
   let [x, y, a, b, angle, kind] = at;
   const [dx, dy] = [to[0] - from[0], to[1] - from[1]];
-  const [cos, sin] = [Math.cos((angle * Math.PI) / 180), Math.sin((angle * Math.PI) / 180)];
+  const [cos, sin] = axisOf(at);
   const away = ([u, v]) => Math.atan2(v - y - 0.5, u - x - 0.5);
   const sign = part.startsWith("-") ? -1 : 1;
   if (part === "middle") [x, y] = [x + dx, y + dy];
@@ -49,7 +52,7 @@ function dragged(at, part, from, to) {
 }
 
 function strokeEllipse(pen, at, view, wide) {
-  const scale = view.width / (view.window[2] - view.window[0]);
+  const scale = scaleOf(view);
   const [cx, cy] = view.toScreen(at[0] + 0.5, at[1] + 0.5);
   const [a, b] = [Math.max(at[2] * scale, 1.5), Math.max(at[3] * scale, 1.5)];
   const far = Math.max(a, b) + wide;
@@ -174,7 +177,7 @@ function ellipsesOver({ view, stage, send, redraw, reveal }) {
     if (!mark) return;
     tip.textContent = mark.label || sizeWords(mark.at);
     const [x, y] = view.toScreen(mark.at[0] + 0.5, mark.at[1] + 0.5);
-    const up = (Math.max(mark.at[2], mark.at[3]) * view.width) / (view.window[2] - view.window[0]);
+    const up = Math.max(mark.at[2], mark.at[3]) * scaleOf(view);
     tip.style.left = `${Math.min(Math.max(x, 60), view.width - 60)}px`;
     tip.style.top = `${Math.min(Math.max(y - up - 30, 4), view.height - 24)}px`;
   };
@@ -237,13 +240,13 @@ function ellipsesOver({ view, stage, send, redraw, reveal }) {
         if (near(where)) return { at: chosen, part, rim: part !== "middle" };
       }
     }
-    const scale = view.width / (view.window[2] - view.window[0]);
+    const scale = scaleOf(view);
     let [best, rim] = [REACH, null];
     let middle = null; // of those around one middle the largest: a core lies in its snowball
     for (const { at } of shown()) {
       const [cx, cy] = view.toScreen(at[0] + 0.5, at[1] + 0.5);
       const [u, v] = [place[0] - cx, cy - place[1]];
-      const [cos, sin] = [Math.cos((at[4] * Math.PI) / 180), Math.sin((at[4] * Math.PI) / 180)];
+      const [cos, sin] = axisOf(at);
       const far = Math.hypot(u, v);
       const r = Math.hypot((u * cos + v * sin) / Math.max(at[2] * scale, 3), (v * cos - u * sin) / Math.max(at[3] * scale, 3));
       const off = r > 0 ? Math.abs(far - far / r) : Infinity;
