@@ -101,7 +101,8 @@ class Mapped:
     @classmethod
     def plain(cls, values: dict[str, Any]) -> Mapped:
         """Return the one that `dataclasses.asdict` made plain."""
-        return cls(**(values | {"shape": tuple(values["shape"])}))
+        shape = tuple(values["shape"])
+        return cls(values["path"], values["offset"], values["dtype"], shape, values["zero"])
 
 
 @dc.dataclass(frozen=True)

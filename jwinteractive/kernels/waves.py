@@ -100,7 +100,7 @@ def coefficients(wave: Array, within: float = 0.5) -> Array:
 
 def shape(wave: Array, phases: Array) -> Array:
     """Value at phases in cycles of a wave of given coefficients."""
-    return np.asarray((np.exp(2j * np.pi * phases[:, None] * _ORDERS) @ wave).real)
+    return np.real(np.exp(2j * np.pi * phases[:, None] * _ORDERS) @ wave)
 
 
 class Harmonics:
@@ -149,7 +149,7 @@ class Harmonics:
     def free(self, integrations: range) -> Array:
         """Coefficients of a wave that nobody knows: harmonics that stand out of the noise."""
         matrix, right, samples = self.equations(integrations)
-        kept = (np.abs(_ORDERS) <= _FREE) & (np.diag(matrix).real > _MEASURABLE * samples)
+        kept = (np.abs(_ORDERS) <= _FREE) & (np.real(np.diag(matrix)) > _MEASURABLE * samples)
         found = np.zeros(len(_ORDERS), complex)
         for last in (False, True):
             at = np.flatnonzero(kept)
@@ -197,8 +197,8 @@ def place(wave: Array, matrix: Array, right: Array, least: float = 0.0) -> tuple
 
     def terms(phase: Array) -> tuple[Array, Array]:
         moved = wave * np.exp(2j * np.pi * phase[:, None] * _ORDERS)
-        power = np.sum((moved.conj() @ matrix) * moved, axis=1).real
-        return (moved.conj() @ right).real, power
+        power = np.real(np.sum((moved.conj() @ matrix) * moved, axis=1))
+        return np.real(moved.conj() @ right), power
 
     along, power = terms(np.arange(_PHASES) / _PHASES)
     if not power.min() > least * np.sum(np.abs(wave) ** 2):
