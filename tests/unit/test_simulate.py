@@ -337,11 +337,12 @@ def test_spectra_lie_on_their_traces():
 
 @pytest.mark.parametrize("mode", list(MODES))
 def test_every_mode_makes_a_valid_exposure_with_valid_references(mode):
-    sim = simulate(mode, size=(32, 48), ngroups=2)
+    interleaved = MODES[mode].interleaved
+    sim = simulate(mode, size=(2048 if interleaved else 32, 48), ngroups=2)
     model = sim.uncal()
     model.validate()
     assert model.data.dtype == np.uint16
-    assert model.data.shape == sim.data.shape == (1, 2, 32, 48)
+    assert model.data.shape == sim.data.shape == (1, 2, 3200 if interleaved else 32, 48)
     for reftype, reference in sim.references.items():
         reference.validate()
         assert reference.meta.reftype == reftype.upper()
