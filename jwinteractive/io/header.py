@@ -25,7 +25,12 @@ from jwinteractive.detectors import (
 )
 from jwinteractive.errors import InputError
 
-__all__ = ["exposure_of", "header_of"]
+__all__ = ["FIT_PLANES", "exposure_of", "header_of"]
+
+FIT_PLANES: Final = MappingProxyType(
+    {"chi2": "CHI2", "dof": "DOF", "chi2_between": "CHI2_BETWEEN", "pedestal": "PEDESTAL"}
+)
+"""What a fit tells of a rate beyond the official data models, by field -> HDU."""
 
 _KEYWORDS: Final = MappingProxyType(
     {

@@ -31,7 +31,7 @@ from astropy.utils.exceptions import AstropyWarning
 from jwinteractive import dq
 from jwinteractive.data import Array, Exposure, Ramp, Rate, RateInts
 from jwinteractive.errors import InputError
-from jwinteractive.io.header import exposure_of
+from jwinteractive.io.header import FIT_PLANES, exposure_of
 from jwinteractive.irs2 import FAST, Interleaved, Mapped, science_rows
 
 __all__ = ["Opened", "open_product"]
@@ -277,6 +277,10 @@ class _File:
             self.notes.append("DQ is missing: only pixels that are not finite are flagged")
         else:
             bad = self._flags("DQ", shape)
+        fields = {f.name for f in dc.fields(kind)}
+        beyond: dict[str, Any] = {
+            n: self._native(hdu, shape) for n, hdu in FIT_PLANES.items() if n in fields
+        }
         return kind(
             exposure=exposure,
             source=self.path,
@@ -285,6 +289,7 @@ class _File:
             err=self._or_nan("ERR", err, shape),
             var_poisson=self._or_nan("VAR_POISSON", poisson, shape),
             var_rnoise=self._or_nan("VAR_RNOISE", readout, shape),
+            **beyond,
         )
 
     def _or_nan(self, name: str, plane: Array | None, shape: tuple[int, ...]) -> Array:
@@ -313,6 +318,13 @@ class _File:
         stored = np.dtype(_STORED[header["BITPIX"]])
         pixels = np.memmap(self.path, stored, "r", hdu.fileinfo()["datLoc"], hdu.shape)
         return pixels, float(header.get("BZERO", 0.0))
+
+    def _native(self, name: str, shape: tuple[int, ...]) -> Array | None:
+        """Pixels of an image in the type that they are stored in."""
+        hdu = self._plane(name, shape)
+        if hdu is None:
+            return None
+        return np.ascontiguousarray(hdu.data, hdu.data.dtype.newbyteorder("="))
 
     def _floats(self, name: str, shape: tuple[int, ...]) -> Array | None:
         hdu = self._plane(name, shape)

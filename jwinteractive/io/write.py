@@ -3,7 +3,9 @@
 The official data model of the product's kind is built from the source's headers, its ASDF tree and
 its small HDUs; the pixels of the source that the product takes the place of are never read. What
 the model has no name for (other HDUs, unknown keywords, values that its schema refuses) is carried
-along as it is.
+along as it is. What a fit tells beyond the official planes of a rate is put into image HDUs of its
+own after them, shaped as SCI: CHI2, DOF, CHI2_BETWEEN (rate) and PEDESTAL (rateints, DN); official
+software carries them along unread.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from astropy.utils.exceptions import AstropyWarning
 from jwinteractive.data import Box, Product, Ramp, Rate, RateInts
 from jwinteractive.errors import OutputError
 from jwinteractive.io import provenance as record
-from jwinteractive.io.header import header_of
+from jwinteractive.io.header import FIT_PLANES, header_of
 from jwinteractive.io.provenance import Provenance, read_provenance
 from jwinteractive.io.read import opened_fits
 from jwinteractive.irs2 import FAST, science_rows
@@ -43,7 +45,7 @@ _IFU: Final = frozenset({"NRS_IFU", "MIR_MRS"})
 
 # HDUs of a source whose pixels a product of the kind replaces, or that no longer belong to it.
 _SAMPLES: Final = frozenset({"PIXELDQ", "GROUPDQ", "ZEROFRAME", "AVDRKCUR"})
-_RATES: Final = frozenset({"ERR", "DQ", "VAR_POISSON", "VAR_RNOISE"})
+_RATES: Final = frozenset({"ERR", "DQ", "VAR_POISSON", "VAR_RNOISE", *FIT_PLANES.values()})
 _REPLACED: Final[Mapping[type[Product], frozenset[str]]] = MappingProxyType(
     {
         Ramp: _SAMPLES | _RATES,
@@ -284,10 +286,15 @@ def _forget(model: Any, frame: fits.HDUList, names: set[str]) -> None:
 
 def _fill(model: Any, product: Ramp | Rate | RateInts) -> None:
     pixels: Product = product.native()
+    extra = model.instance.setdefault("extra_fits", {})
     for name, array in pixels.arrays().items():
+        if name in FIT_PLANES:
+            extra[FIT_PLANES[name]] = {"data": array}
         # a product inside this one is a file of its own, and what serves other steps goes nowhere
-        if "." not in name and name not in ("draft", "persistence_ends"):
+        elif "." not in name and name not in ("draft", "persistence_ends"):
             setattr(model, name, array)
+    if "PEDESTAL" in extra:
+        extra["PEDESTAL"]["header"] = [["BUNIT", "DN", "unit of the pixels"]]
     if isinstance(product, Ramp):
         model.meta.bunit_data = "DN"
         return

@@ -412,6 +412,60 @@ def test_rates_of_integrations_come_back_bit_for_bit(raw, tmp_path):
         assert type(model) is datamodels.CubeModel
 
 
+def told_by_a_fit(kind, shape, seed=7):
+    rng = np.random.default_rng(seed)
+    last = "chi2_between" if kind is Rate else "pedestal"
+    found = {name: rng.normal(50, 9, shape).astype(np.float32) for name in ("chi2", last)}
+    found["chi2"][..., 0] = np.nan
+    return {**found, "dof": rng.integers(0, 300, shape).astype(np.int16)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "model"), [(Rate, datamodels.ImageModel), (RateInts, datamodels.CubeModel)]
+)
+def test_what_a_fit_tells_goes_beside_the_official_planes(raw, tmp_path, kind, model):
+    shape = SHAPE if kind is Rate else (2, *SHAPE)
+    plain = kind(exposure=EXPOSURE, source=raw, **planes(shape))
+    rich = plain.replace(**told_by_a_fit(kind, shape))
+    names = []
+    for product, name in ((plain, "plain"), (rich, "rich")):
+        path = write_product(product, tmp_path / f"{name}_rate.fits", PROVENANCE)
+        again = open_product(path).product
+        assert_same_arrays(again, product)
+        assert {k: a.dtype for k, a in again.arrays().items()} == {
+            k: a.dtype for k, a in product.arrays().items()
+        }
+        with datamodels.open(path, strict_validation=True, validate_arrays=True) as opened:
+            opened.validate()
+            assert type(opened) is model
+            opened.save(tmp_path / f"{name}_official.fits")
+        assert_same_arrays(open_product(tmp_path / f"{name}_official.fits").product, product)
+        with fits.open(path) as hdus:
+            names.append({hdu.name: hdu.data for hdu in hdus if hdu.name != "ASDF"})
+            assert not {"chi2", "dof"} & set(asdf.open(asdf_bytes(hdus)).tree)
+    last = "CHI2_BETWEEN" if kind is Rate else "PEDESTAL"
+    assert set(names[1]) - set(names[0]) == {"CHI2", "DOF", last}
+    for name, data in names[0].items():
+        np.testing.assert_array_equal(names[1][name], data, err_msg=name)
+
+
+def test_pedestals_say_that_they_are_in_dn(tmp_path):
+    shape = (2, *SHAPE)
+    ints = RateInts(exposure=EXPOSURE, **planes(shape), **told_by_a_fit(RateInts, shape))
+    path = write_product(ints, tmp_path / "a_rateints.fits", PROVENANCE)
+    assert fits.getheader(path, "PEDESTAL")["BUNIT"] == "DN"
+    again = write_product(open_product(path).product, tmp_path / "b_rateints.fits", PROVENANCE)
+    assert fits.getheader(again, "PEDESTAL")["BUNIT"] == "DN"
+
+
+def test_what_an_earlier_fit_told_does_not_outlive_its_rates(tmp_path):
+    first = Rate(exposure=EXPOSURE, **planes(SHAPE), **told_by_a_fit(Rate, SHAPE))
+    path = write_product(first, tmp_path / "a_rate.fits", PROVENANCE)
+    other = Rate(exposure=EXPOSURE, source=path, **planes(SHAPE, seed=8))
+    again = write_product(other, tmp_path / "b_rate.fits", PROVENANCE)
+    assert_same_arrays(open_product(again).product, other)
+
+
 def test_a_ramp_comes_back_bit_for_bit(raw, tmp_path):
     ramp = open_product(raw).product
     path = write_product(ramp, tmp_path / "a_ramp.fits", PROVENANCE)
