@@ -270,7 +270,7 @@ class Ramp(Product):
         is still in the data.
     draft
         First estimate of the rate [integration, y, x] in DN/s, for a fit to begin with; NaN where
-        there is none.
+        there is none. It is of these samples and flags: see `replace`.
     persistence_ends
         When the persistence window of each pixel [y, x] closes that is open after the last group,
         seconds since 1970 (float64); 0: there is none.
@@ -291,6 +291,20 @@ class Ramp(Product):
     zero: float = 0.0
     interleaved: Interleaved | None = None
 
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with ``changes``.
+
+        Unless they hold a new one, the draft is NaN everywhere where samples change, and in the
+        pixels whose flags do: a fit begins afresh there.
+        """
+        if self.draft is not None and "draft" not in changes:
+            if "data" in changes:
+                changes["draft"] = np.full_like(self.draft, np.nan)
+            elif "groupdq" in changes:
+                changed = (changes["groupdq"] != self.groupdq).any(axis=1)
+                changes["draft"] = np.where(changed, np.float32(np.nan), self.draft)
+        return super().replace(**changes)
+
     def crop(self, box: Box) -> Self:
         """Return the pixels inside ``box``: views, or what is read of interleaved frames.
 
@@ -306,22 +320,30 @@ class Ramp(Product):
         frames, box = self.interleaved, self.covers
         if frames is None or not frames.unread:
             return self
-        return self.replace(
+        return dc.replace(
+            self,
             data=frames.rows(box.y0, box.y1, box.x0, box.x1),
             interleaved=dc.replace(frames, unread=False),
         )
 
     def native(self) -> Self:
-        """Return the samples as contiguous float32 in memory; from a memory map, read here."""
+        """Return contiguous arrays, samples as float32 in memory; from a map, read here."""
         if self.interleaved is not None and self.interleaved.unread:
             return self._gathered().native()
         frame = self.zeroframe
-        return self.replace(
+        types = {"average_dark_current": "f4", "draft": "f4", "persistence_ends": "f8"}
+        held = {name: getattr(self, name) for name in types}
+        known: dict[str, Any] = {
+            n: np.ascontiguousarray(a, types[n]) for n, a in held.items() if a is not None
+        }
+        return dc.replace(
+            self,
             data=self._samples(self.data),
             groupdq=np.ascontiguousarray(self.groupdq),
             pixeldq=np.ascontiguousarray(self.pixeldq, dtype=np.uint32),
             zeroframe=None if frame is None else self._samples(frame),
             zero=0.0,
+            **known,
         )
 
     def _samples(self, stored: Array) -> Array:

@@ -199,6 +199,20 @@ def test_what_is_nan_is_not_to_be_used(step):
 
 
 @every_step
+def test_a_draft_is_forgotten_where_samples_or_flags_change(step):
+    product, references = product_before(step, chosen(step)[0])
+    if step.takes is not Ramp or step.name in ("jump", "ramp_fit"):
+        pytest.skip("makes a draft or uses it up")
+    product = product.replace(draft=np.ones((len(product.data), *SHAPE), np.float32))
+    out = link_for(step, product, references, working(step))(product)
+    kept = np.ones(out.draft.shape, bool)
+    for array, before in ((out.data, product.data), (out.groupdq, product.groupdq)):
+        kept &= ((array == before) | (np.isnan(array) & np.isnan(before))).all(axis=1)
+    assert np.isnan(out.draft[~kept]).all()
+    assert step.name != "user_flags" or (~kept).sum() == np.isnan(out.draft).sum() == 1
+
+
+@every_step
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_parameters_survive_a_recipe_file(step, data):

@@ -67,6 +67,16 @@ def test_without_a_factor_the_rate_comes_back_as_it_was():
     assert official(rate, gain()).meta.cal_step.gain_scale == "SKIPPED"
 
 
+def test_a_pedestal_is_scaled_as_the_rate_and_chi2_stays():
+    rate = example_rate(example_exposure("NIRSPEC"))
+    plane = rate.integrations.data
+    each = rate.integrations.replace(pedestal=plane, chi2=plane, dof=rate.integrations.dq)
+    out = STEP(rate.replace(integrations=each), P, {"gain": gain(2.0)}).integrations
+    np.testing.assert_array_equal(out.pedestal, plane * 2)
+    np.testing.assert_array_equal(out.chi2, plane)
+    np.testing.assert_array_equal(out.dof, each.dof)
+
+
 def test_a_rate_without_integrations_is_scaled_too():
     rate = example_rate(example_exposure()).replace(integrations=None)
     out = STEP(rate, P, {"gain": gain(3.0)})

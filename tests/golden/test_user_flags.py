@@ -136,6 +136,16 @@ def test_only_the_named_groups_of_the_named_exposure_change(ramp):
     np.testing.assert_array_equal(found, flags)
 
 
+def test_the_fit_begins_afresh_where_a_flag_changes_and_nowhere_else(ramp):
+    draft = np.ones((2, *ramp.shape), np.float32)
+    flags = ramp.groupdq.copy()
+    flags[0, 4, 2, 3] = 0
+    flags[1, 6, 9, 8] = J
+    groups = f"{ENTRY}; jw1_nrca1 y9 x8 i2 g7 +JUMP_DET"  # the second has it already
+    found = ours(ramp.replace(groupdq=flags, draft=draft), groups)
+    assert np.argwhere(np.isnan(found.draft)).tolist() == [[0, 2, 3]]
+
+
 def test_a_box_without_a_flag_is_not_copied(ramp):
     assert ours(ramp, "other y1 x1 i1 g1 +JUMP_DET") is ramp
     box = ramp.crop(Box(3, 9, 0, 9))

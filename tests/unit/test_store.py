@@ -40,6 +40,22 @@ def test_a_result_comes_back_from_disk_in_another_store(tmp_path):
             next(iter(again.arrays().values()))[...] = 0
 
 
+def test_a_ramp_keeps_its_draft_whole_and_strip_by_strip(tmp_path):
+    ramp = example_ramp(example_exposure(nints=2))
+    draft = np.random.default_rng(3).normal(5, 1, (2, *ramp.shape)).astype(np.float32)
+    draft[0, 1, 2] = np.nan
+    ramp = ramp.replace(draft=draft)
+    Store(tmp_path).put("whole", ramp)
+    same(Store(tmp_path).get("whole"), ramp)
+    strips = [ramp.crop(box) for box in ramp.covers.strips(16)]
+    for store in (Store(tmp_path), Store()):
+        growing = store.draft("strips", strips[0], ramp.covers, 16)
+        for strip in strips:
+            growing.fill(strip)
+        same(growing.finish(), ramp)
+    same(Store(tmp_path).get("strips"), ramp)
+
+
 def test_models_of_steps_come_back_too(tmp_path, nircam_file):
     import jwinteractive
 

@@ -24,6 +24,8 @@ class GainScaleParams(Params):
 
 def _scaled(rate: R, factor: float) -> R:
     level, square = np.float32(factor), np.float32(factor**2)
+    if isinstance(rate, RateInts) and rate.pedestal is not None:
+        rate = rate.replace(pedestal=rate.pedestal * level)
     return rate.replace(
         exposure=dc.replace(rate.exposure, gain_factor=factor),
         data=rate.data * level,
@@ -35,7 +37,7 @@ def _scaled(rate: R, factor: float) -> R:
 
 @step(halo=0)
 def gain_scale(rate: Rate, p: GainScaleParams, gain: GainRef) -> Rate:
-    """Multiply rates and errors by the gain factor, variances by its square.
+    """Multiply rates, errors and pedestals by the gain factor, variances by its square.
 
     The exposure's factor goes before the reference's; without either the rate returns as it came.
     """
