@@ -39,7 +39,7 @@ def test_items_say_how_each_step_of_a_session_stands_with_the_input_first():
     first, refpix, linearity, jump = items_of(SmallSession())
     assert first == {"step": "input", "state": "fresh"}
     assert (refpix["state"], refpix["why"], refpix["enabled"]) == ("skipped", "switched off", False)
-    assert (linearity["seconds"], linearity["origin"]) == (0.5, "")
+    assert (linearity["seconds"], linearity["origin"]) == (0.5, "default")
     assert (jump["edited"], jump["origin"]) == (["rejection_threshold"], "you")
     assert refpix["origin"] == "recipe"
 
