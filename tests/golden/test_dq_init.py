@@ -51,6 +51,21 @@ def test_only_do_not_use_reaches_the_groups():
     assert out.groupdq.sum() == ramp.exposure.ngroups
 
 
+def test_samples_that_are_nan_are_not_to_be_used():
+    ramp = example_ramp(example_exposure(nints=2))
+    mask = example_references(ramp.exposure)["mask"]
+    data = ramp.data.copy()
+    data[1, 3, 5, 6] = data[0, 0, 7, 8] = np.nan
+    data[0, 1, 7, 8] = np.inf  # a number, if a large one
+    plain = STEP(ramp, P, {"mask": mask, "user_dq": None})
+    out = STEP(ramp.replace(data=data), P, {"mask": mask, "user_dq": None})
+    expected = plain.groupdq.copy()
+    expected[1, 3, 5, 6] |= dq.DO_NOT_USE
+    expected[0, 0, 7, 8] |= dq.DO_NOT_USE
+    np.testing.assert_array_equal(out.groupdq, expected)
+    np.testing.assert_array_equal(out.pixeldq, plain.pixeldq)
+
+
 @pytest.mark.parametrize("instrument", ["NIRCAM", "NIRSPEC", "MIRI"])
 def test_flags_equal_those_of_the_official_step(instrument):
     ramp = example_ramp(example_exposure(instrument, nints=2, ngroups=5))

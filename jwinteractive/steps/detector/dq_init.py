@@ -1,6 +1,6 @@
 """Start the data quality from the bad-pixel mask and one of the user's own.
 
-Source: official step `dq_init`.
+Source: official step `dq_init`, which does not flag samples that are NaN: no integer is.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from astropy.io import fits
+from numba import njit
 
 from jwinteractive import dq
 from jwinteractive.data import Array, Exposure, Ramp
@@ -21,6 +22,10 @@ from jwinteractive.step import step
 from jwinteractive.views import Frame, Shown, Table, View
 
 __all__ = ["DqInitParams", "UserDqRef", "dq_init"]
+
+
+_NONE = np.uint8(0)
+_DO_NOT_USE = np.uint8(dq.DO_NOT_USE)
 
 
 class DqInitParams(Params):
@@ -60,6 +65,23 @@ class UserDqRef(Reference):
         return cls(dq=np.asarray(images[0].data)[window].astype(np.uint32))
 
 
+@njit(cache=True, nogil=True)
+def _mark(row: Array, flags: Array, unusable: Array, out: Array) -> None:
+    for x in range(len(row)):
+        unknown = _DO_NOT_USE if row[x] != row[x] else _NONE
+        out[x] = flags[x] | unusable[x] | unknown
+
+
+@njit(cache=True, nogil=True)
+def _flag(data: Array, groupdq: Array, unusable: Array, out: Array) -> None:
+    """Flags of each sample: its own, those of its pixel, and DO_NOT_USE where it is NaN."""
+    nint, ngroup, ny, _ = data.shape
+    for i in range(nint):
+        for g in range(ngroup):
+            for y in range(ny):
+                _mark(data[i, g, y], groupdq[i, g, y], unusable[y], out[i, g, y])
+
+
 def _flags(s: Shown) -> Array:
     assert isinstance(s.after, Ramp)
     return np.asarray(s.after.pixeldq, np.uint32)
@@ -93,9 +115,11 @@ _VIEWS = (
 )
 
 
-@step(halo=0, views=_VIEWS)
+@step(halo=0, version=2, views=_VIEWS)
 def dq_init(ramp: Ramp, p: DqInitParams, mask: MaskRef, user_dq: UserDqRef | None) -> Ramp:
     """Set the flags of the mask: pixeldq [ny, nx]; its DO_NOT_USE in every group too.
+
+    Samples that are NaN, as a file of floats may hold, get DO_NOT_USE as well.
 
     Raises
     ------
@@ -110,10 +134,10 @@ def dq_init(ramp: Ramp, p: DqInitParams, mask: MaskRef, user_dq: UserDqRef | Non
             f"dq_init.user_supplied_dq = {p.user_supplied_dq!r}: the step got no such flags; pass "
             "them as the reference user_dq"
         )
-    unusable = (flags & np.uint32(dq.DO_NOT_USE)).astype(np.uint8)
+    unusable = flags.astype(np.uint8) & _DO_NOT_USE
+    groupdq = np.empty(ramp.groupdq.shape, np.uint8)
+    _flag(ramp.data, ramp.groupdq, unusable, groupdq)
     frames = ramp.interleaved
     if frames is not None and mask.bad:
         frames = dc.replace(frames, bad=mask.bad)
-    return ramp.replace(
-        pixeldq=ramp.pixeldq | flags, groupdq=ramp.groupdq | unusable, interleaved=frames
-    )
+    return ramp.replace(pixeldq=ramp.pixeldq | flags, groupdq=groupdq, interleaved=frames)
