@@ -16,12 +16,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from jwinteractive.data import Box, Product
 from jwinteractive.errors import Cancelled, JwinteractiveError, StepError
+from jwinteractive.pages import release
 from jwinteractive.params import Params
 from jwinteractive.references import Reference
 from jwinteractive.step import Model, Step
 from jwinteractive.store import Draft
 
-__all__ = ["Link", "Progress", "errors_of", "run_box", "stream", "strip_rows"]
+__all__ = ["Link", "Progress", "errors_of", "run_box", "run_strip", "stream", "strip_rows"]
 
 STRIP_BYTES = 8 * 2**20  # of float32 samples: half a core's share of a usual last cache
 FEWEST_ROWS, MOST_ROWS = 8, 128
@@ -95,6 +96,19 @@ def run_box(
     return product.crop(box)
 
 
+def run_strip(
+    source: Product,
+    links: Sequence[Link],
+    box: Box,
+    seen: Callable[[Link, Product, float], None] | None = None,
+) -> Product:
+    """`run_box` for one box of many: the mapped files behind it do not pile up in memory."""
+    product = run_box(source, links, box, seen)
+    used = [ref.arrays() for link in links for ref in link.references.values() if ref is not None]
+    release(array for arrays in (source.arrays(), *used) for array in arrays.values())
+    return product
+
+
 def strip_rows(source: Product) -> int:
     """Rows of a strip whose samples fit a core's cache."""
     samples = max(a.size for a in source.arrays().values())
@@ -158,7 +172,7 @@ def stream(
         with guard:
             seconds[link.step.name] += spent
 
-    first = run_box(source, links, strips[0], clock)
+    first = run_strip(source, links, strips[0], clock)
     draft = open_draft(first, rows)
     already = len(draft.done | {strips[0].y0})
     threads = threads or cores()
@@ -170,7 +184,7 @@ def stream(
             report(Progress(name, done, len(strips), spent, left))
 
     def work(strip: Box) -> None:
-        draft.fill(run_box(source, links, strip, clock))
+        draft.fill(run_strip(source, links, strip, clock))
 
     pending: set[Future[None]] = set()
     done = already

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jwinteractive.chain import Link, Progress, cores, errors_of, run_box, stream
+from jwinteractive.chain import Link, Progress, cores, errors_of, run_box, run_strip, stream
 from jwinteractive.data import Box, Product
 from jwinteractive.errors import JwinteractiveError
 from jwinteractive.plan import OpenFile, Planned, load_references
@@ -326,7 +326,7 @@ class Reduction:
         if source is None:
             source, links, _ = self.links(done)
         whole, chain = source, list(links)
-        return self._measure(p, link, lambda box: run_box(whole, chain, box)), False
+        return self._measure(p, link, lambda box: run_strip(whole, chain, box)), False
 
     def _measure(self, p: Planned, link: Link, look: Callable[[Box], Product]) -> Model:
         whole = Whole(self.file.exposure, self.file.product.covers, look)

@@ -62,15 +62,19 @@ class Reference:
     def __post_init__(self) -> None:
         seal(self)
 
+    def arrays(self) -> dict[str, Array]:
+        """Return the arrays by field name."""
+        values = {f.name: getattr(self, f.name) for f in dc.fields(self)}
+        return {name: v for name, v in values.items() if isinstance(v, np.ndarray)}
+
     def crop(self, box: Box) -> Self:
         """Return the pixels inside ``box``: contiguous, native byte order, decimals as float32."""
         part = cut(self, box)
         changes: dict[str, Any] = {
-            f.name: np.ascontiguousarray(
+            name: np.ascontiguousarray(
                 value, np.float32 if value.dtype.kind == "f" else value.dtype.newbyteorder("=")
             )
-            for f in dc.fields(part)
-            if isinstance(value := getattr(part, f.name), np.ndarray)
+            for name, value in part.arrays().items()
         }
         return dc.replace(part, **changes)
 

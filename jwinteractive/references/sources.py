@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from astropy.io import fits
 
-from jwinteractive.data import Array, Exposure
+from jwinteractive.data import Exposure
 from jwinteractive.errors import MissingReference
 from jwinteractive.irs2 import FAST
 from jwinteractive.references.kinds import Reference
@@ -226,15 +226,11 @@ def _override(kind: type[Reference], value: Any) -> Found:
     else:
         return _file(kind, Path(value), "override")
     parts = [repr(f) for f in _plain(value)] + [
-        f"{a.shape}{a.dtype}" + _digest(np.ascontiguousarray(a).tobytes()) for a in _planes(value)
+        f"{a.shape}{a.dtype}" + _digest(np.ascontiguousarray(a).tobytes())
+        for a in value.arrays().values()
     ]
     key = _digest("|".join(parts).encode())
     return Found(kind, f"array-{key}", "override", "array", value=value)
-
-
-def _planes(reference: Reference) -> list[Array]:
-    values = (getattr(reference, f.name) for f in dc.fields(reference))
-    return [v for v in values if isinstance(v, np.ndarray)]
 
 
 def _plain(reference: Reference) -> list[Any]:
@@ -268,8 +264,10 @@ def _read_file(
     if path.suffix == ".asdf":
         return _read_tree(kind, path, exposure)
     try:
-        # None maps where it can: True refuses every scaled array, and so each uint32 DQ
-        hdus = fits.open(path, memmap=False if path.suffix == ".gz" else None)
+        # None maps where it can: True refuses every scaled array, and so each uint32 DQ;
+        # mapped for reading only, or pages that a strip has used could not be let go
+        mapped = False if path.suffix == ".gz" else None
+        hdus = fits.open(path, mode="denywrite", memmap=mapped)
     except OSError as error:
         raise MissingReference(f"{kind.reftype} reference {path}: {error}") from None
     with hdus:  # arrays that were mapped stay open behind their views
@@ -309,7 +307,7 @@ def _cards(hdus: fits.HDUList) -> dict[str, Any]:
     cards = {k: v for k, v in hdus[0].header.items() if k}
     for hdu in hdus:
         shape: tuple[int, ...] = hdu.shape if hdu.is_image else ()
-        if len(shape) >= 2 and min(shape[-2:]) > _KERNEL:
+        if len(shape) >= 2 and (shape[-2] != shape[-1] or shape[-1] > _KERNEL):
             cards.setdefault("SUBSIZE2", shape[-2])
             cards.setdefault("SUBSIZE1", shape[-1])
             break

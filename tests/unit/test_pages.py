@@ -1,0 +1,70 @@
+"""Mapped files do not pile up in memory, and nothing that was changed in one is lost."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+import jwinteractive
+from jwinteractive.data import Box
+from jwinteractive.pages import release
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def resident(text):
+    """Kilobytes in memory of mapped files with ``text`` in their path."""
+    found, kilobytes = False, 0
+    with Path("/proc/self/smaps").open() as maps:
+        for line in maps:
+            first = line.split()[0]
+            if not first.endswith(":"):
+                found = text in line
+            elif first == "Rss:" and found:
+                kilobytes += int(line.split()[1])
+    return kilobytes
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "samples.npy"
+    np.save(path, np.arange(2**18, dtype=np.float32))
+    return path
+
+
+def test_pages_go_and_come_back(file):
+    mapped = np.load(file, mmap_mode="r")
+    total = mapped.sum(dtype=float)
+    assert resident(str(file)) >= 1024
+    release([mapped[5:9].view(), mapped, np.zeros(3)])
+    assert resident(str(file)) == 0
+    assert mapped.sum(dtype=float) == total
+
+
+@pytest.mark.parametrize("mode", ["c", "r+"])
+def test_what_was_changed_in_memory_stays(file, mode):
+    mapped = np.load(file, mmap_mode=mode)
+    mapped[:5] = -1
+    release([mapped])
+    assert mapped[:6].tolist() == [-1, -1, -1, -1, -1, 5]
+
+
+def test_a_reference_that_the_user_changed_in_memory_is_used_so(nircam_file):
+    session = jwinteractive.open(nircam_file)
+    (path,) = nircam_file.parent.glob("*_refs/*_gain_*.fits")
+    with fits.open(path) as hdus:
+        gain = hdus["SCI"].data
+        gain[...] = 3.0
+        session.use("gain", gain)
+        session.run()
+    assert (gain == 3.0).all()
+
+
+def test_a_run_leaves_no_page_of_exposure_or_references_in_memory(nircam_file):
+    session = jwinteractive.open(nircam_file)
+    session.preview(Box(0, 64, 0, 72))
+    assert resident(str(nircam_file.parent)) > 0
+    session.run()
+    assert resident(str(nircam_file.parent)) == 0
