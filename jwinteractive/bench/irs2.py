@@ -13,7 +13,7 @@ import jwinteractive
 from jwinteractive.bench.rows import Row, best, row
 from jwinteractive.chain import Link, stream
 from jwinteractive.data import Array, Ramp
-from jwinteractive.irs2 import ROW, science_rows
+from jwinteractive.irs2 import science_rows
 from jwinteractive.references import Irs2Ref
 from jwinteractive.step import Whole, registry
 from jwinteractive.store import Store
@@ -47,7 +47,7 @@ def irs2() -> Row:
             kept["ours"], _ = stream(
                 source,
                 [link],
-                lambda sample, rows: Store().draft("bench", sample, source.covers, rows),
+                lambda sample: Store().draft("bench", sample, source.covers),
             )
 
         run()
@@ -83,6 +83,8 @@ def official_models(raw: Array, detector: str, irs2: Irs2Ref) -> tuple[Any, Any]
     """Official ramp of raw frames [nint, ngroup, 3200, 2048] and official reference of weights."""
     from stdatamodels.jwst import datamodels
 
+    from jwinteractive.simulate.refs import irs2_model
+
     model = datamodels.RampModel(raw.shape)
     model.data = raw.copy()
     model.meta.instrument.name, model.meta.instrument.detector = "NIRSPEC", detector
@@ -93,17 +95,4 @@ def official_models(raw: Array, detector: str, irs2: Irs2Ref) -> tuple[Any, Any]
     subarray = model.meta.subarray
     subarray.name, subarray.xstart, subarray.ystart = "FULL", 1, 1
     subarray.xsize, subarray.ysize = 2048, len(science_rows(detector))
-    n = ROW * raw.shape[-1]
-    reference = datamodels.IRS2Model()
-    table: Any = np.zeros(2 * n, reference.get_dtype("irs2_table"))
-    for name in ("alpha", "beta"):
-        for k, half in enumerate(getattr(irs2, name)):
-            whole = np.concatenate([half, np.conj(half[1 : (n + 1) // 2][::-1])])
-            table[f"{name}_{k}"] = whole.view(np.float32)
-    reference.irs2_table = table
-    known = irs2.bad if len(irs2.bad) else np.array([[1, 1, 0]])  # it must not be empty
-    bad: Any = np.zeros(len(known), reference.get_dtype("dq_table"))
-    for name, column in zip(bad.dtype.names, known.T, strict=True):
-        bad[name] = column
-    reference.dq_table = bad
-    return model, reference
+    return model, irs2_model(irs2)

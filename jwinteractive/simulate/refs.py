@@ -10,8 +10,8 @@ from stdatamodels.jwst import datamodels
 
 from jwinteractive import dq
 from jwinteractive.detectors import TICK
-from jwinteractive.irs2 import ROW, science_rows
-from jwinteractive.references.kinds import decoupling, irs2_weights
+from jwinteractive.irs2 import science_rows
+from jwinteractive.references.kinds import Irs2Ref, decoupling, irs2_weights
 from jwinteractive.simulate.headers import instrument_keywords, subarray_keywords
 from jwinteractive.simulate.noise import EMI_HZ, frame_pattern
 from jwinteractive.simulate.pixels import Pixels, inverse
@@ -88,17 +88,25 @@ def _irs2(settings: Settings, window: Window) -> Any:
     white = settings.read_noise * window.detector.read_noise
     common, own = settings.one_over_f_common, settings.one_over_f_amp
     found = irs2_weights(common, own, max(white, 1e-6), settings.reference_gain, window.nx)
+    alpha, beta = (np.broadcast_to(weights, (4, weights.size)) for weights in found)
+    return irs2_model(Irs2Ref(alpha=alpha, beta=beta, bad=np.zeros((0, 3), np.int64)))
+
+
+def irs2_model(reference: Irs2Ref) -> Any:
+    """Official model of weights of IRS2 frames: those of negative frequencies are added."""
     model = datamodels.IRS2Model()
-    n = ROW * window.nx
-    table: Any = np.zeros(2 * n, model.get_dtype("irs2_table"))
-    for name, half in zip(("alpha", "beta"), found, strict=True):
-        whole = np.concatenate([half, np.conj(half[1 : (n + 1) // 2][::-1])])
-        for k in range(4):
+    rows = 4 * (reference.alpha.shape[-1] - 1)  # real and imaginary parts in turn
+    table: Any = np.zeros(rows, model.get_dtype("irs2_table"))
+    for name in ("alpha", "beta"):
+        for k, half in enumerate(getattr(reference, name)):
+            whole = np.concatenate([half, np.conj(half[-2:0:-1])])
             table[f"{name}_{k}"] = whole.view(np.float32)
     model.irs2_table = table
-    none: Any = np.zeros(1, model.get_dtype("dq_table"))  # no reference is bad
-    none["OUTPUT"], none["ODD_EVEN"] = 1, 1
-    model.dq_table = none
+    known = reference.bad if len(reference.bad) else np.array([[1, 1, 0]])  # it must not be empty
+    bad: Any = np.zeros(len(known), model.get_dtype("dq_table"))
+    for name, column in zip(bad.dtype.names, known.T, strict=True):
+        bad[name] = column
+    model.dq_table = bad
     return model
 
 
