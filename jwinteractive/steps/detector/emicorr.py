@@ -6,51 +6,44 @@ the clocks since the first pixel was read, in units of T.
 
 from __future__ import annotations
 
-import dataclasses as dc
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Interval
-from scipy.stats import chi2
 
-from jwinteractive.data import Array, Box, Exposure, Ramp
+from jwinteractive.data import Array, Exposure, Ramp
 from jwinteractive.detectors import SUBARRAYS, TICK, detector, frame_clocks
-from jwinteractive.errors import InputError, ParamError, StepError
-from jwinteractive.kernels.emi import QUAD, add_by_phase, scatter, subtract_waves
+from jwinteractive.errors import ParamError, StepError
+from jwinteractive.interference import (
+    POINTS,
+    SHOWN_BINS,
+    SUBTRACTED,
+    WAVE_VIEWS,
+    EmicorrModel,
+    collect,
+    means_by_phase,
+    subtract,
+    take_out,
+)
+from jwinteractive.kernels.emi import QUAD
 from jwinteractive.kernels.waves import (
-    BINS,
     Harmonics,
     Signal,
     Sums,
-    by_phase,
     coefficients,
     fold,
     place,
     shape,
-    spectrum,
-    straightened,
 )
 from jwinteractive.params import Doc, Params, Unit, When
 from jwinteractive.references import EmicorrRef
-from jwinteractive.step import Model, Whole, step
-from jwinteractive.views import Curve, Plot, Shown, View
+from jwinteractive.step import Whole, step
 
 _PATTERNS = {"FAST": 0, "FASTR1": 1, "SLOW": 0, "SLOWR1": 1}  # frames of reset in between
 _FEWEST_GROUPS, _FEWEST_SEQUENTIAL = 3, 10
 _SLOW_CLOCKS = 9  # of a pixel's visit
-_BAD_COLUMNS = slice(QUAD, 3 * QUAD)  # beside the left reference pixels
 _MOST_BINS = 500  # of the sequential fit
-_STRIP_BYTES, _MOST_ROWS = 32 * 2**20, 128
-_POINTS = 1024  # of a wave
 _WHOLE_CYCLES = 2.0  # cycles read in a frame, from which on they tell an offset from the wave
-_TAIL = 1e-4  # share of good ramps that count as noisy: fewer groups, wider cut
-_SHOWN_BINS, _SHOWN_INTS = 64, 20  # of the plot by phase
-_MIDDLES = (np.arange(_SHOWN_BINS) + 0.5) / _SHOWN_BINS
-_SHOWN_RANGE = 2.5  # highest frequency of the spectrum, in units of the signals' highest
-_SUBTRACTED = ("waves", "amplitude", "phase", "period")  # fields that tell what is
-
-_Clocks = tuple[int, int, int]
 
 
 class EmicorrParams(Params):
@@ -102,57 +95,6 @@ class EmicorrParams(Params):
         _frequencies(self.onthefly_corr_freq)
 
 
-@dc.dataclass(frozen=True, kw_only=True)
-class EmicorrModel(Model):
-    """Waves as they were found.
-
-    Attributes
-    ----------
-    frequency, period
-        Of each signal, in Hz and in clocks.
-    waves
-        One cycle of each [signal, point], its first two points once more at the end.
-    amplitude, phase
-        DN, where the wave swings by one, and cycles at the first pixel [signal, integration].
-    alone, alone_error
-        Amplitude that each integration gives by itself at that phase.
-    folded
-        Mean of the samples by phase [signal, bin], without what else is in them.
-    row, quad, group
-        Clocks from one row, one four columns, one group to the next.
-    """
-
-    frequency: Array
-    period: Array
-    waves: Array
-    amplitude: Array
-    phase: Array
-    alone: Array
-    alone_error: Array
-    folded: Array
-    row: int
-    quad: int
-    group: int
-
-    @property
-    def clocks(self) -> _Clocks:
-        """Of a row, four columns and a group."""
-        return self.row, self.quad, self.group
-
-
-def _subtract(data: Array, box: Box, found: Mapping[str, Array], clocks: _Clocks) -> Array:
-    """Samples [integration, group, y, x] of a box, without the waves of some signals."""
-    # read-only, contiguous: the kernel compiles once
-    waves, amplitude, phase, period = (_fixed(found[name]) for name in _SUBTRACTED)
-    return subtract_waves(data, waves, amplitude, phase, period, clocks, (box.y0, box.x0))
-
-
-def _fixed(array: Array) -> Array:
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
-
-
 def _frequencies(text: str) -> tuple[float, ...]:
     """Frequencies in Hz from text.
 
@@ -184,17 +126,6 @@ def _rowclocks(exposure: Exposure, shape: tuple[int, int], reference: EmicorrRef
         return frame_clocks(d, known[0], known[1], QUAD, exposure.readpatt)[1]
     skipped = frame_clocks(d, nx, ny, QUAD, exposure.readpatt)[2]
     return round((exposure.frame_time / TICK - skipped) / ny)
-
-
-def _quiet(data: Array) -> Array:
-    """Pixels [integration, y, x] whose ramps are as straight as those of most others."""
-    about = scatter(data)
-    freedom = data.shape[1] - 2
-    # scatter of noise alone is cut nowhere near: that would cut the wave, too
-    widest = max(4.0, float(chi2.isf(_TAIL, freedom) / chi2.median(freedom)))
-    finite = about[np.isfinite(about)]
-    limit = widest * np.median(finite) if finite.size else 0.0
-    return np.asarray(about <= limit)
 
 
 def measure_emicorr(whole: Whole, p: EmicorrParams, emicorr: EmicorrRef) -> EmicorrModel:
@@ -233,61 +164,21 @@ def measure_emicorr(whole: Whole, p: EmicorrParams, emicorr: EmicorrRef) -> Emic
         for t, c in zip(period, cycles, strict=True)
     ]
     bins = [s.bins(clocks) for s in signals]
-    sums, taken = _collect(whole, bins)
+    sums, taken = collect(whole, bins)
     shown = (len(signals), exposure.nints)
     found = {
         "period": period,
-        "waves": np.zeros((len(signals), _POINTS + 2)),
-        "folded": np.zeros((len(signals), _SHOWN_BINS)),
+        "waves": np.zeros((len(signals), POINTS + 2)),
+        "folded": np.zeros((len(signals), SHOWN_BINS)),
         **{name: np.zeros(shown) for name in ("amplitude", "phase", "alone", "alone_error")},
     }
     for s, signal in enumerate(signals):
         known = None if measured or emicorr.waves is None else emicorr.waves[s]
         for name, value in _fit(sums[s], signal, p, known, frame).items():
             found[name][s] = value
-        this = {name: found[name][s : s + 1] for name in _SUBTRACTED}
-        _take_out(this, (row, quad, frame), sums[s + 1 :], bins[s + 1 :], taken)
+        this = {name: found[name][s : s + 1] for name in SUBTRACTED}
+        take_out(this, (row, quad, frame), sums[s + 1 :], bins[s + 1 :], taken)
     return EmicorrModel(frequency=frequency, row=row, quad=quad, group=frame, **found)
-
-
-def _collect(whole: Whole, bins: list[Array]) -> tuple[list[Sums], list[tuple[Box, Array]]]:
-    """Sums of each signal, and which pixels of each strip were summed, eight in a byte."""
-    exposure, nx = whole.exposure, whole.box.shape[1]
-    nint, ngroup = exposure.nints, exposure.ngroups
-    sums = [Sums(np.zeros((nint, ngroup, BINS)), np.zeros((nint, BINS))) for _ in bins]
-    taken = []
-    rows = _STRIP_BYTES // (4 * nint * ngroup * nx)
-    for strip in whole.box.strips(max(QUAD, min(_MOST_ROWS, rows))):
-        ramp = whole.look(strip)
-        assert isinstance(ramp, Ramp)
-        usable = _quiet(ramp.data) & (ramp.pixeldq == 0)
-        if exposure.xstart == 1:
-            usable[..., _BAD_COLUMNS] = False
-        taken.append((strip, np.packbits(usable, axis=-1)))
-        for each, at in zip(sums, bins, strict=True):
-            add_by_phase(ramp.data, usable, at[strip.y0 : strip.y1], each.samples, each.counts)
-    return sums, taken
-
-
-def _take_out(
-    found: Mapping[str, Array],
-    clocks: _Clocks,
-    sums: list[Sums],
-    bins: list[Array],
-    taken: list[tuple[Box, Array]],
-) -> None:
-    """Take a signal out of the sums of those that come after it, in place."""
-    if not (sums and found["amplitude"].any()):
-        return
-    nint, ngroup, _ = sums[0].samples.shape
-    for strip, packed in taken:
-        ny, nx = strip.shape
-        usable = np.unpackbits(packed, axis=-1, count=nx).view(bool)
-        nothing = _fixed(np.zeros((nint, ngroup, ny, nx), np.float32))
-        less = _fixed(_subtract(nothing, strip, found, clocks))
-        for later, at in zip(sums, bins, strict=True):
-            counted = np.zeros_like(later.counts)
-            add_by_phase(less, usable, at[strip.y0 : strip.y1], later.samples, counted)
 
 
 def _fit(
@@ -315,7 +206,7 @@ def _fit(
             wave = coefficients(known)
         for part in parts:
             phase[part], amplitude[part] = harmonics.fit(wave, part)
-    cycle = shape(wave, np.arange(_POINTS + 2) / _POINTS)
+    cycle = shape(wave, np.arange(POINTS + 2) / POINTS)
     if known is None and (swing := 0.5 * float(np.ptp(cycle))) > 0:
         wave, cycle, amplitude = wave / swing, cycle / swing, amplitude * swing
     alone, error = harmonics.alone(wave, phase, amplitude)
@@ -325,7 +216,7 @@ def _fit(
         "phase": (phase + np.arange(nint) * signal.by_integration) % 1,
         "alone": alone,
         "alone_error": error,
-        "folded": _folded(sums, signal, cycle, amplitude, phase),
+        "folded": means_by_phase(sums, signal, cycle, amplitude, phase),
     }
 
 
@@ -336,19 +227,6 @@ def _ints_to_phase(p: EmicorrParams, signal: Signal, nint: int, clocks: int) -> 
     if not p.use_n_cycles:
         return nint
     return min(int(np.ceil(p.use_n_cycles * signal.period / clocks)), nint)
-
-
-def _folded(sums: Sums, signal: Signal, cycle: Array, amplitude: Array, phase: Array) -> Array:
-    """Mean of the samples by phase of the wave: the wave, and what the fit leaves."""
-    some = slice(0, _SHOWN_INTS)
-    samples, counts = sums.samples[some], sums.counts[some]
-    nint, ngroup, _ = samples.shape
-    cycles = signal.cycles(nint, ngroup, phase[some])
-    along = np.arange(len(cycle)) / _POINTS
-    wave = amplitude[some, None, None] * np.interp(cycles, along, cycle)
-    less = Sums(samples - counts[:, None] * wave, counts)
-    left, _ = by_phase(less.bent(signal), counts, cycles, _SHOWN_BINS)
-    return np.asarray(left + amplitude.mean() * np.interp(_MIDDLES, along, cycle))
 
 
 def _skips(exposure: Exposure, p: EmicorrParams) -> str:
@@ -368,82 +246,7 @@ def _skips(exposure: Exposure, p: EmicorrParams) -> str:
     return ""
 
 
-def _measured(s: Shown) -> EmicorrModel:
-    if not isinstance(s.model, EmicorrModel):
-        raise InputError("emicorr: what it measured is not at hand: run the step again")
-    return s.model
-
-
-def _waves(s: Shown) -> Plot:
-    """Samples of the whole exposure by phase, and the wave that is subtracted."""
-    found = _measured(s)
-    curves = []
-    for f, cycle, level, points in zip(
-        found.frequency, found.waves, found.amplitude.mean(axis=1), found.folded, strict=True
-    ):
-        name = f"{f:.1f} Hz"
-        curves.append(Curve(name=f"{name}, data", x=_MIDDLES, y=points, style="points"))
-        along = np.arange(_POINTS + 1) / _POINTS
-        curves.append(Curve(name=f"{name}, wave", x=along, y=level * cycle[:-1]))
-    title = "wave by phase"
-    return Plot(title=title, x_label="phase (cycle)", y_label="signal (DN)", curves=tuple(curves))
-
-
-def _amplitudes(s: Shown) -> Plot:
-    """Amplitude that each integration gives by itself, and the one that is subtracted."""
-    found = _measured(s)
-    curves = []
-    for k, f in enumerate(found.frequency):
-        name, x = f"{f:.1f} Hz", np.arange(1, found.amplitude.shape[1] + 1)
-        alone = {"y": found.alone[k], "err": found.alone_error[k]}
-        curves.append(Curve(name=f"{name}, by itself", x=x, style="points", **alone))
-        curves.append(Curve(name=f"{name}, subtracted", x=x, y=found.amplitude[k]))
-    return Plot(
-        title="amplitude by integration",
-        x_label="integration",
-        y_label="amplitude (DN)",
-        curves=tuple(curves),
-    )
-
-
-def _spectrum(s: Shown) -> Plot:
-    """Power of what straight lines leave in view, in the order of reading, before and after."""
-    found = _measured(s)
-    curves = []
-    for name, ramp in (("before", s.before), ("after", s.after)):
-        assert isinstance(ramp, Ramp)
-        x, y = _power(ramp, found, min(s.integration, len(ramp.data) - 1))
-        near = x <= _SHOWN_RANGE * found.frequency.max(initial=1.0)
-        curves.append(Curve(name=name, x=x[near], y=y[near]))
-    return Plot(
-        title="power of the pixels in view",
-        x_label="frequency (Hz)",
-        y_label="power (DN²)",
-        curves=tuple(curves),
-        log_y=True,
-    )
-
-
-def _power(ramp: Ramp, found: EmicorrModel, i: int) -> tuple[Array, Array]:
-    """Frequencies in Hz and power in DN² of the means of four columns in integration i."""
-    data = ramp.data[i : i + 1, :, :, (-ramp.covers.x0) % QUAD :]
-    nx = data.shape[-1] // QUAD * QUAD
-    if not nx:
-        return np.zeros(0), np.zeros(0)
-    data = _fixed(data[..., :nx])
-    ticks = np.arange(data.shape[2])[:, None] * found.row + np.arange(nx // QUAD) * found.quad
-    frequency, power = spectrum(straightened(data[0]), _quiet(data)[0], ticks, QUAD)
-    return frequency / TICK, power
-
-
-_VIEWS = (
-    View(title="wave by phase", draw=_waves),
-    View(title="amplitude by integration", draw=_amplitudes),
-    View(title="power spectrum", draw=_spectrum, compares=True),
-)
-
-
-@step(halo=0, measure=measure_emicorr, skips=_skips, views=_VIEWS)
+@step(halo=0, measure=measure_emicorr, skips=_skips, views=WAVE_VIEWS)
 def emicorr(ramp: Ramp, p: EmicorrParams, emicorr: EmicorrRef, model: EmicorrModel) -> Ramp:
     """Subtract periodic interference (MIRI): data [nint, ngroup, ny, nx] DN.
 
@@ -451,5 +254,5 @@ def emicorr(ramp: Ramp, p: EmicorrParams, emicorr: EmicorrRef, model: EmicorrMod
     """
     if not model.amplitude.any():
         return ramp
-    found = {name: getattr(model, name) for name in _SUBTRACTED}
-    return ramp.replace(data=_subtract(ramp.data, ramp.covers, found, model.clocks))
+    found = {name: getattr(model, name) for name in SUBTRACTED}
+    return ramp.replace(data=subtract(ramp.data, ramp.covers, found, model.clocks))
