@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses as dc
+import itertools
+import math
 import os
 import threading
 import time
@@ -25,7 +27,8 @@ from jwinteractive.store import Draft
 __all__ = ["Link", "Progress", "errors_of", "run_box", "run_strip", "stream", "strip_rows"]
 
 STRIP_BYTES = 8 * 2**20  # of float32 samples: half a core's share of a usual last cache
-FEWEST_ROWS, MOST_ROWS = 8, 128
+FEWEST_ROWS, MOST_ROWS = 16, 128
+FEWEST_COLUMNS = 64
 
 
 @dc.dataclass(frozen=True)
@@ -111,9 +114,25 @@ def run_strip(
 
 def strip_rows(source: Product) -> int:
     """Rows of a strip whose samples fit a core's cache."""
-    samples = max(a.size for a in source.arrays().values())
-    row = 4 * samples // source.shape[0]
-    return max(FEWEST_ROWS, min(MOST_ROWS, STRIP_BYTES // max(row, 1)))
+    row = _pixel_bytes(source) * source.shape[1]
+    return max(FEWEST_ROWS, min(MOST_ROWS, STRIP_BYTES // row))
+
+
+def strips_of(source: Product, box: Box, rows: int) -> list[Box]:
+    """Cut a box into strips of ``rows``; into pieces of them where even few rows are too large."""
+    most = STRIP_BYTES // (_pixel_bytes(source) * rows)
+    pieces = -(-box.shape[1] // max(FEWEST_COLUMNS, most))
+    edges = [box.x0 + box.shape[1] * i // pieces for i in range(pieces + 1)]
+    return [
+        dc.replace(strip, x0=x0, x1=x1)
+        for strip in box.strips(rows)
+        for x0, x1 in itertools.pairwise(edges)
+    ]
+
+
+def _pixel_bytes(source: Product) -> int:
+    """Bytes of the float32 samples of a pixel."""
+    return 4 * max(a.size for a in source.arrays().values()) // math.prod(source.shape)
 
 
 def cores() -> int:
@@ -124,7 +143,7 @@ def cores() -> int:
 def stream(
     source: Product,
     links: Sequence[Link],
-    open_draft: Callable[[Product, int], Draft],
+    open_draft: Callable[[Product], Draft],
     *,
     box: Box | None = None,
     rows: int = 0,
@@ -138,7 +157,7 @@ def stream(
     Parameters
     ----------
     open_draft
-        Makes the room for the result from its first strip and the rows of a strip.
+        Makes the room for the result from its first strip.
     box
         Part of the exposure to compute; by default all that the source covers.
     rows
@@ -163,8 +182,7 @@ def stream(
         If a step fails.
     """
     began = time.perf_counter()
-    rows = rows or strip_rows(source)
-    strips = list((box or source.covers).strips(rows))
+    strips = strips_of(source, box or source.covers, rows or strip_rows(source))
     seconds = dict.fromkeys([link.step.name for link in links], 0.0)
     guard = threading.Lock()
 
@@ -173,8 +191,8 @@ def stream(
             seconds[link.step.name] += spent
 
     first = run_strip(source, links, strips[0], clock)
-    draft = open_draft(first, rows)
-    already = len(draft.done | {strips[0].y0})
+    draft = open_draft(first)
+    already = len(draft.done.intersection(strips) | {strips[0]})
     threads = threads or cores()
 
     def tell(done: int) -> None:
@@ -190,7 +208,7 @@ def stream(
     done = already
     try:
         draft.fill(first)
-        queue = iter([s for s in strips if s.y0 not in draft.done])
+        queue = iter([s for s in strips if s not in draft.done])
         tell(done)
         with ThreadPoolExecutor(threads, thread_name_prefix="strip") as pool:
             while True:

@@ -15,6 +15,7 @@ import numpy as np
 
 from jwinteractive.errors import InputError
 from jwinteractive.irs2 import Interleaved
+from jwinteractive.pages import read
 
 __all__ = ["Array", "Box", "Exposure", "Product", "Ramp", "Rate", "RateInts", "cut", "seal"]
 
@@ -338,18 +339,13 @@ class Ramp(Product):
         }
         return dc.replace(
             self,
-            data=self._samples(self.data),
-            groupdq=np.ascontiguousarray(self.groupdq),
+            data=read(self.data, np.float32, self.zero),
+            groupdq=read(self.groupdq, np.uint8),
             pixeldq=np.ascontiguousarray(self.pixeldq, dtype=np.uint32),
-            zeroframe=None if frame is None else self._samples(frame),
+            zeroframe=None if frame is None else read(frame, np.float32, self.zero),
             zero=0.0,
             **known,
         )
-
-    def _samples(self, stored: Array) -> Array:
-        if self.zero:
-            return np.add(stored, np.float32(self.zero), dtype=np.float32)
-        return np.ascontiguousarray(stored, dtype=np.float32)
 
 
 @dc.dataclass(frozen=True, kw_only=True)

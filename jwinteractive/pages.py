@@ -9,9 +9,36 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["release"]
+__all__ = ["read", "release"]
 
 Array = np.ndarray[Any, Any]
+
+_PIECE = 128 * 2**20  # bytes of a file that are passed over before its pages are let go
+
+
+def read(stored: Array, dtype: type[np.generic], zero: float = 0.0) -> Array:
+    """Return planes [.., y, x] contiguous and of a type, plus ``zero``; copied only if need be.
+
+    A box of many planes touches pages all over a mapped file: they are let go on the way.
+    """
+    ready = not zero and stored.flags.c_contiguous and stored.dtype == dtype
+    if ready or stored.ndim < 3 or _mapping(stored) is None:
+        return np.add(stored, zero, dtype=dtype) if zero else np.ascontiguousarray(stored, dtype)
+    made = np.empty(stored.shape, dtype)
+    stride = max(stored.strides[-3], 1)
+    step, passed = max(1, _PIECE // stride), 0
+    for first in np.ndindex(stored.shape[:-3]):
+        for start in range(0, stored.shape[-3], step):
+            piece = (*first, slice(start, start + step))
+            if zero:
+                np.add(stored[piece], zero, out=made[piece], dtype=dtype)
+            else:
+                made[piece] = stored[piece]
+            passed += len(made[piece]) * stride
+            if passed >= _PIECE:
+                release([stored])
+                passed = 0
+    return made
 
 
 def release(arrays: Iterable[Array]) -> None:

@@ -126,7 +126,7 @@ class Reduction:
         return stream(
             source,
             links,
-            lambda sample, rows: self.store.draft(key, sample, source.covers, rows),
+            lambda sample: self.store.draft(key, sample, source.covers),
             name=self.file.name,
             threads=threads,
             report=report,
@@ -263,7 +263,7 @@ class Reduction:
             product, _ = stream(
                 source,
                 links,
-                lambda sample, rows: Store().draft("box", sample, box, rows),
+                lambda sample: Store().draft("box", sample, box),
                 box=box,
                 rows=min(128, max(16, -(-box.shape[0] // (4 * cores())))),
                 name=self.file.name,

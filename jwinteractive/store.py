@@ -97,7 +97,7 @@ class Store:
                 finally:
                     shutil.rmtree(temp, ignore_errors=True)
 
-    def draft(self, key: str, sample: Product, box: Box, rows: int) -> Draft:
+    def draft(self, key: str, sample: Product, box: Box) -> Draft:
         """Room for a result that covers ``box``, shaped as a ``sample`` strip of it.
 
         Raises
@@ -108,7 +108,7 @@ class Store:
         if self.folder is None:
             return Draft(self, key, sample, box, _blank(sample, box))
         with _writing(self.folder):
-            return _disk_draft(self, self.folder, key, sample, box, rows)
+            return _disk_draft(self, self.folder, key, sample, box)
 
     def copy_to(self, other: Store) -> None:
         """Put everything that is kept, in memory or on disk, into another store."""
@@ -151,19 +151,20 @@ class Draft:
     planes: dict[str, Array]
     folder: Path | None = None
     lock: IO[str] | None = None
-    done: set[int] = dc.field(default_factory=set)
+    done: set[Box] = dc.field(default_factory=set)
     _guard: threading.Lock = dc.field(default_factory=threading.Lock)
 
     def fill(self, strip: Product) -> None:
         """Copy a finished strip to its place."""
-        rows, columns = strip.covers.slices(self.box)
+        box = strip.covers
+        rows, columns = box.slices(self.box)
         for name, array in strip.arrays().items():
             self.planes[name][..., rows, columns] = array
         with self._guard:
-            self.done.add(strip.covers.y0)
+            self.done.add(box)
             if self.folder is not None:
                 with _writing(self.folder.parent), (self.folder / "done.txt").open("a") as log:
-                    log.write(f"{strip.covers.y0}\n")
+                    log.write(f"{box.y0} {box.y1} {box.x0} {box.x1}\n")
 
     def finish(self) -> Product:
         """Keep the result under its key and return it."""
@@ -194,8 +195,8 @@ def _blank(sample: Product, box: Box) -> dict[str, Array]:
     }
 
 
-def _disk_draft(store: Store, root: Path, key: str, sample: Product, box: Box, rows: int) -> Draft:
-    folder = root / f"{key}.draft-{rows}"
+def _disk_draft(store: Store, root: Path, key: str, sample: Product, box: Box) -> Draft:
+    folder = root / f"{key}.draft"
     folder.mkdir(exist_ok=True)
     lock = (folder / "lock").open("w")
     try:
@@ -211,7 +212,8 @@ def _disk_draft(store: Store, root: Path, key: str, sample: Product, box: Box, r
     if fresh:
         log.unlink(missing_ok=True)
     lines = log.read_text().split("\n")[:-1] if log.exists() else []
-    return Draft(store, key, sample, box, planes, folder, lock, {int(y) for y in lines})
+    done = {Box(*map(int, line.split())) for line in lines}
+    return Draft(store, key, sample, box, planes, folder, lock, done)
 
 
 def _planes(folder: Path, sample: Product, box: Box) -> tuple[dict[str, Array], bool]:

@@ -93,9 +93,7 @@ def _link(name: str, references: Mapping[str, Reference], model: Model | None = 
 
 
 def _streamed(ramp: Ramp, links: list[Link]) -> Ramp:
-    made, _ = stream(
-        ramp, links, lambda sample, rows: Store().draft("bench", sample, ramp.covers, rows)
-    )
+    made, _ = stream(ramp, links, lambda sample: Store().draft("bench", sample, ramp.covers))
     assert isinstance(made, Ramp)
     return made
 

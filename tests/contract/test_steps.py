@@ -141,16 +141,18 @@ def test_a_box_with_its_halo_equals_the_whole(step, data):
 
 
 @every_step
-def test_streams_to_the_same_result_whatever_the_threads(step, monkeypatch):
+def test_streams_to_the_same_result_whatever_the_threads_and_strips(step, monkeypatch):
     product, references = product_before(step, chosen(step)[0])
     link = link_for(step, product, references, working(step))
     whole = link(product)
-    for threads, rows in ((1, 3), (2, 16)):
+    for threads, rows, columns in ((1, 3, 999), (2, 16, 11)):
         monkeypatch.setattr("jwinteractive.chain.strip_rows", lambda source, rows=rows: rows)
+        monkeypatch.setattr("jwinteractive.chain.STRIP_BYTES", 1)
+        monkeypatch.setattr("jwinteractive.chain.FEWEST_COLUMNS", columns)
         made, _ = stream(
             product,
             [link],
-            lambda sample, rows: Store().draft("key", sample, product.covers, rows),
+            lambda sample: Store().draft("key", sample, product.covers),
             threads=threads,
         )
         assert_same(made, whole)

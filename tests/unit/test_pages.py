@@ -8,8 +8,9 @@ import pytest
 from astropy.io import fits
 
 import jwinteractive
+from jwinteractive import pages
 from jwinteractive.data import Box
-from jwinteractive.pages import release
+from jwinteractive.pages import read, release
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -68,3 +69,26 @@ def test_a_run_leaves_no_page_of_exposure_or_references_in_memory(nircam_file):
     assert resident(str(nircam_file.parent)) > 0
     session.run()
     assert resident(str(nircam_file.parent)) == 0
+
+
+def test_a_box_of_many_planes_is_read_with_few_pages_at_a_time(tmp_path, monkeypatch):
+    path = tmp_path / "planes.npy"
+    stored = np.arange(2 * 9 * 64 * 128, dtype=">i2").reshape(2, 9, 64, 128)
+    np.save(path, stored)
+    most = []
+    monkeypatch.setattr(pages, "_PIECE", 2 * 64 * 128 * 2)
+    monkeypatch.setattr(pages, "release", lambda a: (most.append(resident(str(path))), release(a)))
+    box = np.load(path, mmap_mode="r")[..., 3:60, 5:99]
+    release([box])
+    for zero in (0.0, 32768.0):
+        made = read(box, np.float32, zero)
+        assert made.dtype == np.float32
+        assert made.flags.c_contiguous
+        np.testing.assert_array_equal(made, stored[..., 3:60, 5:99].astype("f4") + zero)
+    assert len(most) == 2 * 2 * 4
+    np.testing.assert_array_equal(read(stored, np.float32, 5.0), stored.astype("f4") + 5)
+
+
+def test_what_is_ready_is_not_copied(file):
+    mapped = np.load(file, mmap_mode="r").reshape(4, 256, 256)
+    assert np.shares_memory(read(mapped, np.float32), mapped)

@@ -49,7 +49,7 @@ def test_a_ramp_keeps_its_draft_whole_and_strip_by_strip(tmp_path):
     same(Store(tmp_path).get("whole"), ramp)
     strips = [ramp.crop(box) for box in ramp.covers.strips(16)]
     for store in (Store(tmp_path), Store()):
-        growing = store.draft("strips", strips[0], ramp.covers, 16)
+        growing = store.draft("strips", strips[0], ramp.covers)
         for strip in strips:
             growing.fill(strip)
         same(growing.finish(), ramp)
@@ -96,7 +96,7 @@ def test_what_is_stored_cannot_name_code_to_run(tmp_path):
 
 def test_a_draft_appears_only_when_it_is_finished(tmp_path):
     store, box = Store(tmp_path), Box(0, 16, 0, 20)
-    draft = store.draft("a", rate(shape=(8, 20), box=Box(0, 8, 0, 20)), box, 8)
+    draft = store.draft("a", rate(shape=(8, 20), box=Box(0, 8, 0, 20)), box)
     draft.fill(rate(1.0, (8, 20), Box(0, 8, 0, 20)))
     assert "a" not in Store(tmp_path)
     draft.fill(rate(2.0, (8, 20), Box(8, 16, 0, 20)))
@@ -153,7 +153,7 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_kept(tmp_path, monkeypatch)
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(OutputError, match="No space left on device; free some room") as caught:
-        store.draft("b", rate(shape=(8, 20), box=Box(0, 8, 0, 20)), Box(0, 16, 0, 20), 8)
+        store.draft("b", rate(shape=(8, 20), box=Box(0, 8, 0, 20)), Box(0, 16, 0, 20))
     assert "\n" not in str(caught.value)
     assert "a" in Store(tmp_path)
     assert "b" not in Store(tmp_path)
@@ -161,7 +161,7 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_kept(tmp_path, monkeypatch)
 
 def test_a_strip_that_cannot_be_noted_is_one_line(tmp_path):
     strip = rate(shape=(8, 20), box=Box(0, 8, 0, 20))
-    draft = Store(tmp_path).draft("a", strip, Box(0, 16, 0, 20), 8)
+    draft = Store(tmp_path).draft("a", strip, Box(0, 16, 0, 20))
     (draft.folder / "done.txt").mkdir()
     with pytest.raises(OutputError, match="free some room") as caught:
         draft.fill(strip)
