@@ -1,4 +1,8 @@
-"""Simulate an exposure, reduce it with the references that came with it, compare with the truth."""
+"""Simulate an exposure, reduce it with the references that came with it, compare with the truth.
+
+Where a mode has something of its own, it is compared too: the interference of MIRI, the correlated
+noise of IRS2 frames, the charge in groups that average several frames.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +17,23 @@ import numpy as np
 import jwinteractive
 from jwinteractive import dq
 from jwinteractive.compare import robust_width
-from jwinteractive.data import Ramp, Rate
+from jwinteractive.data import Box, Ramp, Rate
+from jwinteractive.detectors import READOUTS
+from jwinteractive.interference import EmicorrModel
 from jwinteractive.quicklook import quicklook
+from jwinteractive.session import Session
 
-__all__ = ["compare", "demo"]
+__all__ = ["compare", "demo", "mode_lines", "of_the_mode"]
 
 RATE_BINS = (-np.inf, 1.0, 10.0, 100.0, np.inf)  # DN/s
+_BRIGHT = 0.1  # of the full well: groups that tell how well averages of frames are corrected
+_AMPLIFIERS = 4
 
 
 def demo(mode: str, folder: Path, size: int, seed: int, as_json: bool) -> int:
     """Run the demonstration; products and a picture go to ``folder``; return the exit code.
+
+    `emicorr`, which recipes leave out, is run where interference was simulated.
 
     Raises
     ------
@@ -32,17 +43,18 @@ def demo(mode: str, folder: Path, size: int, seed: int, as_json: bool) -> int:
         If the folder cannot be written.
     """
     from jwinteractive.simulate import simulate
+    from jwinteractive.simulate.settings import settings_for
 
     print(f"simulating {mode} ...", file=sys.stderr)
-    # a window is read faster than the full frame: higher rates give it as much to see
-    window: dict[str, Any] = (
-        {"size": (size, size), "crowding": 800.0, "cosmic_rays": 40.0} if size else {}
-    )
-    if size and "irs2" in mode:  # its frames have all rows, and slits no crowding
-        window = {"size": (2048, size)}
-    simulated = simulate(mode, seed=seed, **window)
+    chosen = settings_for(mode, {})
+    averaged = READOUTS[chosen.readpatt][0] > 1
+    parts = ["correlated"] * chosen.interleaved + ["charge"] * averaged
+    window = _window(chosen, size) if size else {}
+    simulated = simulate(mode, seed=seed, keep_components=parts, **window)
     path = simulated.write(folder)
     session = jwinteractive.open(path)
+    if chosen.emi:
+        session.enable("emicorr")
     made = session.result()
     ramp = session.run("jump")
     assert isinstance(made.product, Rate)
@@ -53,12 +65,23 @@ def demo(mode: str, folder: Path, size: int, seed: int, as_json: bool) -> int:
         "shape": list(simulated.data.shape),
         "seconds": round(made.seconds, 3),
         "references": session.sources(),
+        **of_the_mode(session, simulated),
     }
     outputs = session.write(folder, overwrite=True)
     picture = quicklook(made.product, outputs[0].with_suffix(".png"), f"{mode}: {path.name}")
     table["outputs"] = [str(p) for p in (path, *outputs, picture)]
     print(json.dumps(table, indent=1) if as_json else _page(table))
     return 0
+
+
+def _window(chosen: Any, size: int) -> dict[str, Any]:
+    """Settings of a window of so many pixels a side, or as near as the mode allows."""
+    if chosen.interleaved:  # frames have all rows, and slits no crowding
+        return {"size": (2048, size)}
+    # a window is read faster than the full frame: higher rates give it as much to see
+    seen = {"crowding": 800.0, "cosmic_rays": 40.0}
+    # a group of 2**n rows holds whole cycles of the interference, which then is the same in each
+    return {"size": (size - 4 if chosen.emi else size, size), **seen}
 
 
 def compare(rate: Rate, ramp: Ramp, truth: Any) -> dict[str, Any]:
@@ -115,13 +138,98 @@ def _jumps(rate: Rate, ramp: Ramp, truth: Any, good: Any) -> dict[str, Any]:
     clean = usable & ~near & good
     false = int((flagged & clean).sum())
     defect = truth.dq != 0
+    e = rate.exposure
+    phase = j["frame"] % (e.nframes + e.groupgap)
+    within = big & (phase > 0) & (phase < e.nframes)  # charge is in some frames of the average
     return {
+        "jumps_within_groups": int(within.sum()),
+        "jumps_within_groups_found": float(found[within].mean()) if within.any() else None,
         "jumps_above_200e": int(big.sum()),
         "jumps_found": float(found[big].mean()) if big.any() else None,
         "false_flags_per_million": 1e6 * false / max(int(clean.sum()), 1),
         "defects_known": int(defect.sum()),
         "defects_flagged": float((rate.dq[defect] != 0).mean()) if defect.any() else 1.0,
     }
+
+
+def of_the_mode(session: Session, simulated: Any) -> dict[str, Any]:
+    """Figures that only some modes have: interference, irs2, averaged.
+
+    The components of the truth that they need must have been kept: charge where groups are
+    averaged, correlated for IRS2.
+    """
+    found: dict[str, Any] = {}
+    if simulated.settings.emi:
+        found["interference"] = _interference(session, simulated.truth)
+    if simulated.settings.interleaved:
+        found["irs2"] = _correlated(session, simulated.truth)
+    if simulated.window.nframes > 1:
+        found["averaged"] = _averaged(session, simulated)
+    return found
+
+
+def _interference(session: Session, truth: Any) -> dict[str, float | None]:
+    """Amplitude in DN of the wave that was simulated, measured, and left by its subtraction.
+
+    A wave of whole cycles a group is the same in each: it cannot be measured, and no rate sees it.
+    """
+    found = session.glance(Box(0, 1, 0, 1), "emicorr").model
+    assert isinstance(found, EmicorrModel)
+    frequency, amplitude, phase = truth.emi
+    k = int(np.argmin(np.abs(found.frequency - frequency)))
+    moves = bool(np.isfinite(found.alone[k, 0]))
+    measured = float(found.amplitude[k, 0])
+    left = amplitude - measured * np.exp(2j * np.pi * (found.phase[k, 0] - phase))
+    return {
+        "frequency_hz": frequency,
+        "simulated_dn": amplitude,
+        "measured_dn": measured if moves else None,
+        "left_dn": float(abs(left)) if moves else None,
+    }
+
+
+def _correlated(session: Session, truth: Any) -> dict[str, float]:
+    """Rms in DN of the noise that pixels share, before and after `refpix`, and of its bands.
+
+    A band is the mean of what an amplifier reads in one pass: what an eye sees of the noise.
+    """
+    before, after = (_ramp(session, upto).data for upto in ("superbias", "refpix"))
+    noise = truth.components["correlated"]
+    noise = noise - noise.mean(axis=1, keepdims=True)  # what is the same in all groups is no noise
+    found: dict[str, float] = {}
+    for name, cube in (("before", noise), ("left", noise - (before - after))):
+        nint, ngroup, ny, nx = cube.shape
+        bands = cube.reshape(nint, ngroup, _AMPLIFIERS, ny // _AMPLIFIERS, nx).mean(axis=3)
+        found |= {f"{name}_dn": float(np.std(cube)), f"bands_{name}_dn": float(np.std(bands))}
+    return found
+
+
+def _averaged(session: Session, simulated: Any) -> dict[str, float | None]:
+    """Rise in DN of bright groups since the first, and how far `dark_current` leaves it off."""
+    ramp = _ramp(session, "dark_current")
+    e, pixels = ramp.exposure, simulated.pixels
+    # mean time of the frames of each group since the reset
+    time = e.group_time * np.arange(e.ngroups) + (e.nframes + 1) / 2 * e.frame_time
+    dark = pixels.dark * time[:, None, None]
+    charge = (simulated.truth.components["charge"] - dark) / pixels.gain
+    usable = (ramp.groupdq & (dq.DO_NOT_USE | dq.SATURATED)) == 0
+    usable &= usable[:, :1] & (simulated.truth.dq == 0)
+    chosen = usable & (charge > _BRIGHT * pixels.well / pixels.gain)
+    chosen[:, 0] = False
+    rise, result = ((a - a[:, :1])[chosen] for a in (charge, ramp.data))
+    return {
+        "frames": e.nframes,
+        "gap": e.groupgap,
+        "groups": int(chosen.sum()),
+        "rise_dn": float(np.median(rise)) if rise.size else None,
+        "off_dn": float(np.median(result - rise)) if rise.size else None,
+    }
+
+
+def _ramp(session: Session, upto: str) -> Ramp:
+    ramp = session.preview(Box.whole(session.input().shape), upto)
+    assert isinstance(ramp, Ramp)
+    return ramp
 
 
 def _by_source(references: dict[str, str]) -> dict[str, str]:
@@ -152,8 +260,39 @@ def _page(table: dict[str, Any]) -> str:
         f"jumps above 200 e-: {table['jumps_above_200e']}, found {share}; "
         f"false flags {table['false_flags_per_million']:.0f} per million group differences",
         f"defective pixels: {table['defects_known']}, flagged {table['defects_flagged']:.1%}",
+        *mode_lines(table),
         "",
         "written:",
         *(f"  {p}" for p in table["outputs"]),
     ]
     return "\n".join(lines)
+
+
+def mode_lines(table: dict[str, Any]) -> list[str]:
+    """Say in a line each what `of_the_mode` gave."""
+    lines = []
+    if wave := table.get("interference"):
+        said = "the same in every group: no rate sees it"
+        if wave["measured_dn"] is not None:
+            said = f"{wave['measured_dn']:.3f} measured, {wave['left_dn']:.3f} left"
+        lines.append(
+            f"interference at {wave['frequency_hz']:.1f} Hz: {wave['simulated_dn']:.3f} DN "
+            f"simulated, {said}"
+        )
+    if noise := table.get("irs2"):
+        lines.append(
+            f"noise that pixels share: {noise['before_dn']:.2f} DN before refpix, "
+            f"{noise['left_dn']:.2f} left; its bands {noise['bands_before_dn']:.2f} DN, "
+            f"{noise['bands_left_dn']:.2f} left"
+        )
+    if groups := table.get("averaged"):
+        line = f"groups of {groups['frames']} frames, {groups['gap']} left out between: "
+        if groups["groups"]:
+            line += (
+                f"{groups['groups']} bright ones rise by {groups['rise_dn']:.0f} DN, the result is "
+                f"off by {groups['off_dn']:.2f}; "
+            )
+        share = table["jumps_within_groups_found"]
+        line += f"jumps within a group: {table['jumps_within_groups']}, found "
+        lines.append(line + ("-" if share is None else f"{share:.1%}"))
+    return lines

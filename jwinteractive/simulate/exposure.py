@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -152,7 +152,7 @@ def _plain(record: dict[str, Any]) -> dict[str, Any]:
 def simulate(
     mode: str = "nircam",
     *,
-    keep_components: bool = False,
+    keep_components: bool | Collection[str] = False,
     threads: int | None = None,
     **settings: Any,
 ) -> SimulatedExposure:
@@ -162,8 +162,9 @@ def simulate(
     ----------
     mode : str
         A name in `MODES`.
-    keep_components : bool
-        Keep the parts of the signal in `truth.components` (each as large as the data, float32).
+    keep_components : bool or names
+        Keep all or some parts of the signal in `truth.components` (each as large as the data,
+        float32).
     threads : int, optional
         Worker threads; the result does not depend on it.
     **settings

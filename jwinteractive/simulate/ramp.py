@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
@@ -101,15 +101,15 @@ class Telegraph:
 
 @dataclass
 class Recorder:
-    """Named parts of the signal, kept only when asked for."""
+    """Named parts of the signal, all or some, kept only when asked for."""
 
-    keep: bool
+    keep: bool | Collection[str]
     cubes: dict[str, list[NDArray[np.float32]]] = field(default_factory=dict)
 
     def add(self, **images: Image) -> None:
         """Remember images of one group."""
-        if self.keep:
-            for name, image in images.items():
+        for name, image in images.items():
+            if self.keep is True or (self.keep and name in self.keep):
                 self.cubes.setdefault(name, []).append(image.astype(np.float32))
 
 

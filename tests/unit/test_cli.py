@@ -7,8 +7,11 @@ import sys
 import numpy as np
 import pytest
 
+import jwinteractive
 from jwinteractive.cli import main
+from jwinteractive.demo import mode_lines, of_the_mode
 from jwinteractive.io import open_product
+from jwinteractive.simulate import simulate
 
 
 @pytest.fixture
@@ -148,6 +151,53 @@ def test_demo_prints_truth_against_result(run, tmp_path, mode):
     assert told["jumps_found"] > 0.7
     assert told["false_flags_per_million"] < 1000
     assert [p.rsplit(".", 1)[1] for p in told["outputs"]] == ["fits", "fits", "fits", "png"]
+
+
+def test_demo_tells_of_interference_what_was_measured_and_left(run, tmp_path):
+    demo = ("demo", "--mode", "miri-slowr1", "-o", tmp_path, "--size", 128)
+    told = json.loads(run(*demo, "--json")[1])
+    wave = told["interference"]
+    assert told["shape"][2:] == [124, 128]
+    assert wave["measured_dn"] == pytest.approx(wave["simulated_dn"], rel=0.1)
+    assert 0 < wave["left_dn"] < 0.1 * wave["simulated_dn"]
+    assert f"simulated, {wave['measured_dn']:.3f} measured" in run(*demo)[1]
+    assert not {"irs2", "averaged"} & set(told)
+
+
+def test_demo_tells_that_a_wave_of_whole_cycles_a_group_is_in_no_rate(tmp_path):
+    sim = simulate("miri", size=(256, 64), ngroups=4)
+    session = jwinteractive.open(sim.write(tmp_path))
+    session.enable("emicorr")
+    told = of_the_mode(session, sim)
+    assert told["interference"]["measured_dn"] is told["interference"]["left_dn"] is None
+    (line,) = mode_lines(told)
+    assert line.endswith("the same in every group: no rate sees it")
+
+
+def test_demo_tells_of_irs2_the_noise_before_and_after(run, tmp_path):
+    demo = ("demo", "--mode", "nirspec-irs2", "-o", tmp_path, "--size", 64)
+    told = json.loads(run(*demo, "--json")[1])
+    noise = told["irs2"]
+    assert noise["left_dn"] < 0.85 * noise["before_dn"]
+    assert noise["bands_left_dn"] < 0.7 * noise["bands_before_dn"]
+    assert (
+        f"{noise['before_dn']:.2f} DN before refpix, {noise['left_dn']:.2f} left" in run(*demo)[1]
+    )
+    assert not {"interference", "averaged"} & set(told)
+
+
+def test_demo_tells_of_averaged_groups_their_charge_and_hits(run, tmp_path):
+    demo = ("demo", "--mode", "nircam-deep8", "-o", tmp_path, "--size", 256)
+    told = json.loads(run(*demo, "--json")[1])
+    groups = told["averaged"]
+    assert (groups["frames"], groups["gap"]) == (8, 12)
+    assert groups["groups"] > 100
+    assert abs(groups["off_dn"]) < 1e-3 * groups["rise_dn"]
+    # a hit falls into one of the 7 frames after a group's first, of 20
+    assert told["jumps_within_groups"] == pytest.approx(0.35 * told["jumps_above_200e"], rel=0.2)
+    assert told["jumps_within_groups_found"] > 0.7
+    assert f"off by {groups['off_dn']:.2f}; jumps within a group" in run(*demo)[1]
+    assert not {"interference", "irs2"} & set(told)
 
 
 def test_bench_names_are_listed(run):

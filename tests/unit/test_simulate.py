@@ -209,6 +209,10 @@ def test_the_parts_of_the_signal_are_kept_only_when_asked_for():
     assert plain.truth.components == {}
     assert np.array_equal(plain.data, kept.data)
     assert kept.truth.components["charge"].shape == kept.data.shape
+    some = simulate(size=(32, 32), ngroups=2, keep_components={"correlated", "charge"})
+    assert some.truth.components.keys() == {"correlated", "charge"}
+    for name, cube in some.truth.components.items():
+        np.testing.assert_array_equal(cube, kept.truth.components[name])
 
 
 def test_a_miri_effect_leaves_its_mark_alone():
