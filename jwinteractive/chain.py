@@ -185,36 +185,39 @@ def stream(
     strips = strips_of(source, box or source.covers, rows or strip_rows(source))
     seconds = dict.fromkeys([link.step.name for link in links], 0.0)
     guard = threading.Lock()
+    drafts: list[Draft] = []  # one, from the first finished strip on
+    already = 0
 
     def clock(link: Link, product: Product, spent: float) -> None:
         with guard:
             seconds[link.step.name] += spent
 
-    first = run_strip(source, links, strips[0], clock)
-    draft = open_draft(first)
-    already = len(draft.done.intersection(strips) | {strips[0]})
-    threads = threads or cores()
+    def work(strip: Box) -> None:
+        nonlocal already
+        product = run_strip(source, links, strip, clock)
+        with guard:
+            if not drafts:
+                drafts.append(open_draft(product))
+                already = len(drafts[0].done.intersection(strips))
+        drafts[0].fill(product)
 
     def tell(done: int) -> None:
         if report is not None:
             spent = time.perf_counter() - began
-            left = spent / (done - already + 1) * (len(strips) - done)
+            left = spent / max(done - already, 1) * (len(strips) - done)
             report(Progress(name, done, len(strips), spent, left))
 
-    def work(strip: Box) -> None:
-        draft.fill(run_strip(source, links, strip, clock))
-
+    threads = threads or cores()
     pending: set[Future[None]] = set()
-    done = already
+    queue = iter(strips)
+    done = 0
     try:
-        draft.fill(first)
-        queue = iter([s for s in strips if s not in draft.done])
-        tell(done)
         with ThreadPoolExecutor(threads, thread_name_prefix="strip") as pool:
             while True:
                 stop = cancel is not None and cancel.is_set()
-                while not stop and len(pending) < 2 * threads:
-                    strip = next(queue, None)
+                # what a draft holds is known when it is open: until then a strip for each thread
+                while not stop and len(pending) < (2 if drafts else 1) * threads:
+                    strip = next((s for s in queue if not (drafts and s in drafts[0].done)), None)
                     if strip is None:
                         break
                     pending.add(pool.submit(work, strip))
@@ -223,13 +226,14 @@ def stream(
                 finished, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in finished:
                     future.result()
-                    done += 1
-                    tell(done)
+                done = len(drafts[0].done.intersection(strips))
+                tell(done)
         if done < len(strips):
             raise Cancelled(
                 f"{name or 'run'}: cancelled after {done} of {len(strips)} strips; "
                 "what is finished is kept"
             )
-        return draft.finish(), seconds
+        return drafts[0].finish(), seconds
     finally:
-        draft.close()
+        for draft in drafts:
+            draft.close()

@@ -265,7 +265,7 @@ class Reduction:
                 links,
                 lambda sample: Store().draft("box", sample, box),
                 box=box,
-                rows=min(128, max(16, -(-box.shape[0] // (4 * cores())))),
+                rows=min(256, max(16, -(-box.shape[0] // cores()))),
                 name=self.file.name,
                 cancel=cancel,
             )

@@ -155,6 +155,7 @@ def test_a_large_box_is_brought_through_in_strips(session, monkeypatch):
 
     monkeypatch.setitem(reduction.stream.__globals__, "run_box", spy)
     monkeypatch.setattr(reduction, "SMALL", 0)
+    monkeypatch.setattr(reduction, "cores", lambda: 3)
     session.glance(WHOLE, "dq_init")
     assert len(boxes) > 1
     assert sorted((b.y0, b.y1) for b in boxes)[0][0] == 0
