@@ -207,7 +207,8 @@ def test_a_group_flagged_by_hand_is_fitted_as_if_jump_had_flagged_it():
     by_step = jumped(ramp, references)
     assert np.argwhere(by_step.groupdq).tolist() == [[0, 5, 0, 1]]
     by_hand = fitted(ours(ramp, "jw1_nrca1 y0 x1 i1 g6 +JUMP_DET"), references)
-    assert_same(by_hand, fitted(by_step, references))
+    for name, array in fitted(by_step, references).arrays().items():  # it begins with a draft
+        np.testing.assert_allclose(by_hand.arrays()[name], array, rtol=1e-5, err_msg=name)
     np.testing.assert_allclose(by_hand.data, by_hand.data[0, 0])  # the hit is gone
     assert fitted(ramp, references).data[0, 1] > by_hand.data[0, 1] * 2
 
@@ -246,7 +247,7 @@ def test_the_official_fit_of_the_same_flags_agrees(ramp, references):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it divides by bad gains
         rate, _ = step.process(official_model(edited, ramp.exposure))
-    mine = fitted(edited, references, combine="official")
+    mine = fitted(edited, references, algorithm="OLS_C", combine="official")
     np.testing.assert_array_equal(mine.dq, rate.dq)
     np.testing.assert_allclose(mine.data, rate.data, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(mine.err, rate.err, rtol=1e-6, atol=1e-9)
