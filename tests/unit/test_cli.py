@@ -206,6 +206,26 @@ def test_bench_names_are_listed(run):
     assert {"detector1", "preview", "inspect", "import"} <= set(told.split())
 
 
+def test_benchmarks_run_by_name_or_wildcard_and_large_ones_only_when_named(
+    run, tmp_path, monkeypatch
+):
+    from jwinteractive import bench
+    from jwinteractive.bench.rows import row
+
+    monkeypatch.chdir(tmp_path)
+    told = {name: lambda name=name: row(name, 1.0, 2.0) for name in bench.BENCHMARKS}
+    monkeypatch.setattr(bench, "BENCHMARKS", told)
+
+    def ran(*names):
+        code, rows, _ = run("bench", *names, "--json")
+        return [r["name"] for r in json.loads(rows)] if code == 0 else code
+
+    assert ran("detector1*") == ["detector1", "detector1_2x20", "detector1_tso"]
+    assert ran("detector1_tso", "*_tso", "preview") == ["detector1_tso", "preview"]
+    assert ran() == [name for name in told if name not in bench.LARGE]
+    assert ran("detector2*") == 2
+
+
 def test_a_benchmark_is_a_row_of_fixed_form(run, tmp_path, monkeypatch):
     pytest.importorskip("jwst")
     monkeypatch.chdir(tmp_path)
