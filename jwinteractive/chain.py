@@ -106,10 +106,15 @@ def run_strip(
     seen: Callable[[Link, Product, float], None] | None = None,
 ) -> Product:
     """`run_box` for one box of many: the mapped files behind it do not pile up in memory."""
-    product = run_box(source, links, box, seen)
-    used = [ref.arrays() for link in links for ref in link.references.values() if ref is not None]
-    release(array for arrays in (source.arrays(), *used) for array in arrays.values())
-    return product
+    raw = source.arrays().values()
+
+    def let_go(link: Link, product: Product, spent: float) -> None:
+        used = (ref.arrays().values() for ref in link.references.values() if ref is not None)
+        release(itertools.chain(raw, *used))
+        if seen is not None:
+            seen(link, product, spent)
+
+    return run_box(source, links, box, let_go)
 
 
 def strip_rows(source: Product) -> int:

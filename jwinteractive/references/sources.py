@@ -21,6 +21,7 @@ from astropy.io import fits
 from jwinteractive.data import Exposure
 from jwinteractive.errors import MissingReference
 from jwinteractive.irs2 import FAST
+from jwinteractive.pages import release
 from jwinteractive.references.kinds import Reference
 
 __all__ = ["Found", "References"]
@@ -278,7 +279,9 @@ def _read_file(
                 f"(x from {exposure.xstart}, y from {exposure.ystart}, {shape[1]} x {shape[0]})"
             )
         try:
-            return kind.read(hdus, window, exposure)
+            found = kind.read(hdus, window, exposure)
+            release(found.arrays().values())
+            return found
         except (KeyError, ValueError, TypeError, IndexError) as error:
             raise MissingReference(
                 f"{kind.reftype} reference {path.name}: cannot be read ({error})"
