@@ -144,8 +144,9 @@ def flags(hdus: fits.HDUList) -> Array:
 
     A MIRI dark has planes [integration, group, y, x] of flags: their union is returned.
     """
-    planes = np.asarray(hdus["DQ"].data).astype(np.uint32)
-    raw: Array = np.bitwise_or.reduce(planes.reshape(-1, *planes.shape[-2:]), axis=0)
+    raw: Array = np.asarray(hdus["DQ"].data).astype(np.uint32, copy=False)
+    if raw.ndim > 2:
+        raw = np.bitwise_or.reduce(raw.reshape(-1, *raw.shape[-2:]), axis=0)
     if "DQ_DEF" not in hdus or not len(hdus["DQ_DEF"].data):
         return raw
     standard: Array = np.zeros_like(raw)

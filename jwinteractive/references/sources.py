@@ -280,12 +280,12 @@ def _read_file(
             )
         try:
             found = kind.read(hdus, window, exposure)
-            release(found.arrays().values())
-            return found
         except (KeyError, ValueError, TypeError, IndexError) as error:
             raise MissingReference(
                 f"{kind.reftype} reference {path.name}: cannot be read ({error})"
             ) from None
+    release(found.arrays().values())
+    return found
 
 
 def _read_tree(kind: type[Reference], path: Path, exposure: Exposure) -> Reference:
