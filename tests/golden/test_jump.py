@@ -1,4 +1,4 @@
-"""`jump` against the official step and hand-worked ramps."""
+"""`jump` by the two-point difference against the official step and hand-worked ramps."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ J, S, D = dq.JUMP_DET, dq.SATURATED, dq.DO_NOT_USE
 
 
 def ours(ramp, references, **params):
-    return registry["jump"](ramp, JumpParams(**params), references)
+    return registry["jump"](ramp, JumpParams(**({"method": "two-point"} | params)), references)
 
 
 def officially(ramp, references, **params):

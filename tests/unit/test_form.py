@@ -234,7 +234,7 @@ def test_an_infinite_value_can_be_shown_though_json_has_none(sent):
 def test_a_form_is_made_from_what_the_session_says_of_a_step(sent):
     class Session:
         def __init__(self):
-            params = registry["jump"].params(rejection_threshold=5.0)
+            params = registry["jump"].params(method="two-point", rejection_threshold=5.0)
             self.recipe = {"jump": type("Stage", (), {"params": params})}
 
         def origin(self, step, field):

@@ -50,7 +50,7 @@ def test_with_a_pinned_run_both_curves_are_drawn_or_their_difference(wb):
     session.see(shown="ramp_fit")
     session.pin()
     session.set("dark_current", average_dark_current=None)
-    session.set("jump", rejection_threshold=30.0)
+    session.set("jump", likelihood_threshold=1.0)
     session.see(compare="blink")
     names = [c.name for c in made(wb, "profile").curves]
     assert {n[:3] for n in names} == {"B: ", "A: "}

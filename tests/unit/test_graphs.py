@@ -40,7 +40,7 @@ def test_a_picked_pixel_shows_its_ramp_and_rate_and_follows_a_knob(bench, sessio
     before = ramp.text.value
     assert f"x {x}, y {y}" in ramp.title.value
     assert f"slope in integration {i + 1}" in before
-    session.set("jump", rejection_threshold=1000.0)
+    session.set("jump", likelihood_threshold=1000.0)
     assert ramp.text.value != before
     (after,) = [s for s in ramp.history.steps if s.step == "jump"]
     assert not after.groupdq[i, group] & dq.JUMP_DET

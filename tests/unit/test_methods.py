@@ -66,8 +66,9 @@ def steps():
 
 
 @pytest.fixture
-def session(steps, nircam_file):
-    """A session with a step of each, and ramp_fit, which may have methods of its own."""
+def session(steps, nircam_file, monkeypatch):
+    """A session with a step of each, and ramp_fit, which has methods of its own."""
+    monkeypatch.setattr("jwinteractive.methods.MOST", 18)
     recipe = Recipe.of("dq_init", "picky", "sharper", "ramp_fit")
     return jwinteractive.open(nircam_file, recipe)
 

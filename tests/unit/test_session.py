@@ -61,10 +61,10 @@ def test_a_preview_of_the_input_is_the_raw_box(session):
 
 
 def test_a_rerun_starts_before_the_step_never_on_its_own_output(session):
-    first = session.rerun("jump", rejection_threshold=4.0)
-    few = session.rerun("jump", rejection_threshold=20.0)
+    first = session.rerun("jump", likelihood_threshold=4.0)
+    few = session.rerun("jump", likelihood_threshold=20.0)
     fresh = jwinteractive.open(session.exposures[0].path)
-    fresh.set("jump", rejection_threshold=20.0)
+    fresh.set("jump", likelihood_threshold=20.0)
     assert_same(few, fresh.run("jump"))
     assert np.count_nonzero(few.groupdq & 4) < np.count_nonzero(first.groupdq & 4)
 

@@ -1,17 +1,27 @@
-"""Count rates: weighted least-squares slopes of ramps.
+"""Count rates: straight lines through ramps, by likelihood or by weighted least squares.
 
-Parity with the official `ramp_fit` step (``algorithm='OLS_C'``) with ``combine = "official"``.
-The official step averages segments and integrations with weights 1 / var_R, whatever their
-Poisson noise, and gives variances that are not those of this mean; ``combine = "optimal"``
-weights by 1 / (var_P + var_R) and propagates. It also takes a NaN for a group not to be used
-(the official fit takes it for 0), and gives no rate where the read noise is unknown or a ramp
-has no usable group.
+By likelihood, differences of groups are weighted by their whole covariance: read noise, photons of
+the rate that the jump search left, and of the dark current that was subtracted. Integrations are
+fitted at one common rate. Groups not to be used are bridged; a jump spoils the difference that ends
+at it alone. Groups lost to charge migration make the error of their pixel larger, as they must.
 
-Sources: Fixsen et al. 2000 (PASP 112, 1350); dossier section 1.1.
+``algorithm = "LIKELY"`` is at parity with the official one, its own search for jumps included: no
+noise of the dark current but in e-/s for DN/s, every flag spoils both differences of its group, and
+integrations are averaged with weights at two rounds of a common rate.
+
+``algorithm = "OLS_C"`` is at parity with the official `ramp_fit` with ``combine = "official"``. The
+official step averages segments and integrations with weights 1 / var_R, whatever their Poisson
+noise, and gives variances that are not those of this mean; ``combine = "optimal"`` weights by
+1 / (var_P + var_R) and propagates. It also takes a NaN for a group not to be used (the official fit
+takes it for 0), and gives no rate where the read noise is unknown or a ramp has no usable group.
+
+Sources: Brandt 2024 (arXiv:2309.08753); Fixsen et al. 2000 (PASP 112, 1350); dossier sections 1.1,
+1.2, 1.6 and 1.7.
 """
 
 from __future__ import annotations
 
+import warnings
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -21,9 +31,13 @@ from jwinteractive import dq
 from jwinteractive.data import Array, Ramp, Rate, RateInts
 from jwinteractive.groups import DroppedGroups, dropped_in, measure_groups
 from jwinteractive.kernels.lanes import flatten, sorting_network
+from jwinteractive.kernels.leaveout import ALONE, Search, search_jumps
+from jwinteractive.kernels.likelihood import Pattern
+from jwinteractive.kernels.linefit import Line, fit_lines
 from jwinteractive.kernels.ols import fit_ramps
 from jwinteractive.kernels.segments import Groups, Times, slope_weights
-from jwinteractive.params import Doc, Params
+from jwinteractive.noise import Noise, pattern_for
+from jwinteractive.params import Doc, Params, Unit, When
 from jwinteractive.references import GainRef, ReadnoiseRef
 from jwinteractive.step import Whole, step
 from jwinteractive.views import Frame, Shown, View
@@ -31,12 +45,18 @@ from jwinteractive.views import Frame, Shown, View
 __all__ = ["RampFitParams", "ramp_fit"]
 
 
+_FEWEST = 4  # groups of the official LIKELY algorithm, which is OLS_C with fewer
+_OFFICIAL_ONE, _OFFICIAL_TWO = 20.25, 23.8  # its drops of chi2 for one difference and for two
+_BAD = dq.DO_NOT_USE | dq.SATURATED
+
+
 class RampFitParams(Params):
     """Parameters of `ramp_fit`."""
 
     algorithm: Annotated[
-        Literal["OLS_C"], Doc("Least squares with weights by signal to noise.")
-    ] = "OLS_C"
+        Literal["likelihood", "LIKELY", "OLS_C"],
+        Doc("By likelihood, as the official LIKELY, or least squares weighted by signal to noise."),
+    ] = "likelihood"
     suppress_one_group: Annotated[bool, Doc("Give no rate to ramps with a single good group.")] = (
         True
     )
@@ -46,24 +66,40 @@ class RampFitParams(Params):
     lastgroup: Annotated[
         int | None, Interval(ge=0), Doc("Last group of the fit, from 0; default: the last.")
     ] = None
+    pedestal: Annotated[
+        bool,
+        When("algorithm", "likelihood"),
+        Doc("Fit the signal at the reset too, so that the first group tells of the rate."),
+    ] = False
+    pedestal_scatter: Annotated[
+        float,
+        Interval(ge=0.01, le=1e5),
+        Unit("DN"),
+        When("algorithm", "likelihood"),
+        Doc("How well the signal at the reset is known to be 0; of single good groups, too."),
+    ] = 20.0
     combine: Annotated[
         Literal["optimal", "official"],
+        When("algorithm", "OLS_C"),
         Doc("Weights of segments and integrations: by their whole variance, or as official."),
     ] = "optimal"
+
+
+def _limits(p: RampFitParams, ngroup: int) -> tuple[int, int]:
+    """First group of the fit and the one after the last; as official, all if fewer than two."""
+    start = p.firstgroup or 0
+    stop = ngroup if p.lastgroup is None else p.lastgroup + 1
+    return (0, ngroup) if start >= stop - 1 else (start, min(stop, ngroup))
 
 
 def _groups(ramp: Ramp, p: RampFitParams, model: DroppedGroups | None) -> Groups:
     """Which groups exist and which are fitted.
 
-    A choice of groups that leaves fewer than two is ignored, as officially. MIRI's groups that
-    no pixel can use, the leading ones and the last, are taken as if they had not been read.
+    MIRI's groups that no pixel can use, the leading ones and the last, are taken as if they had not
+    been read.
     """
     ngroup = ramp.data.shape[1]
-    start = p.firstgroup or 0
-    stop = ngroup if p.lastgroup is None else p.lastgroup + 1
-    if start >= stop - 1:
-        start, stop = 0, ngroup
-    stop = min(stop, ngroup)
+    start, stop = _limits(p, ngroup)
     first, last = 0, ngroup
     if ramp.exposure.instrument == "MIRI" and ngroup > 1:
         dropped: Array = np.logical_and.reduce(dropped_in(ramp, model), axis=0)
@@ -118,16 +154,185 @@ def _usable_groups(s: Shown) -> Frame:
     assert isinstance(ramp, Ramp)
     assert isinstance(rate, Rate)
     flags = ramp.groupdq[min(s.integration, len(ramp.groupdq) - 1)]
-    unusable = np.count_nonzero(flags & np.uint8(dq.DO_NOT_USE | dq.SATURATED), axis=0)
+    unusable = np.count_nonzero(flags & np.uint8(_BAD), axis=0)
     count = (len(flags) - unusable).astype(np.float32)
     return Frame(title="usable groups", data=count, unit="groups", dq=rate.dq, **s.place)
+
+
+def _straightness(s: Shown) -> Frame:
+    rate = s.after
+    assert isinstance(rate, Rate)
+    data = np.full(rate.shape, np.nan, np.float32)
+    if rate.chi2 is not None and rate.dof is not None:
+        data = _ratio(rate.chi2, rate.dof)
+    return Frame(title="chi2 of the line by degrees of freedom", data=data, unit="", **s.place)
+
+
+def _between(s: Shown) -> Frame:
+    rate = s.after
+    assert isinstance(rate, Rate)
+    data = np.full(rate.shape, np.nan, np.float32)
+    if rate.chi2_between is not None and rate.integrations is not None:
+        known = np.isfinite(rate.integrations.data).sum(axis=0, dtype=np.int32)
+        data = _ratio(rate.chi2_between, known - 1)
+    title = "chi2 between integrations by degrees of freedom"
+    return Frame(title=title, data=data, unit="", **s.place)
 
 
 _VIEWS = (
     View(title="signal to noise", draw=_signal_to_noise),
     View(title="Poisson part of the variance", draw=_poisson_part),
+    View(title="chi2 / dof", draw=_straightness),
+    View(title="chi2 between integrations", draw=_between),
     View(title="usable groups", draw=_usable_groups, compares=True),
 )
+
+
+def _with_first_frame(ramp: Ramp) -> tuple[Array, Array]:
+    """Samples and flags with the zero frame as a group of its own, as the official LIKELY does."""
+    assert ramp.zeroframe is not None
+    n = ramp.exposure.nframes
+    zero, first = ramp.zeroframe[:, None], ramp.data[:, :1]
+    rest = (first * np.float32(n) - zero) / np.float32(n - 1)
+    data = np.concatenate([zero, rest, ramp.data[:, 1:]], axis=1)
+    return data, np.concatenate([ramp.groupdq[:, :1], ramp.groupdq], axis=1)
+
+
+def _officially_combined(ints: Array) -> Array:
+    """Rate, variances and error [4, npix] of integrations [4, nint, npix], as LIKELY."""
+    data, poisson, read = ints[:3].astype(np.float64)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        rate = np.nanmedian(data, axis=0)
+        for _ in range(2):
+            scale = rate / data
+            scale[~np.isfinite(scale) | (scale < 0)] = 0
+            scaled = poisson * scale
+            weight = 1 / (scaled + read)
+            weight /= np.nansum(weight, axis=0)
+            rate = np.nansum(data * weight, axis=0)
+        sums = [np.nansum(var * weight**2, axis=0) for var in (scaled, read)]
+        planes: Array = np.stack([rate, *sums, np.sqrt(sums[0] + sums[1])])
+    none = np.isnan(data).all(axis=0)
+    planes[:, none] = np.nan
+    return planes
+
+
+def _by_likelihood(ramp: Ramp, p: RampFitParams, gain: GainRef, readnoise: ReadnoiseRef) -> Rate:
+    """Fit by likelihood, ours or as the official LIKELY."""
+    nint, ngroup = ramp.data.shape[:2]
+    official = p.algorithm == "LIKELY"
+    framed = official and ramp.zeroframe is not None and ramp.exposure.nframes > 1
+    samples, groupdq = ramp.data, ramp.groupdq
+    start, stop = _limits(p, ngroup)
+    if (start, stop) != (0, ngroup):
+        groupdq = groupdq.copy()
+        groupdq[:, :start] |= np.uint8(dq.DO_NOT_USE)
+        groupdq[:, stop:] |= np.uint8(dq.DO_NOT_USE)
+    if framed:
+        samples, groupdq = _with_first_frame(ramp.replace(groupdq=groupdq))
+    data, groupdq = flatten(samples), flatten(groupdq)
+    noise = Noise.of(ramp, gain, readnoise)
+    pattern, terms = pattern_for(ramp.exposure, zero=framed)
+    npix = noise.gain.size
+    dark = noise.dark
+    draft = np.full((nint, npix), np.nan, np.float32)
+    if official:
+        if ramp.average_dark_current is not None:
+            dark = flatten(ramp.average_dark_current)  # e-/s for DN/s, as officially
+        groupdq, draft = _officially_searched(
+            data, groupdq, noise, pattern, terms, framed or ramp.exposure.nframes > 1
+        )
+    elif ramp.draft is not None:
+        draft = ramp.draft.reshape(nint, npix)
+    draft.flags.writeable = False
+    zero = np.zeros((nint, npix), np.float32)
+    if ramp.zeroframe is not None:
+        zero = flatten(ramp.zeroframe)
+    zero.flags.writeable = False
+    pixeldq = flatten(ramp.pixeldq) | noise.flags
+    pixeldq.flags.writeable = False
+    how = Line(
+        official=official,
+        pedestal=p.pedestal and not official,
+        lone=not (p.suppress_one_group and ngroup > 1) and not official,
+        scatter=p.pedestal_scatter,
+        frame=ramp.exposure.frame_time,
+    )
+    rate = np.empty((4, npix), np.float32)
+    # of a single integration the same, not a copy
+    ints = rate[:, None] if nint == 1 else np.empty((4, nint, npix), np.float32)
+    chi2 = np.empty((nint, npix), np.float32)
+    dof = np.empty((nint, npix), np.int16)
+    pedestals = np.empty((nint, npix if how.pedestal else 0), np.float32)
+    intsdq = np.empty((nint, npix), np.uint32)
+    ratedq = np.empty(npix, np.uint32)
+    between = np.empty(npix if nint > 1 else 0, np.float32)
+    fit_lines(
+        data, groupdq, pixeldq, draft, zero, noise.gain, noise.read, dark, pattern, terms, how,
+        ints, intsdq, chi2, dof, pedestals, rate, ratedq, between,
+    )  # fmt: skip
+    if official and nint > 1:
+        rate = _officially_combined(ints).astype(np.float32)
+    return _rates(
+        ramp,
+        ints,
+        intsdq,
+        rate,
+        ratedq,
+        {"chi2": chi2, "dof": dof} | ({"pedestal": pedestals} if how.pedestal else {}),
+        {
+            "chi2": chi2.sum(axis=0) if nint > 1 else chi2[0],
+            "dof": dof.sum(axis=0, dtype=np.int32) if nint > 1 else dof[0],
+        }
+        | ({"chi2_between": between} if nint > 1 else {}),
+    )
+
+
+def _officially_searched(
+    data: Array, groupdq: Array, noise: Noise, pattern: Pattern, terms: Array, pairs: bool
+) -> tuple[Array, Array]:
+    """Flags with the jumps that LIKELY finds, and the rates [nint, npix] that are left.
+
+    Every other flag makes its group one that is not to be used.
+    """
+    given = groupdq | (groupdq != 0) * np.uint8(dq.DO_NOT_USE)
+    given.flags.writeable = False
+    flagged = given.copy()
+    draft = np.empty((data.shape[0], data.shape[2]), np.float32)
+    how = Search(_OFFICIAL_ONE, _OFFICIAL_TWO, pairs, ALONE, 0, official=True)
+    dark = np.zeros_like(noise.dark)
+    dark.flags.writeable = False
+    network = sorting_network(data.shape[1] - 1)
+    search_jumps(
+        data, given, noise.gain, noise.read, dark, pattern, terms, network, how, flagged, draft
+    )
+    flagged.flags.writeable = False
+    return flagged, draft
+
+
+def _rates(
+    ramp: Ramp,
+    ints: Array,
+    intsdq: Array,
+    rate: Array,
+    ratedq: Array,
+    of_ints: dict[str, Array],
+    of_rate: dict[str, Array],
+) -> Rate:
+    """Products of planes [rate, var_P, var_R, error] and of further ones by name."""
+    names = ("data", "var_poisson", "var_rnoise", "err")
+    cube = (len(intsdq), *ramp.shape)
+    where: dict[str, Any] = {
+        "exposure": ramp.exposure,
+        "box": ramp.covers,
+        "source": ramp.source,
+    }
+    of_ints = dict(zip(names, ints, strict=True)) | {"dq": intsdq} | of_ints
+    of_rate = dict(zip(names, rate, strict=True)) | {"dq": ratedq} | of_rate
+    cubes: dict[str, Any] = {name: array.reshape(cube) for name, array in of_ints.items()}
+    planes: dict[str, Any] = {name: array.reshape(ramp.shape) for name, array in of_rate.items()}
+    return Rate(**where, **planes, integrations=RateInts(**where, **cubes))
 
 
 @step(halo=0, measure=measure_fitted, views=_VIEWS)
@@ -141,9 +346,24 @@ def ramp_fit(
     """Slope of each ramp: data [nint, ngroup, ny, nx] DN -> rate [ny, nx] DN/s.
 
     ``integrations`` holds the rate of each integration. Rates that cannot be known are NaN with
-    variances of 0, flagged DO_NOT_USE: ramps without a good group, saturated from the first one,
-    or of pixels without a positive gain (NO_GAIN_VALUE).
+    NaN for errors and variances, flagged DO_NOT_USE: ramps without two good groups, saturated from
+    the first one, or of pixels without a positive gain (NO_GAIN_VALUE). With OLS_C their variances
+    are 0, as officially. By likelihood, chi2 of the line and its degrees of freedom are told too,
+    and of several integrations chi2 of their rates about the common one; a read noise that is not
+    known is taken as very small and flagged UNRELIABLE_SLOPE.
     """
+    if p.algorithm == "likelihood" or (p.algorithm == "LIKELY" and ramp.data.shape[1] >= _FEWEST):
+        return _by_likelihood(ramp, p, gain, readnoise)
+    return _by_least_squares(ramp, p, gain, readnoise, model)
+
+
+def _by_least_squares(
+    ramp: Ramp,
+    p: RampFitParams,
+    gain: GainRef,
+    readnoise: ReadnoiseRef,
+    model: DroppedGroups | None,
+) -> Rate:
     exposure = ramp.exposure
     nint = ramp.data.shape[0]
     groupdq, factor = flatten(ramp.groupdq), flatten(gain.data)
@@ -187,9 +407,4 @@ def ramp_fit(
         rate,
         ratedq,
     )
-    names = ("data", "var_poisson", "var_rnoise", "err")
-    where: dict[str, Any] = {"exposure": exposure, "box": ramp.covers, "source": ramp.source}
-    planes: dict[str, Any] = {name: rate[k].reshape(ramp.shape) for k, name in enumerate(names)}
-    cubes: dict[str, Any] = {name: ints[k].reshape(cube) for k, name in enumerate(names)}
-    each = RateInts(**where, **cubes, dq=intsdq.reshape(cube))
-    return Rate(**where, **planes, dq=ratedq.reshape(ramp.shape), integrations=each)
+    return _rates(ramp, ints, intsdq, rate[:, 0], ratedq, {}, {})
