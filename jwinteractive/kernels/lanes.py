@@ -11,10 +11,25 @@ from numba import njit
 from jwinteractive import dq
 from jwinteractive.data import Array
 
-__all__ = ["LANES", "dropped_groups", "flatten", "middle", "sort_lanes", "sorting_network"]
+__all__ = [
+    "LANES",
+    "bare",
+    "dropped_groups",
+    "flatten",
+    "middle",
+    "sort_lanes",
+    "sorting_network",
+]
 
 LANES = 128
 """Pixels in a tile: their sorted differences stay in the first cache."""
+
+_BARE: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+bare: Any = njit(**_BARE)
+"""Compiles functions that allocate nothing without counting references to their arrays.
+
+In short loops over many arrays the counting, with atomic operations, takes most of the time.
+"""
 
 _DNU = dq.DO_NOT_USE
 _LOST = dq.CHARGELOSS

@@ -15,14 +15,16 @@ import numpy as np
 from numba import njit
 
 from jwinteractive import dq
-from jwinteractive.kernels.lanes import LANES, middle, sort_lanes
+from jwinteractive.kernels.lanes import LANES, bare, middle, sort_lanes
 from jwinteractive.kernels.likelihood import Pattern, Scratch, gather, scratch, solve
 from jwinteractive.kernels.tiles import (
+    HOLE,
     Tile,
-    add_up,
+    clear,
     differences,
     largest,
     less,
+    new_sums,
     solve_tile,
     tile,
 )
@@ -68,14 +70,16 @@ class Light(NamedTuple):
     dark: float
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@bare
 def _best(
-    s: Scratch, n: int, top: float, bottom: float, few: bool, how: Search
+    s: Scratch, n: int, top: float, bottom: float, count: int, alone: bool, how: Search
 ) -> tuple[int, bool]:
     """Difference whose omission gains most above its threshold, and whether with the next.
 
-    Of ``few`` differences that disagree the higher one holds the jump.
+    Of few that disagree, ``alone`` without a prior, the higher one holds the jump.
     """
+    few = count <= _FEWEST and alone and not how.official
+    pairs = how.pairs and not few and (count > 2 or not alone)
     rate = top / bottom
     best = 0.0
     found = -1
@@ -90,7 +94,7 @@ def _best(
             best = gain
             found = i
             pair = False
-        if few or not (how.pairs and s.joined[i] and i + 1 < n and s.use[i + 1]):
+        if not (pairs and s.joined[i] and i + 1 < n and s.use[i + 1]):
             continue
         t = s.q[i + 1] - rate * s.p[i + 1]
         b = -s.beside[i] * s.m[i] / s.w[i + 1] - s.p[i] * s.p[i + 1] / bottom
@@ -103,7 +107,7 @@ def _best(
     return found, pair
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@bare
 def _left(s: Scratch, i: int, pair: bool, top: float, bottom: float) -> float:
     """Rate without difference ``i``, or without it and the next."""
     rate = top / bottom
@@ -118,7 +122,7 @@ def _left(s: Scratch, i: int, pair: bool, top: float, bottom: float) -> float:
     return float(rate - both / ((a * c - b * b) * bottom))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@bare
 def _search(
     s: Scratch, n: int, base: float, prior: float, light: Light, pattern: Pattern, how: Search
 ) -> float:
@@ -132,7 +136,7 @@ def _search(
         count += s.use[i]
     if count == 0:
         return np.nan
-    fewest = 0 if how.official or prior > 0 else 1
+    alone = prior == 0
     assumed = base
     rate = base
     for _ in range(2 * n + 4):
@@ -140,10 +144,9 @@ def _search(
         _, top, bottom = solve(s, n, pattern, photon, light.read)
         bottom += prior
         rate = base + top / bottom
-        if count <= fewest:
+        if count < (2 if alone else 1):
             break
-        few = count <= _FEWEST and prior == 0 and not how.official
-        i, pair = _best(s, n, top, bottom, few, how)
+        i, pair = _best(s, n, top, bottom, count, alone, how)
         if i < 0:
             break
         left = base + _left(s, i, pair, top, bottom)
@@ -152,7 +155,7 @@ def _search(
             photon = (max(left, 0.0) + light.dark) / light.gain
             _, top, bottom = solve(s, n, pattern, photon, light.read)
             bottom += prior
-            again, both = _best(s, n, top, bottom, few, how)
+            again, both = _best(s, n, top, bottom, count, alone, how)
             if again < 0:  # with the noise of its own rate it is none
                 rate = base + top / bottom
                 break
@@ -169,7 +172,7 @@ def _search(
     return rate
 
 
-@njit(cache=True, nogil=True)
+@bare
 def _first_guess(values: Any, n: int, official: bool) -> float:
     """Median of the first ``n`` values; of few the least, for half of the middle may be a jump."""
     if n > _FEWEST or official:
@@ -180,18 +183,16 @@ def _first_guess(values: Any, n: int, official: bool) -> float:
     return float(least)
 
 
-@njit(cache=True, nogil=True)
+@bare
 def _medians(
-    t: Tile, n: int, lanes: int, network: Any, official: bool, rows: Any, medians: Any, counts: Any
+    t: Tile, lanes: int, network: Any, official: bool, rows: Any, medians: Any, counts: Any
 ) -> None:
     """First guess of an integration from its differences that count, 0 where there is none."""
     counts[:] = 0
-    for j in range(n):
-        row, value, use = rows[j], t.value[j], t.use[j]
+    for j in range(len(t.use) - 2):
         for k in range(LANES):
-            row[k] = value[k] if use[k] > 0 else np.float32(np.inf)
-        for k in range(LANES):
-            counts[k] += use[k]
+            rows[j, k] = t.value[j + 1, k] if t.use[j + 1, k] > 0 else np.float32(np.inf)
+            counts[k] += t.use[j + 1, k]
     sort_lanes(rows, network)
     for k in range(lanes):
         m = int(counts[k])
@@ -202,7 +203,7 @@ def _medians(
             medians[k] = rows[0, k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@bare
 def _scatter(values: Any, n: int, centre: float, room: Any) -> float:
     """Robust standard deviation of the first ``n`` values about ``centre``."""
     for i in range(n):
@@ -210,7 +211,7 @@ def _scatter(values: Any, n: int, centre: float, room: Any) -> float:
     return 1.4826 * middle(room, n)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@bare
 def _common(
     medians: Any, counts: Any, lanes: int, room: Any, other: Any, guess: Any, spread: Any
 ) -> None:
@@ -228,7 +229,7 @@ def _common(
             spread[k] = _scatter(room, m, guess[k], other)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@bare
 def _template(
     data: Any, groupdq: Any, p0: int, lanes: int, terms: Any, medians: Any, t: Tile, kept: Any,
     room: Any, other: Any, shape: Any,
@@ -243,11 +244,12 @@ def _template(
     sample = min((nint + step - 1) // step, kept.shape[0])
     for j in range(sample):
         i = j * step
-        differences(data[i], groupdq[i], p0, lanes, terms, t)
-        less(t, n, medians[i])
+        differences(data, groupdq, i, p0, lanes, terms, t)
+        less(t, medians[i])
         for d in range(n):
             for k in range(lanes):
-                kept[j, d, k] = t.value[d, k] if t.use[d, k] > 0 else np.float32(np.nan)
+                counts = t.use[d + 1, k] > 0
+                kept[j, d, k] = t.value[d + 1, k] if counts else np.float32(np.nan)
     centre = kept[sample]
     width = kept[sample + 1]
     for d in range(n):
@@ -260,22 +262,22 @@ def _template(
             centre[d, k] = middle(room, m) if m > 0 else np.float32(0)
             width[d, k] = _FAR * _scatter(room, m, centre[d, k], other) if m > 0 else np.float32(0)
     shape[:] = 0
-    counts = kept[0]
-    counts[:] = 0
+    number = kept[0]
+    number[:] = 0
     for i in range(nint):
-        differences(data[i], groupdq[i], p0, lanes, terms, t)
-        less(t, n, medians[i])
+        differences(data, groupdq, i, p0, lanes, terms, t)
+        less(t, medians[i])
         for d in range(n):
             for k in range(lanes):
-                inside = abs(t.value[d, k] - centre[d, k]) <= width[d, k]
-                counts[d, k] += t.use[d, k] if inside else np.float32(0)
-                shape[d, k] += t.value[d, k] * t.use[d, k] if inside else np.float32(0)
+                inside = abs(t.value[d + 1, k] - centre[d, k]) <= width[d, k]
+                number[d, k] += t.use[d + 1, k] if inside else np.float32(0)
+                shape[d, k] += t.value[d + 1, k] if inside else np.float32(0)
     for d in range(n):
         for k in range(lanes):
-            shape[d, k] = shape[d, k] / counts[d, k] if counts[d, k] > 0 else np.float32(0)
+            shape[d, k] = shape[d, k] / number[d, k] if number[d, k] > 0 else np.float32(0)
 
 
-@njit(cache=True, nogil=True)
+@bare
 def _flag(s: Scratch, n: int, p: int, flagged: Any) -> None:
     """Flag the last group of the differences that were left out."""
     for j in range(n):
@@ -333,9 +335,10 @@ def search_jumps(
     prior = np.zeros(LANES, np.float32)
     photon = np.zeros(LANES, np.float32)
     noise = np.ones(LANES, np.float32)
-    sums = np.zeros((4, LANES), np.float32)
-    fit = np.zeros((2, LANES), np.float32)
-    own = np.zeros((2, LANES), np.float32)
+    sums = new_sums()
+    unused = new_sums()
+    extra = np.zeros(LANES, np.float32)
+    variance = np.zeros(LANES, np.float32)
     single = np.zeros(LANES, np.float32)
     double = np.zeros(LANES, np.float32)
     holes = np.zeros((nint, LANES), np.bool_)
@@ -349,8 +352,8 @@ def search_jumps(
         lanes = min(LANES, npix - p0)
         if nint > 1:
             for i in range(nint):
-                differences(data[i], groupdq[i], p0, lanes, terms, t)
-                _medians(t, n, lanes, network, True, rows, medians[i], counts[i])
+                differences(data, groupdq, i, p0, lanes, terms, t)
+                _medians(t, lanes, network, True, rows, medians[i], counts[i])
             _common(medians, counts, lanes, room, other, guess, spread)
         if shaped:
             _template(
@@ -359,46 +362,47 @@ def search_jumps(
         for k in range(lanes):
             noise[k] = read[p0 + k]
         for first in range(0, nint, per):
-            sums[:] = 0
+            clear(sums)
             for i in range(first, first + per):
-                hole = differences(data[i], groupdq[i], p0, lanes, terms, t)
+                differences(data, groupdq, i, p0, lanes, terms, t)
                 for k in range(lanes):
-                    holes[i, k] = hole and (t.state[k] & 4) != 0
+                    holes[i, k] = (t.state[k] & HOLE) != 0
                 if nint == 1 or how.help == ALONE:
-                    _medians(t, n, lanes, network, how.official, rows, guess, counts[i])
+                    _medians(t, lanes, network, how.official, rows, guess, counts[i])
                 if i == first:
                     for k in range(lanes):
                         rate = max(guess[k], np.float32(0)) + np.float32(dark[p0 + k])
                         photon[k] = rate / np.float32(gain[p0 + k])
-                less(t, n, guess)
+                less(t, guess)
                 if shaped:
                     for j in range(n):
                         for k in range(lanes):
-                            t.value[j, k] -= shape[j, k] * t.use[j, k]
-                solve_tile(t, n, photon, noise, terms, per == 1)
-                add_up(t, n, sums)
+                            t.value[j + 1, k] -= shape[j, k] * t.use[j + 1, k]
+                solve_tile(t, photon, noise, terms, per == 1, sums)
             if how.help == OTHERS:
                 factor = np.float32(1.57 if n > 1 else 1.0)  # a median's variance over a mean's
                 for k in range(lanes):
                     # of the median of all, and of what integrations differ by beyond their noise
-                    single_one = factor / sums[2, k] if sums[2, k] > 0 else np.float32(np.inf)
+                    single_one = (
+                        factor / sums.bottom[k] if sums.bottom[k] > 0 else np.float32(np.inf)
+                    )
                     intrinsic = max(spread[k] * spread[k] - single_one, np.float32(0))
                     flat = _FLAT * guess[k]
-                    variance = single_one * np.float32(1.57 / nint) + intrinsic + flat * flat
-                    prior[k] = np.float32(1) / variance
-                    sums[2, k] += prior[k]
+                    square = single_one * np.float32(1.57 / nint) + intrinsic + flat * flat
+                    prior[k] = np.float32(1) / square
+                    sums.bottom[k] += prior[k]
             for k in range(LANES):
-                fit[1, k] = np.float32(1) / sums[2, k]
-                fit[0, k] = sums[1, k] * fit[1, k]
+                variance[k] = np.float32(1) / sums.bottom[k]
+                extra[k] = sums.top[k] * variance[k]
                 single[k] = 0
                 double[k] = 0
             for i in range(first, first + per):
                 if per > 1:
-                    differences(data[i], groupdq[i], p0, lanes, terms, t)
-                    less(t, n, guess)
-                    solve_tile(t, n, photon, noise, terms, True)
+                    differences(data, groupdq, i, p0, lanes, terms, t)
+                    less(t, guess)
+                    solve_tile(t, photon, noise, terms, True, unused)
                 largest(
-                    t, n, photon, noise, terms, fit, how.pairs, own, single, double
+                    t, photon, noise, terms, extra, variance, how.pairs, single, double
                 )  # fmt: skip
             for k in range(lanes):
                 p = p0 + k
@@ -406,7 +410,7 @@ def search_jumps(
                 for i in range(first, first + per):
                     odd |= holes[i, k] or (how.official and counts[i, k] < n)
                 near = single[k] >= low or (how.pairs and double[k] >= high)
-                rate = guess[k] + fit[0, k]
+                rate = guess[k] + extra[k]
                 if near or odd:
                     stop = 0
                     for i in range(first, first + per):

@@ -17,6 +17,7 @@ from numba import njit
 
 from jwinteractive import dq
 from jwinteractive.data import Array
+from jwinteractive.kernels.lanes import bare
 
 __all__ = [
     "RESET",
@@ -127,7 +128,7 @@ def scratch(n: int) -> Any:
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@bare
 def _diagonal(pattern: Pattern, a: int, b: int, photon: float, read: float) -> float:
     if a == RESET:
         time = pattern.mean[b]
@@ -138,7 +139,7 @@ def _diagonal(pattern: Pattern, a: int, b: int, photon: float, read: float) -> f
     return float((photon * light + read * noise) / (span * span))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@bare
 def _beside(pattern: Pattern, a: int, b: int, c: int, photon: float, read: float) -> float:
     before = pattern.mean[b] - (0.0 if a == RESET else pattern.mean[a])
     spans = before * (pattern.mean[c] - pattern.mean[b])
@@ -146,7 +147,7 @@ def _beside(pattern: Pattern, a: int, b: int, c: int, photon: float, read: float
     return float((photon * light - read * pattern.noise[b]) / spans)
 
 
-@njit(cache=True, nogil=True)
+@bare
 def gather(
     data: Any, groupdq: Any, p: int, i: int, base: float, pattern: Pattern, strict: bool,
     at: int, s: Scratch,
@@ -186,7 +187,7 @@ def gather(
     return at
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@bare
 def solve(
     s: Scratch, n: int, pattern: Pattern, photon: float, read: float
 ) -> tuple[float, float, float]:
@@ -238,7 +239,7 @@ def solve(
     return total, top, bottom
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@bare
 def split(s: Scratch, n: int, pattern: Pattern, photon: float, weight: Any) -> float:
     """Photon variance of the sum of weights times differences, (DN/s)², after `solve`."""
     found = 0.0

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from jwinteractive import dq
-from jwinteractive.kernels.lanes import LANES
+from jwinteractive.kernels.lanes import LANES, bare
 from jwinteractive.kernels.likelihood import (
     RESET,
     Pattern,
@@ -24,7 +24,16 @@ from jwinteractive.kernels.likelihood import (
     solve,
     split,
 )
-from jwinteractive.kernels.tiles import add_up, differences, less, photons, solve_tile, tile
+from jwinteractive.kernels.tiles import (
+    HOLE,
+    clear,
+    differences,
+    less,
+    new_sums,
+    photons,
+    solve_tile,
+    tile,
+)
 
 __all__ = ["Line", "fit_lines"]
 
@@ -49,17 +58,16 @@ class Line(NamedTuple):
     frame: float
 
 
-@njit(cache=True, nogil=True)
-def _seen(groupdq: Any, p0: int, n: int, seen: Any) -> None:
+@bare
+def _seen(groupdq: Any, i: int, p0: int, n: int, seen: Any) -> None:
     """All flags of the groups of a tile together."""
     seen[:n] = 0
-    for g in range(groupdq.shape[0]):
-        flags = groupdq[g, p0 : p0 + n]
+    for g in range(groupdq.shape[1]):
         for k in range(n):
-            seen[k] |= flags[k]
+            seen[k] |= groupdq[i, g, p0 + k]
 
 
-@njit(cache=True, nogil=True)
+@bare
 def _from_reset(
     data: Any, p: int, i: int, base: float, pattern: Pattern, n: int, s: Scratch
 ) -> int:
@@ -79,7 +87,7 @@ def _from_reset(
     return n + 1
 
 
-@njit(cache=True, nogil=True)
+@bare
 def _alone(data: Any, groupdq: Any, p: int, i: int) -> int:
     """First good group of a ramp where nothing has hit it, or -1."""
     for g in range(data.shape[1]):
@@ -91,7 +99,7 @@ def _alone(data: Any, groupdq: Any, p: int, i: int) -> int:
     return -1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@bare
 def _single(
     data: Any, groupdq: Any, p: int, i: int, zero: float, rate: float, gain: float, read: float,
     dark: float, pattern: Pattern, how: Line, sums: Any, base: float,
@@ -106,7 +114,7 @@ def _single(
         time, weighted, noise = how.frame, how.frame, 1.0
     else:
         return rate
-    assumed = rate if rate == rate else signal / time
+    assumed = rate if rate == rate else float(signal / time)
     photon = (max(assumed, 0.0) + dark) / gain * weighted / (time * time)
     variance = photon + (read * noise + how.scatter * how.scatter) / (time * time)
     sums[1] = (signal / time - base) / variance
@@ -115,7 +123,7 @@ def _single(
     return assumed
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@bare
 def _one_by_one(
     data: Any, groupdq: Any, p: int, i: int, base: float, photon: float, read: float,
     pattern: Pattern, how: Line, s: Scratch, weight: Any, sums: Any,
@@ -162,47 +170,22 @@ def _one_by_one(
     return pedestal
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _variance(bottom: Any, bad: Any, variance: Any) -> None:
-    for k in range(len(variance)):
-        known = (bottom[k] > 0) & (not bad[k])
-        variance[k] = np.float32(1) / bottom[k] if known else np.float32(np.nan)
-
-
-@njit(cache=True, nogil=True)
-def _rate(base: Any, top: Any, variance: Any, out: Any) -> None:
-    for k in range(len(out)):
-        out[k] = base[k] + top[k] * variance[k]
-
-
-@njit(cache=True, nogil=True)
-def _light(photons: Any, variance: Any, out: Any) -> None:
-    for k in range(len(out)):
-        out[k] = photons[k] * (variance[k] * variance[k])
-
-
-@njit(cache=True, nogil=True)
-def _rest(variance: Any, light: Any, out: Any) -> None:
-    for k in range(len(out)):
-        rest = variance[k] - light[k]
-        out[k] = np.float32(0) if rest < 0 else rest
-
-
-@njit(cache=True, nogil=True)
-def _error(variance: Any, out: Any) -> None:
-    for k in range(len(out)):
-        out[k] = np.sqrt(variance[k])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _rates(sums: Any, base: Any, bad: Any, variance: Any, p0: int, n: int, out: Any) -> None:
-    """Rate, its two variances and error from the sums [5, lane]; NaN where there is none."""
-    end = p0 + n
-    _variance(sums[2, :n], bad, variance[:n])
-    _rate(base, sums[1], variance, out[0, p0:end])
-    _light(sums[4], variance, out[1, p0:end])
-    _rest(variance, out[1, p0:end], out[2, p0:end])
-    _error(variance, out[3, p0:end])
+@bare
+def _rates(
+    sums: Any, base: Any, bad: Any, variance: Any, i: int, p0: int, n: int, out: Any
+) -> None:
+    """Rate, its two variances and error from the sums; NaN where there is none."""
+    for k in range(n):
+        known = (sums.bottom[k] > 0) & (not bad[k])
+        variance[k] = np.float32(1) / sums.bottom[k] if known else np.float32(np.nan)
+    for k in range(n):
+        out[0, i, p0 + k] = base[k] + sums.top[k] * variance[k]
+        out[3, i, p0 + k] = np.sqrt(variance[k])
+    for k in range(n):
+        light = sums.light[k] * (variance[k] * variance[k])
+        rest = variance[k] - light
+        out[1, i, p0 + k] = light
+        out[2, i, p0 + k] = np.float32(0) if rest < 0 else rest
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -247,20 +230,19 @@ def fit_lines(
         Results [rate, var_P, var_R, error] of integrations [4, nint, npix] in DN/s, their flags,
         chi2, degrees of freedom [nint, npix] and, where asked for, pedestals in DN, in place.
     rate, ratedq, between
-        The same of the exposure [4, npix] and [npix], and chi2 of several integrations' rates
+        The same of the exposure [4, 1, npix] and [npix], and chi2 of several integrations' rates
         about the common one [npix].
     """
     nint, ngroup, npix = data.shape
-    n = ngroup - 1
-    t = tile(n)
+    t = tile(ngroup - 1)
     s = scratch(ngroup + 1)
     weight = np.zeros(ngroup + 1)
     guess = np.zeros(LANES, np.float32)
     known = np.zeros(LANES, np.float32)
     photon = np.zeros(LANES, np.float32)
     noise = np.ones(LANES, np.float32)
-    one = np.zeros((5, LANES), np.float32)
-    total = np.zeros((5, LANES), np.float32)
+    one = new_sums()
+    total = new_sums()
     single = np.zeros(5)
     variance = np.zeros(LANES, np.float32)
     bad = np.zeros(LANES, np.bool_)
@@ -284,25 +266,24 @@ def fit_lines(
         if missing:
             # the mean difference, and then the rate that is fitted with its noise
             for turn in range(2):
-                total[:] = 0
+                clear(total)
                 for i in range(nint):
-                    differences(data[i], groupdq[i], p0, lanes, terms, t)
-                    if turn == 0:
-                        for j in range(n):
-                            for k in range(lanes):
-                                total[1, k] += t.value[j, k]
-                                total[2, k] += t.use[j, k]
-                    else:
-                        solve_tile(t, n, photon, noise, terms, False)
-                        add_up(t, n, total)
+                    differences(data, groupdq, i, p0, lanes, terms, t)
+                    if turn > 0:
+                        solve_tile(t, photon, noise, terms, False, total)
+                        continue
+                    for j in range(1, ngroup):
+                        for k in range(lanes):
+                            total.top[k] += t.value[j, k]
+                            total.bottom[k] += t.use[j, k]
                 for k in range(lanes):
-                    if known[k] == 0 and total[2, k] > 0:
-                        guess[k] = total[1, k] / total[2, k]
+                    if known[k] == 0 and total.bottom[k] > 0:
+                        guess[k] = total.top[k] / total.bottom[k]
                     light = guess[k] / max(known[k], np.float32(1))
                     photon[k] = (max(light, np.float32(0)) + dark[p0 + k]) / gain[p0 + k]
         for k in range(lanes):
             guess[k] /= max(known[k], np.float32(1))
-        total[:] = 0
+        clear(total)
         passed[:] = 0
         unusable[:] = 0
         for i in range(nint):
@@ -314,19 +295,16 @@ def fit_lines(
                 for k in range(lanes):
                     light = max(guess[k], np.float32(0)) + np.float32(dark[p0 + k])
                     photon[k] = light / np.float32(gain[p0 + k])
-            _seen(groupdq[i], p0, lanes, seen)
-            hole = differences(data[i], groupdq[i], p0, lanes, terms, t)
-            less(t, n, guess)
-            solve_tile(t, n, photon, noise, terms, False)
-            one[:] = 0
-            add_up(t, n, one)
-            photons(t, n, terms, one[4])
-            for k in range(lanes):
-                one[4, k] *= photon[k]
+            _seen(groupdq, i, p0, lanes, seen)
+            differences(data, groupdq, i, p0, lanes, terms, t)
+            less(t, guess)
+            clear(one)
+            solve_tile(t, photon, noise, terms, False, one)
+            photons(t, terms, photon, one)
             for k in range(lanes):
                 p = p0 + k
-                apart = hole and (t.state[k] & 4) != 0 and not how.official
-                if apart or one[3, k] == 0 or how.pedestal:
+                apart = (t.state[k] & HOLE) != 0 and not how.official
+                if apart or one.number[k] == 0 or how.pedestal:
                     single[:] = 0
                     assumed, factor = np.float64(guess[k]), np.float64(gain[p])
                     light = max(assumed, 0.0) + np.float64(dark[p])
@@ -342,34 +320,38 @@ def fit_lines(
                             data, groupdq, p, i, np.float64(zero[i, p]), lonely, factor,
                             np.float64(read[p]), np.float64(dark[p]), pattern, how, single, assumed,
                         )  # fmt: skip
-                    for j in range(5):
-                        one[j, k] = np.float32(single[j])
+                    one.total[k] = single[0]
+                    one.top[k] = single[1]
+                    one.bottom[k] = single[2]
+                    one.number[k] = single[3]
+                    one.light[k] = single[4]
             for k in range(lanes):
                 p = p0 + k
                 flags = np.uint32(pixeldq[p]) | np.uint32(seen[k] & _PASSED)
                 bad[k] = (flags & _DNU) != 0
-                unusable[k] += bad[k] or one[2, k] == 0
-                if one[2, k] == 0:
+                unusable[k] += bad[k] or one.bottom[k] == 0
+                if one.bottom[k] == 0:
                     flags |= np.uint32(_DNU)
                 passed[k] |= flags & np.uint32(_PASSED)
                 intsdq[i, p] = flags
-                within = one[0, k] - one[1, k] * one[1, k] / one[2, k]
-                fitted = one[3, k] > 0 and not bad[k]
+                within = one.total[k] - one.top[k] * one.top[k] / one.bottom[k]
+                fitted = one.number[k] > 0 and not bad[k]
                 chi2[i, p] = max(within, np.float32(0)) if fitted else np.float32(0)
-                dof[i, p] = max(int(one[3, k]) - 1, 0) if fitted else 0
-            _rates(one, guess, bad, variance, p0, lanes, ints[:, i])
-            for j in range(5):
-                for k in range(lanes):
-                    total[j, k] += one[j, k]
+                dof[i, p] = max(int(one.number[k]) - 1, 0) if fitted else 0
+            _rates(one, guess, bad, variance, i, p0, lanes, ints)
+            for k in range(lanes):
+                total.top[k] += one.top[k]
+                total.bottom[k] += one.bottom[k]
+                total.light[k] += one.light[k]
         for k in range(lanes):
             p = p0 + k
             flags = np.uint32(pixeldq[p]) | passed[k]
             bad[k] = (np.uint32(pixeldq[p]) & _DNU) != 0
             ratedq[p] = flags | (np.uint32(_DNU) if unusable[k] == nint else np.uint32(0))
-        _rates(total, guess, bad, variance, p0, lanes, rate)
+        _rates(total, guess, bad, variance, 0, p0, lanes, rate)
         for k in range(lanes if nint > 1 else 0):
             p = p0 + k
             between[p] = 0
             for i in range(nint):
-                pull = (ints[0, i, p] - rate[0, p]) / ints[3, i, p]
+                pull = (ints[0, i, p] - rate[0, 0, p]) / ints[3, i, p]
                 between[p] += pull * pull if pull == pull else np.float32(0)

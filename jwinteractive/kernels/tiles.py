@@ -1,8 +1,9 @@
 """Likelihood of whole tiles of ramps, one vector lane a pixel, in float32.
 
 As `jwinteractive.kernels.likelihood`, for ramps whose groups all follow each other: a difference
-that is not to be used gets weight 0. Each loop over lanes has few arrays, so that the compiler can
-prove it free of overlaps.
+that is not to be used gets weight 0. Differences are in rows 1 to n, with a row of no effect at
+either end. Loops over lanes stand in functions of their own that take whole arrays: so the compiler
+can tell them apart and makes vector code.
 
 Source: dossier sections 1.2, 1.3 and 1.5.
 """
@@ -16,24 +17,37 @@ from numba import njit
 
 from jwinteractive import dq
 from jwinteractive.data import Array
-from jwinteractive.kernels.lanes import LANES
+from jwinteractive.kernels.lanes import LANES, bare
 
-__all__ = ["Tile", "add_up", "differences", "largest", "less", "photons", "solve_tile", "tile"]
+__all__ = [
+    "HOLE",
+    "Sums",
+    "Tile",
+    "clear",
+    "differences",
+    "largest",
+    "less",
+    "new_sums",
+    "photons",
+    "solve_tile",
+    "tile",
+]
 
 _UNUSABLE = dq.DO_NOT_USE | dq.SATURATED
 _JUMP = dq.JUMP_DET
 _BEGUN = 1  # there was a good group
 _ENDED = 2  # and then one that is not to be used
-_HOLE = 4  # and then a good one again
+HOLE = 4
+"""State of a lane: a good group follows one that is not to be used and a good one before that."""
 
 
 class Tile(NamedTuple):
-    """Room for one integration of a tile [difference, lane].
+    """Room for one integration of a tile [row, lane], float32, but for the last two.
 
-    Differences in DN/s, less the rate they are compared with; 1 where they count; pivots of both
-    sweeps and the reciprocals of those; what is beside the diagonal of V; V⁻¹ times ones and
-    differences: float32. Then for each lane: which differences count of all its groups (a
-    flag of `differences`), and whether the group before is to be used.
+    Differences in DN/s less the rate they are compared with, 0 where they do not count; 1 where
+    they count; pivots of both sweeps, one over the first; what is beside the diagonal of V; V⁻¹
+    times the ones and the differences. Of each lane, uint8: whether the last group is to be used,
+    and `HOLE` where its groups do not all follow each other.
     """
 
     value: Array
@@ -44,14 +58,14 @@ class Tile(NamedTuple):
     beside: Array
     p: Array
     q: Array
-    state: Array
     good: Array
+    state: Array
 
 
 @njit(cache=True, nogil=True)
 def tile(n: int) -> Any:
     """Return room for ``n`` differences."""
-    shape = (max(n, 1), LANES)
+    shape = (n + 2, LANES)
     return Tile(
         np.zeros(shape, np.float32),
         np.zeros(shape, np.float32),
@@ -66,212 +80,222 @@ def tile(n: int) -> Any:
     )
 
 
+class Sums(NamedTuple):
+    """Sums over the differences of a tile [lane], float32.
+
+    A, B and C of `likelihood.solve`, the number of differences, and what over C² is the variance
+    of the rate from photons.
+    """
+
+    total: Array
+    top: Array
+    bottom: Array
+    number: Array
+    light: Array
+
+
 @njit(cache=True, nogil=True)
-def _usable(value: Any, flags: Any, good: Any, use: Any) -> None:
-    """Which differences with the group before count; ``good`` becomes what this group is."""
-    for k in range(len(use)):
-        bad = ((flags[k] & _UNUSABLE) != 0) | (value[k] * np.float32(0) != 0)
-        counts = (good[k] != 0) & ((flags[k] & _JUMP) == 0) & (not bad)
-        use[k] = np.float32(1) if counts else np.float32(0)
+def new_sums() -> Any:
+    """Return sums of 0."""
+    return Sums(
+        np.zeros(LANES, np.float32),
+        np.zeros(LANES, np.float32),
+        np.zeros(LANES, np.float32),
+        np.zeros(LANES, np.float32),
+        np.zeros(LANES, np.float32),
+    )
+
+
+@bare
+def clear(sums: Sums) -> None:
+    """Make the sums 0."""
+    sums.total[:] = 0
+    sums.top[:] = 0
+    sums.bottom[:] = 0
+    sums.number[:] = 0
+    sums.light[:] = 0
+
+
+@bare
+def _usable(data: Any, groupdq: Any, i: int, g: int, p0: int, n: int, good: Any, use: Any) -> None:
+    for k in range(n):
+        flags = groupdq[i, g, p0 + k]
+        bad = ((flags & _UNUSABLE) != 0) | (data[i, g, p0 + k] * np.float32(0) != 0)
+        counts = (good[k] != 0) & ((flags & _JUMP) == 0) & (not bad)
+        use[g, k] = np.float32(1) if counts else np.float32(0)
         good[k] = np.uint8(0) if bad else np.uint8(1)
 
 
-@njit(cache=True, nogil=True)
+@bare
 def _follow(good: Any, state: Any) -> None:
-    for k in range(len(state)):
+    for k in range(LANES):
         now = state[k]
         ended = (now | (now << 1)) & _ENDED  # bad now: what has begun has ended
-        hole = (now << 1) & _HOLE  # good now: what has ended goes on
+        hole = (now << 1) & HOLE  # good now: what has ended goes on
         state[k] = now | (hole | _BEGUN if good[k] else ended)
 
 
-@njit(cache=True, nogil=True)
-def _difference(now: Any, before: Any, span: Any, use: Any, out: Any) -> None:
-    for k in range(len(out)):
-        change = (now[k] - before[k]) * span
-        out[k] = change if use[k] > 0 else np.float32(0)
+@bare
+def _difference(
+    data: Any, i: int, g: int, p0: int, n: int, seconds: Any, use: Any, value: Any
+) -> None:
+    for k in range(n):
+        change = (data[i, g, p0 + k] - data[i, g - 1, p0 + k]) * seconds
+        value[g, k] = change if use[g, k] > 0 else np.float32(0)
 
 
-@njit(cache=True, nogil=True)
-def differences(data: Any, groupdq: Any, p0: int, n: int, terms: Any, t: Tile) -> bool:
-    """Fill in the differences and which count; say whether any lane has a hole among its groups.
+@bare
+def differences(data: Any, groupdq: Any, i: int, p0: int, n: int, terms: Any, t: Tile) -> None:
+    """Fill in the differences of integration ``i``, which count, and which lanes have holes.
 
-    ``data``, ``groupdq`` [group, npix] are one integration; lanes from ``n`` on are left alone.
-    A lane with a hole has bit 4 in ``t.state``: its groups do not all follow each other.
+    ``data``, ``groupdq`` are [nint, ngroup, npix]; lanes from ``n`` on are left alone.
     """
     t.state[:] = 0
-    for g in range(data.shape[0]):
-        now = data[g, p0 : p0 + n]
-        i = max(g - 1, 0)
-        _usable(now, groupdq[g, p0 : p0 + n], t.good[:n], t.use[i, :n])
-        _follow(t.good[:n], t.state[:n])
+    t.good[:] = 0
+    for g in range(data.shape[1]):
+        _usable(data, groupdq, i, g, p0, n, t.good, t.use)
+        _follow(t.good, t.state)
         if g > 0:
-            before = data[i, p0 : p0 + n]
-            _difference(now, before, terms[4, i], t.use[i, :n], t.value[i, :n])
-    hole = np.uint8(0)
-    for k in range(n):
-        hole |= t.state[k]
-    return bool(hole & _HOLE)
+            _difference(data, i, g, p0, n, terms[4, g - 1], t.use, t.value)
 
 
-@njit(cache=True, nogil=True)
-def less(t: Tile, n: int, base: Any) -> None:
+@bare
+def less(t: Tile, base: Any) -> None:
     """Compare the differences with ``base`` [lane], DN/s."""
-    for i in range(n):
-        value, use = t.value[i], t.use[i]
-        for k in range(len(value)):
-            value[k] -= base[k] * use[k]
+    value, use = t.value, t.use
+    for i in range(1, len(value) - 1):
+        for k in range(LANES):
+            value[i, k] -= base[k] * use[i, k]
 
 
-@njit(cache=True, nogil=True)
-def _beside(photon: Any, read: Any, light: Any, noise: Any, use: Any, after: Any, out: Any) -> None:
-    for k in range(len(out)):
-        out[k] = (photon[k] * light + read[k] * noise) * (use[k] * after[k])
+@bare
+def _forward(
+    use: Any, value: Any, photon: Any, read: Any, u: Any, up: Any, beside: Any, p: Any, q: Any,
+    i: int, light: Any, noise: Any, light_off: Any, noise_off: Any,
+) -> None:  # fmt: skip
+    for k in range(LANES):
+        off = beside[i - 1, k]
+        factor = off * up[i - 1, k]
+        pivot = photon[k] * light + read[k] * noise - factor * off
+        u[i, k] = pivot
+        up[i, k] = np.float32(1) / pivot
+        p[i, k] = use[i, k] - factor * p[i - 1, k]
+        q[i, k] = value[i, k] - factor * q[i - 1, k]
+        beside[i, k] = (photon[k] * light_off + read[k] * noise_off) * (use[i, k] * use[i + 1, k])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _first(photon: Any, read: Any, light: Any, noise: Any, u: Any) -> None:
-    for k in range(len(u)):
-        u[k] = photon[k] * light + read[k] * noise
+@bare
+def _backward(beside: Any, up: Any, i: int, p: Any, total: Any) -> None:
+    for k in range(LANES):
+        found = (p[i, k] - beside[i, k] * p[i + 1, k]) * up[i, k]
+        p[i, k] = found
+        total[k] += found
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _pivot(beside: Any, near: Any, u: Any) -> None:
-    for k in range(len(u)):
-        u[k] -= beside[k] * beside[k] * near[k]
+@bare
+def _dot(value: Any, q: Any, i: int, total: Any) -> None:
+    for k in range(LANES):
+        total[k] += value[i, k] * q[i, k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _last(beside: Any, near: Any, w: Any) -> None:
-    for k in range(len(w)):
-        w[k] -= beside[k] * beside[k] / near[k]
+@bare
+def _count(use: Any, i: int, total: Any) -> None:
+    for k in range(LANES):
+        total[k] += use[i, k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _inverse(u: Any, up: Any) -> None:
-    for k in range(len(u)):
-        up[k] = np.float32(1) / u[k]
+@bare
+def _down(photon: Any, read: Any, light: Any, noise: Any, beside: Any, i: int, w: Any) -> None:
+    for k in range(LANES):
+        off = beside[i, k]
+        w[i, k] = photon[k] * light + read[k] * noise - off * off / w[i + 1, k]
 
 
-@njit(cache=True, nogil=True)
-def _forward(beside: Any, up: Any, before: Any, own: Any, out: Any) -> None:
-    for k in range(len(out)):
-        out[k] = own[k] - beside[k] * up[k] * before[k]
-
-
-@njit(cache=True, nogil=True)
-def _backward(beside: Any, up: Any, after: Any, out: Any) -> None:
-    for k in range(len(out)):
-        out[k] = (out[k] - beside[k] * after[k]) * up[k]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def solve_tile(t: Tile, n: int, photon: Any, read: Any, terms: Any, both: bool) -> None:
+@bare
+def solve_tile(t: Tile, photon: Any, read: Any, terms: Any, both: bool, sums: Sums) -> None:
     """Solve for V⁻¹1 and V⁻¹d; ``photon`` and ``read`` [lane] as in `likelihood.solve`.
 
-    ``both`` says that the pivots of the second sweep are wanted too.
+    ``both`` says that the pivots of the second sweep are wanted too. A, B, C and the number of
+    differences are added to ``sums``.
     """
-    for i in range(n):
-        _first(photon, read, terms[0, i], terms[1, i], t.u[i])
+    n = len(t.use) - 2
+    for i in range(1, n + 1):
+        _forward(
+            t.use, t.value, photon, read, t.u, t.up, t.beside, t.p, t.q, i, terms[0, i - 1],
+            terms[1, i - 1], terms[2, i - 1], terms[3, i - 1],
+        )  # fmt: skip
+    for i in range(n, 0, -1):
+        _backward(t.beside, t.up, i, t.q, sums.top)
+        _backward(t.beside, t.up, i, t.p, sums.bottom)
+        _dot(t.value, t.q, i, sums.total)  # p and q are 0 where a difference does not count
+        _count(t.use, i, sums.number)
         if both:
-            t.w[i] = t.u[i]
-        if i + 1 < n:
-            _beside(photon, read, terms[2, i], terms[3, i], t.use[i], t.use[i + 1], t.beside[i])
-        if i == 0:
-            t.p[0] = t.use[0]
-            t.q[0] = t.value[0]
-        else:
-            _pivot(t.beside[i - 1], t.up[i - 1], t.u[i])
-            _forward(t.beside[i - 1], t.up[i - 1], t.p[i - 1], t.use[i], t.p[i])
-            _forward(t.beside[i - 1], t.up[i - 1], t.q[i - 1], t.value[i], t.q[i])
-        _inverse(t.u[i], t.up[i])
-    if n == 0:
-        return
-    t.beside[n - 1] = np.float32(0)
-    for i in range(n - 1, -1, -1):
-        after = min(i + 1, n - 1)
-        _backward(t.beside[i], t.up[i], t.p[after], t.p[i])
-        _backward(t.beside[i], t.up[i], t.q[after], t.q[i])
-        if both and i + 1 < n:
-            _last(t.beside[i], t.w[i + 1], t.w[i])
+            _down(photon, read, terms[0, i - 1], terms[1, i - 1], t.beside, i, t.w)
 
 
-@njit(cache=True, nogil=True)
-def _add_product(a: Any, b: Any, out: Any) -> None:
-    for k in range(len(out)):
-        out[k] += a[k] * b[k]
+@bare
+def _photons(p: Any, i: int, photon: Any, diagonal: Any, beside: Any, light: Any) -> None:
+    for k in range(LANES):
+        now = p[i, k]
+        light[k] += photon[k] * (now * (now * diagonal + p[i + 1, k] * beside))
 
 
-@njit(cache=True, nogil=True)
-def _add(a: Any, out: Any) -> None:
-    for k in range(len(out)):
-        out[k] += a[k]
+@bare
+def photons(t: Tile, terms: Any, photon: Any, sums: Sums) -> None:
+    """Add to ``sums.light`` what, over C², is the photon variance."""
+    for i in range(1, len(t.p) - 1):
+        _photons(t.p, i, photon, terms[0, i - 1], np.float32(2) * terms[2, i - 1], sums.light)
 
 
-@njit(cache=True, nogil=True)
-def add_up(t: Tile, n: int, sums: Any) -> None:
-    """Add A, B, C and the number of differences of an integration to ``sums`` [4, lane]."""
-    for i in range(n):  # p and q are 0 where a difference does not count
-        _add_product(t.value[i], t.q[i], sums[0])
-        _add(t.q[i], sums[1])
-        _add(t.p[i], sums[2])
-        _add(t.use[i], sums[3])
+@bare
+def _one(
+    p: Any, q: Any, use: Any, u: Any, w: Any, photon: Any, read: Any, rate: Any,
+    variance: Any, single: Any, i: int, light: Any, noise: Any,
+) -> None:  # fmt: skip
+    for k in range(LANES):
+        inverse = u[i, k] + w[i, k] - (photon[k] * light + read[k] * noise)  # 1 / M
+        left = q[i, k] - rate[k] * p[i, k]
+        gain = left * left * inverse / (np.float32(1) - inverse * p[i, k] * p[i, k] * variance[k])
+        gain *= use[i, k]
+        single[k] = gain if gain > single[k] else single[k]
 
 
-@njit(cache=True, nogil=True)
-def _photons(p: Any, after: Any, diagonal: Any, beside: Any, out: Any) -> None:
-    for k in range(len(out)):
-        out[k] += p[k] * (p[k] * diagonal + np.float32(2) * after[k] * beside)
+@bare
+def _two(
+    t: Tile, photon: Any, read: Any, terms: Any, rate: Any, variance: Any, double: Any, i: int
+) -> None:
+    light, noise = terms[0, i - 1], terms[1, i - 1]
+    light_next, noise_next = terms[0, i], terms[1, i]
+    for k in range(LANES):
+        c = variance[k]
+        inverse = t.u[i, k] + t.w[i, k] - (photon[k] * light + read[k] * noise)
+        m = np.float32(1) / inverse
+        inverse = t.u[i + 1, k] + t.w[i + 1, k] - (photon[k] * light_next + read[k] * noise_next)
+        p, o = t.p[i, k], t.p[i + 1, k]
+        r, s = t.q[i, k] - rate[k] * p, t.q[i + 1, k] - rate[k] * o
+        off = -t.beside[i, k] * m / t.w[i + 1, k] - p * o * c
+        m -= p * p * c
+        d = np.float32(1) / inverse - o * o * c
+        gain = (d * r * r - np.float32(2) * off * r * s + m * s * s) / (m * d - off * off)
+        gain *= t.use[i, k] * t.use[i + 1, k]
+        double[k] = gain if gain > double[k] else double[k]
 
 
-@njit(cache=True, nogil=True)
-def photons(t: Tile, n: int, terms: Any, out: Any) -> None:
-    """Fill ``out`` [lane] with what, times rate over gain and over C², is the photon variance."""
-    out[:] = 0
-    for i in range(n):
-        last = np.float32(0) if i + 1 == n else np.float32(terms[2, i])
-        _photons(t.p[i], t.p[min(i + 1, n - 1)], terms[0, i], last, out)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _one(p: Any, q: Any, use: Any, u: Any, w: Any, own: Any, fit: Any, out: Any) -> None:
-    for k in range(len(out)):
-        inverse = u[k] + w[k] - own[k]  # 1 / M of this difference
-        left = q[k] - fit[0, k] * p[k]
-        gain = left * left * inverse / (np.float32(1) - inverse * p[k] * p[k] * fit[1, k])
-        out[k] = gain if (use[k] > 0) & (gain > out[k]) else out[k]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _two(t: Tile, i: int, own: Any, fit: Any, out: Any) -> None:
-    m, o = t.p[i], t.p[i + 1]
-    x, y = t.q[i], t.q[i + 1]
-    for k in range(len(out)):
-        c = fit[1, k]
-        first = np.float32(1) / (t.u[i, k] + t.w[i, k] - own[0, k])
-        second = np.float32(1) / (t.u[i + 1, k] + t.w[i + 1, k] - own[1, k])
-        off = -t.beside[i, k] * first / t.w[i + 1, k]
-        r, s = x[k] - fit[0, k] * m[k], y[k] - fit[0, k] * o[k]
-        a, b, d = first - m[k] * m[k] * c, off - m[k] * o[k] * c, second - o[k] * o[k] * c
-        gain = (d * r * r - np.float32(2) * b * r * s + a * s * s) / (a * d - b * b)
-        both = t.use[i, k] * t.use[i + 1, k] > 0
-        out[k] = gain if both & (gain > out[k]) else out[k]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
+@bare
 def largest(
-    t: Tile, n: int, photon: Any, read: Any, terms: Any, fit: Any, pairs: bool, own: Any,
+    t: Tile, photon: Any, read: Any, terms: Any, rate: Any, variance: Any, pairs: bool,
     single: Any, double: Any,
 ) -> None:  # fmt: skip
     """Largest drop of chi2 when one difference is left out, and when two neighbours are.
 
-    ``fit`` [2, lane] is the rate less what the differences are compared with, and 1 / C; ``own``
-    [2, lane] is room for the diagonal of V. ``single`` and ``double`` [lane] are kept where they
-    are larger.
+    ``rate`` [lane] is B / C, less what the differences are compared with, ``variance`` 1 / C.
+    ``single`` and ``double`` [lane] are kept where they are larger.
     """
-    for i in range(n):
-        _first(photon, read, terms[0, i], terms[1, i], own[0])
-        _one(t.p[i], t.q[i], t.use[i], t.u[i], t.w[i], own[0], fit, single)
-        if pairs and i + 1 < n:
-            _first(photon, read, terms[0, i + 1], terms[1, i + 1], own[1])
-            _two(t, i, own, fit, double)
+    n = len(t.use) - 2
+    for i in range(1, n + 1):
+        _one(
+            t.p, t.q, t.use, t.u, t.w, photon, read, rate, variance, single, i,
+            terms[0, i - 1], terms[1, i - 1],
+        )  # fmt: skip
+        if pairs and i < n:
+            _two(t, photon, read, terms, rate, variance, double, i)
