@@ -259,9 +259,9 @@ def _by_likelihood(ramp: Ramp, p: RampFitParams, gain: GainRef, readnoise: Readn
         scatter=p.pedestal_scatter,
         frame=ramp.exposure.frame_time,
     )
-    rate = np.empty((4, npix), np.float32)
+    rate = np.empty((4, 1, npix), np.float32)
     # of a single integration the same, not a copy
-    ints = rate[:, None] if nint == 1 else np.empty((4, nint, npix), np.float32)
+    ints = rate if nint == 1 else np.empty((4, nint, npix), np.float32)
     chi2 = np.empty((nint, npix), np.float32)
     dof = np.empty((nint, npix), np.int16)
     pedestals = np.empty((nint, npix if how.pedestal else 0), np.float32)
@@ -273,12 +273,12 @@ def _by_likelihood(ramp: Ramp, p: RampFitParams, gain: GainRef, readnoise: Readn
         ints, intsdq, chi2, dof, pedestals, rate, ratedq, between,
     )  # fmt: skip
     if official and nint > 1:
-        rate = _officially_combined(ints).astype(np.float32)
+        rate = _officially_combined(ints).astype(np.float32)[:, None]
     return _rates(
         ramp,
         ints,
         intsdq,
-        rate,
+        rate[:, 0],
         ratedq,
         {"chi2": chi2, "dof": dof} | ({"pedestal": pedestals} if how.pedestal else {}),
         {
