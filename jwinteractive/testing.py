@@ -30,9 +30,11 @@ from jwinteractive.references import (
 from jwinteractive.references.kinds import decoupling
 
 __all__ = [
+    "drawn_ramp",
     "example_exposure",
     "example_ramp",
     "example_references",
+    "flat_references",
     "official_model",
     "params_strategy",
 ]
@@ -98,6 +100,65 @@ def example_ramp(
         groupdq[..., bad] |= dq.DO_NOT_USE
         pixeldq[reference_pixels(d, exposure.xstart, exposure.ystart, shape)] |= dq.REFERENCE_PIXEL
     return Ramp(exposure=exposure, data=signal.astype(np.float32), groupdq=groupdq, pixeldq=pixeldq)
+
+
+def drawn_ramp(
+    rate: Any,
+    ngroups: int,
+    *,
+    nints: int = 1,
+    nframes: int = 1,
+    groupgap: int = 0,
+    group_time: float = 10.0,
+    noise: float = 8.0,
+    gain: float = 2.0,
+    seed: int = 1,
+) -> Ramp:
+    """Ramps [nint, ngroup, ny, nx] in DN drawn frame by frame: light and noise, nothing else.
+
+    ``rate`` [ny, nx] is in e-/s, ``noise`` that of a single read in e-, ``gain`` in e-/DN.
+    """
+    rng = np.random.default_rng(seed)
+    rate = np.asarray(rate, float)
+    frame_time = group_time / (nframes + groupgap)
+    data = np.empty((nints, ngroups, *rate.shape), np.float32)
+    for i in range(nints):
+        signal = np.zeros(rate.shape)
+        for g in range(ngroups):
+            total = np.zeros(rate.shape)
+            for _ in range(nframes):
+                signal += rng.poisson(rate * frame_time)
+                total += signal + rng.normal(0, noise, rate.shape)
+            data[i, g] = total / (nframes * gain)
+            signal += rng.poisson(rate * frame_time * groupgap)
+    exposure = example_exposure(
+        nints=nints,
+        ngroups=ngroups,
+        nframes=nframes,
+        groupgap=groupgap,
+        frame_time=frame_time,
+        group_time=group_time,
+    )
+    return Ramp(
+        exposure=exposure,
+        data=data,
+        groupdq=np.zeros(data.shape, np.uint8),
+        pixeldq=np.zeros(rate.shape, np.uint32),
+    )
+
+
+def flat_references(
+    shape: tuple[int, int], *, noise: float = 8.0, gain: float = 2.0
+) -> dict[str, Any]:
+    """Gain in e-/DN and read noise of two reads' difference, both alike in all pixels.
+
+    ``noise`` is that of a single read in e-.
+    """
+    cds = noise / gain * np.sqrt(2)
+    return {
+        "gain": GainRef(data=np.full(shape, gain, np.float32)),
+        "readnoise": ReadnoiseRef(data=np.full(shape, cds, np.float32)),
+    }
 
 
 def example_references(
