@@ -185,8 +185,6 @@ def with_unknown(product):
 @every_step
 def test_what_is_nan_is_not_to_be_used(step):
     """SCI, ERR and the variances of a rate are NaN together, and just where DO_NOT_USE is."""
-    if step.name in ("jump", "ramp_fit"):
-        pytest.skip("its rates that cannot be known have variances of 0, as officially")
     product, references = product_before(step, chosen(step)[0])
     product = with_unknown(product)
     out = link_for(step, product, references, working(step))(product)

@@ -347,8 +347,8 @@ def ramp_fit(
 
     ``integrations`` holds the rate of each integration. Rates that cannot be known are NaN with
     NaN for errors and variances, flagged DO_NOT_USE: ramps without two good groups, saturated from
-    the first one, or of pixels without a positive gain (NO_GAIN_VALUE). With OLS_C their variances
-    are 0, as officially. By likelihood, chi2 of the line and its degrees of freedom are told too,
+    the first one, or of pixels without a positive gain (NO_GAIN_VALUE). With ``combine = "official"``
+    their variances are 0. By likelihood, chi2 of the line and its degrees of freedom are told too,
     and of several integrations chi2 of their rates about the common one; a read noise that is not
     known is taken as very small and flagged UNRELIABLE_SLOPE.
     """
@@ -407,4 +407,9 @@ def _by_least_squares(
         rate,
         ratedq,
     )
+    if groups.optimal:  # officially variances are 0 where there is no rate
+        for planes, flags in ((ints, intsdq), (rate[:, 0], ratedq)):
+            none = np.isnan(planes[0])
+            planes[1:, none] = np.nan
+            flags[none] |= np.uint32(dq.DO_NOT_USE)
     return _rates(ramp, ints, intsdq, rate[:, 0], ratedq, {}, {})
