@@ -124,6 +124,8 @@ class Picture:
             words = ["full result" if self.glance.full else "preview"]
         if self.failed:
             words = [f"{words[0]} after {self.request.upto}", f"{self.failed} fails"]
+        if self.frame.note:
+            words.append(self.frame.note)
         if self.part:
             words.append("the rest follows")
         if self.glance.held:
@@ -214,13 +216,14 @@ def _params(recipe: Recipe, name: str) -> Params | None:
 def _difference(frame: Frame, pinned: Frame) -> Frame:
     data = np.subtract(frame.data, pinned.data, dtype=np.float32)
     title = f"{frame.title}: B minus A"
-    return dc.replace(frame, title=title, data=data, err=None, diverging=True)
+    return dc.replace(frame, title=title, data=data, err=None, diverging=True, limits=None)
 
 
 def _ratio(frame: Frame, pinned: Frame) -> Frame:
     data: Array = np.full(frame.data.shape, np.nan, np.float32)
     np.divide(frame.data, pinned.data, out=data, where=pinned.data != 0)
-    return dc.replace(frame, title=f"{frame.title}: B over A", data=data, err=None, unit="")
+    title = f"{frame.title}: B over A"
+    return dc.replace(frame, title=title, data=data, err=None, unit="", limits=None)
 
 
 _DERIVED = {"difference": _difference, "ratio": _ratio}

@@ -101,6 +101,10 @@ class Frame:
         Zero is the middle of the colours: a difference.
     marks
         Ellipses drawn over it.
+    limits
+        Cuts (low, high) that suit the quantity, while nobody chose others; None: by the data.
+    note
+        Words for the corner: why there is nothing to see.
     """
 
     title: str
@@ -112,6 +116,8 @@ class Frame:
     shape: tuple[int, int] | None = None
     diverging: bool = False
     marks: tuple[Ellipse, ...] = ()
+    limits: tuple[float, float] | None = None
+    note: str = ""
 
     @property
     def covers(self) -> Box:

@@ -186,6 +186,22 @@ def test_percentiles_min_to_max_and_zscale_cut_as_they_say():
     assert 0.3 < high < 0.8
 
 
+def test_the_limits_of_a_quantity_hold_until_another_way_to_cut_is_chosen(sent):
+    data = sky((50, 50))
+    view = FrameView()
+    view.show(a_frame(data), source="rate")
+    view.show(a_frame(data, limits=(0.0, 3.0)), source="chi2")
+    assert view.limits == [0.0, 3.0]
+    view.cuts = "98 %"
+    view.show(a_frame(data), source="rate")
+    view.show(a_frame(data, limits=(0.0, 3.0)), source="chi2")
+    assert view.limits == pytest.approx(np.percentile(data, [1, 99]))
+    view.cuts = "by hand"
+    view.limits = [1.0, 2.0]
+    view.show(a_frame(data, limits=(0.0, 3.0)), source="again")
+    assert view.limits == [1.0, 2.0]
+
+
 def test_the_limits_of_a_difference_are_symmetric():
     low, high = auto_limits(a_frame(sky((50, 50)), diverging=True), "90 %")
     assert low == -high

@@ -102,6 +102,28 @@ def test_a_note_tells_what_failed_what_follows_and_what_is_held(session):
     assert failed.note == "preview after linearity; dark_current fails; the rest follows"
 
 
+@pytest.mark.parametrize("view", ["chi2 / dof", "chi2 between integrations"])
+def test_pictures_of_chi2_are_about_one_and_say_where_an_algorithm_tells_none(session, view):
+    made = picture(session, asked(session, step="ramp_fit", view=view))
+    low, high = made.frame.limits
+    assert low < np.nanmedian(made.frame.data) < high
+    assert made.note == "preview"
+    session.set("ramp_fit", algorithm="OLS_C")
+    made = picture(session, asked(session, step="ramp_fit", view=view))
+    assert np.isnan(made.frame.data).all()
+    assert made.note == "preview; this algorithm tells no chi2"
+
+
+def test_a_ratio_of_pictures_has_cuts_of_its_own(session):
+    session.see(step="ramp_fit", view="chi2 / dof")
+    session.pin()
+    session.set("jump", likelihood_threshold=9.0)
+    session.see(compare="ratio")
+    made = picture(session, request_of(session))
+    assert made.frame.limits is None
+    assert made.pair[0].limits is not None
+
+
 def test_a_difference_is_the_present_result_minus_the_pinned_one(session):
     session.see(step="dark_current")
     session.pin()

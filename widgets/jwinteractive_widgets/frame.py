@@ -226,7 +226,8 @@ class FrameView(anywidget.AnyWidget):
             The pinned result of the same place: A, where ``frame`` is B.
         limits
             New cuts; by default they stay, so that pictures compare, unless another kind of
-            picture comes and the cuts are not by hand.
+            picture comes and the cuts are not by hand. Those of the frame hold until another way
+            to cut is chosen.
         note
             Words for the corner: "preview", "full result".
         source
@@ -245,7 +246,8 @@ class FrameView(anywidget.AnyWidget):
         self._note, self._source, self._editable = note, source, editable
         self._serial += 1
         if limits is None and new_kind and self.cuts != "by hand":
-            limits = auto_limits(frame, self.cuts)
+            own = frame.limits if self.cuts == CUTS[0] else None
+            limits = own or auto_limits(frame, self.cuts)
         patches = [(name, self._patches(name)) for name in self._views]
         # only now, in one go: what is on the screen must not be drawn with another picture's cuts
         if limits is not None:

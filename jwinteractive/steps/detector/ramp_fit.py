@@ -48,6 +48,7 @@ __all__ = ["RampFitParams", "ramp_fit"]
 _FEWEST = 4  # groups of the official LIKELY algorithm, which is OLS_C with fewer
 _OFFICIAL_ONE, _OFFICIAL_TWO = 20.25, 23.8  # its drops of chi2 for one difference and for two
 _BAD = dq.DO_NOT_USE | dq.SATURATED
+_CHI2_LIMITS = (0.0, 3.0)  # of a picture of chi2 / dof, which is about 1
 
 
 class RampFitParams(Params):
@@ -159,24 +160,35 @@ def _usable_groups(s: Shown) -> Frame:
     return Frame(title="usable groups", data=count, unit="groups", dq=rate.dq, **s.place)
 
 
+def _reduced_chi2(s: Shown, title: str, chi2: Array | None, dof: Array | None, why: str) -> Frame:
+    """Frame of chi2 / dof; one of NaN that says why where they are not known."""
+    rate = s.after
+    assert isinstance(rate, Rate)
+    data, note = np.full(rate.shape, np.nan, np.float32), why
+    if chi2 is not None and dof is not None:
+        data, note = _ratio(chi2, dof), ""
+    return Frame(
+        title=title, data=data, unit="", dq=rate.dq, limits=_CHI2_LIMITS, note=note, **s.place
+    )
+
+
 def _straightness(s: Shown) -> Frame:
     rate = s.after
     assert isinstance(rate, Rate)
-    data = np.full(rate.shape, np.nan, np.float32)
-    if rate.chi2 is not None and rate.dof is not None:
-        data = _ratio(rate.chi2, rate.dof)
-    return Frame(title="chi2 of the line by degrees of freedom", data=data, unit="", **s.place)
+    title, why = "reduced chi2 of the line", "this algorithm tells no chi2"
+    return _reduced_chi2(s, title, rate.chi2, rate.dof, why)
 
 
 def _between(s: Shown) -> Frame:
     rate = s.after
     assert isinstance(rate, Rate)
-    data = np.full(rate.shape, np.nan, np.float32)
-    if rate.chi2_between is not None and rate.integrations is not None:
-        known = np.isfinite(rate.integrations.data).sum(axis=0, dtype=np.int32)
-        data = _ratio(rate.chi2_between, known - 1)
-    title = "chi2 between integrations by degrees of freedom"
-    return Frame(title=title, data=data, unit="", **s.place)
+    title, why = "reduced chi2 between integrations", "this algorithm tells no chi2"
+    dof = None
+    if rate.integrations is not None:
+        dof = np.isfinite(rate.integrations.data).sum(axis=0, dtype=np.int32) - 1
+        if len(rate.integrations.data) == 1:
+            why = "a single integration"
+    return _reduced_chi2(s, title, rate.chi2_between, dof, why)
 
 
 _VIEWS = (
@@ -347,10 +359,10 @@ def ramp_fit(
 
     ``integrations`` holds the rate of each integration. Rates that cannot be known are NaN with
     NaN for errors and variances, flagged DO_NOT_USE: ramps without two good groups, saturated from
-    the first one, or of pixels without a positive gain (NO_GAIN_VALUE). With ``combine = "official"``
-    their variances are 0. By likelihood, chi2 of the line and its degrees of freedom are told too,
-    and of several integrations chi2 of their rates about the common one; a read noise that is not
-    known is taken as very small and flagged UNRELIABLE_SLOPE.
+    the first one, or of pixels without a positive gain (NO_GAIN_VALUE). With
+    ``combine = "official"`` their variances are 0. By likelihood, chi2 of the line and its degrees
+    of freedom are told too, and of several integrations chi2 of their rates about the common one;
+    a read noise that is not known is taken as very small and flagged UNRELIABLE_SLOPE.
     """
     if p.algorithm == "likelihood" or (p.algorithm == "LIKELY" and ramp.data.shape[1] >= _FEWEST):
         return _by_likelihood(ramp, p, gain, readnoise)
