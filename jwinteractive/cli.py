@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         _run,
         "Reduce exposures with a recipe and write the products.",
         epilog="example: jwinteractive run auto jw*_uncal.fits -o out "
-        "--set jump.rejection_threshold=5",
+        "--set jump.likelihood_threshold=6",
     )
     p.add_argument("recipe", help='"auto", the name of a recipe, or a TOML file')
     p.add_argument("files", nargs="+", type=Path, metavar="FILE", help="uncal, ramp or rate")

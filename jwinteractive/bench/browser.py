@@ -28,7 +28,7 @@ __all__ = ["knob", "viewer"]
 # where things are in the page
 CANVAS = ".jwi-canvas"
 ANY_CANVAS = {"ours": CANVAS, "ImageGL": ".bqplot canvas", "glue": ".bqplot canvas"}
-THRESHOLD = ".jwi-form [data-name=rejection_threshold] input[type=range]"
+THRESHOLD = ".jwi-form [data-name=likelihood_threshold] input[type=range]"
 STRETCH = ".jwi-tools select[title=stretch]"
 RAMP = ".jwi-ramp svg"
 

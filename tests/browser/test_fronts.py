@@ -33,7 +33,7 @@ OF_VOILA = (
     "Failed to load resource: net::",
     "@jupyterlab/docregistry",
 )
-THRESHOLD = ".jwi-form [data-name=rejection_threshold] input[type=range]"
+THRESHOLD = ".jwi-form [data-name=likelihood_threshold] input[type=range]"
 
 
 @pytest.fixture
