@@ -245,7 +245,7 @@ def table_of(tried: Sequence[Tried], integration: int | None = None) -> Table:
         )
     steps = " + ".join(tried[0].choices) if tried else ""
     return Table(
-        title=f"methods of {steps} at this pixel",
-        columns=("method", "jumps", "rate (DN/s)", "chi2/dof", f"ms for {pixels} pixels"),
+        title=f"methods of {steps} at this pixel; times are for {pixels} pixels",
+        columns=("method", "jumps", "rate (DN/s)", "chi2/dof", "ms"),
         rows=tuple(rows),
     )

@@ -132,7 +132,8 @@ def test_the_table_names_groups_from_one_and_marks_the_present_methods(session):
     assert table.rows[0][0].endswith("(present)")
     assert table.rows[0][1] == "3"
     assert table_of(tried).rows[0][1] == "1.3, 2.3"
-    assert table.columns[-1] == f"ms for {tried[0].pixels} pixels"
+    assert table.columns[-1] == "ms"
+    assert f"for {tried[0].pixels} pixels" in table.title
 
 
 def test_a_step_that_would_measure_the_exposure_anew_is_not_compared(steps):

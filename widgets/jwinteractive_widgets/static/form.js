@@ -166,7 +166,7 @@ function render({ model, el }) {
     put(filter, "placeholder", `filter ${about.fields.length} parameters`);
     help.hidden = about.fields.length === 0;
     const units = about.fields.filter((field) => field.span).map((field) => field.unit.length);
-    list.style.setProperty("--jwi-unit", `${Math.min(Math.max(0, ...units), 9)}ch`);
+    list.style.setProperty("--jwi-unit", `${Math.min(1.3 * Math.max(0, ...units), 9)}ch`);
   };
 
   const sift = () => {

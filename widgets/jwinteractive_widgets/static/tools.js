@@ -272,6 +272,7 @@ function colourBar(model, style) {
   const element = make("div", "jwi-colourbar", {}, ends[0], canvas, ends[1], unitText);
   let look = null;
   let unit = "";
+  let ratio = 1; // pixels of the canvas to a pixel of CSS
   let counted = null;
 
   const limit = (which, value) => {
@@ -305,7 +306,7 @@ function colourBar(model, style) {
     });
   };
   const draw = (newLook, newUnit, dpr) => {
-    [look, unit] = [newLook, newUnit];
+    [look, unit, ratio] = [newLook, newUnit, dpr];
     unitText.textContent = unit;
     canvas.setAttribute("aria-label", `colours from ${numberText(look.limits[0])} to ${numberText(look.limits[1])} ${unit}`);
     drawEnds();
@@ -319,7 +320,7 @@ function colourBar(model, style) {
   };
   const count = (patch, codes) => {
     counted = { patch, codes };
-    if (look) draw(look, unit, canvas.width / (canvas.clientWidth || 200));
+    if (look) draw(look, unit, ratio);
   };
   return { element, draw, count };
 }
