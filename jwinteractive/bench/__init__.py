@@ -18,6 +18,7 @@ from jwinteractive.bench.detector import (
     preview,
 )
 from jwinteractive.bench.irs2 import irs2
+from jwinteractive.bench.jumpfit import jump_fit
 from jwinteractive.bench.rows import Row
 from jwinteractive.bench.snowballs import snowballs
 from jwinteractive.errors import ParamError, suggestion
@@ -28,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[], Row]] = {
     "detector1": detector1,
     "detector1_2x20": detector1_2x20,
     "detector1_tso": detector1_tso,
+    "jump_fit": jump_fit,
     "snowballs": snowballs,
     "irs2": irs2,
     "preview": preview,
