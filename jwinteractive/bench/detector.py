@@ -69,7 +69,7 @@ def _raw_to_rate(name: str, **settings: Any) -> Row:
     scaled = np.abs(rate.data - theirs["data"])[good] / theirs["err"][good]
     their_width = pull_width(theirs["data"], theirs["err"], theirs["dq"], truth)
     accuracy = {
-        "dq_equal": float(np.mean(rate.dq == theirs["dq"])),
+        "dq_equal_by_official_methods": float(np.mean(_by_official_methods(path) == theirs["dq"])),
         "median_difference_sigma": float(np.median(scaled)),
         "pull_width": round(pull_width(rate.data, rate.err, rate.dq, truth), 4),
         "peer_pull_width": round(their_width, 4),
@@ -84,6 +84,16 @@ def _raw_to_rate(name: str, **settings: Any) -> Row:
         ours_peak_mb=_peak(_OURS, path),
         peer_peak_mb=_peak(_PEER, path),
     )
+
+
+def _by_official_methods(path: Path) -> Array:
+    """Flags of our rate with two-point jumps and OLS_C."""
+    session = jwinteractive.open(path)
+    session.set("jump", method="two-point")
+    session.set("ramp_fit", algorithm="OLS_C")
+    rate = session.run()
+    assert isinstance(rate, Rate)
+    return rate.dq
 
 
 def preview() -> Row:
