@@ -1,8 +1,12 @@
 """The detector stage in the workbench: ellipses of snowballs, methods side by side, recovery."""
 
+import itertools
 import re
 
 import pytest
+
+from jwinteractive.methods import choices_of
+from jwinteractive.step import registry
 
 STARS = {"crowding": 1500, "faintest": 20, "galaxies": 6}
 
@@ -87,6 +91,51 @@ def test_a_snowball_dragged_elsewhere_flags_there_and_the_rate_follows(bench):
     page.locator(".jwi-workbench").press("u")
     screen.until(EDITS, "")
     assert screen.ask(FLAGGED) == 0
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory):
+    """A simulated NIRCam exposure of 3 x 8 x 256 x 256."""
+    from jwinteractive.simulate import simulate
+
+    folder = tmp_path_factory.mktemp("several")
+    simulated = simulate(
+        "nircam", size=(256, 256), seed=7, readpatt="MEDIUM8", nints=3, ngroups=8, **STARS
+    )
+    return simulated.write(folder)
+
+
+def test_chi2_is_seen_as_a_picture_and_of_a_pixel_by_every_method(open_bench, several):
+    screen = open_bench(several, "chi2", (1500, 1150))
+    page = screen.page
+    choose_step(screen, "ramp_fit")
+    last = screen.settled()
+    for title in ("chi2 / dof", "chi2 between integrations"):
+        page.locator(".jwi-workbench").get_by_label("view", exact=True).select_option(title)
+        screen.until("wb.canvas.picture.request.view", title)
+        last = screen.settled(unlike=last)
+        name = title.replace(" ", "").replace("/", "-")
+        screen.shoot(f"{name}-light")
+        screen.theme("Dark")
+        screen.shoot(f"{name}-dark")
+        screen.theme("Light")
+    shown = page.locator(".jwi-row[data-name=algorithm]")
+    shown.get_by_text("OLS_C", exact=True).click()
+    page.locator(".jwi-frame", has_text="this algorithm tells no chi2").wait_for()
+    empty = screen.settled(unlike=last)
+    shown.get_by_text("likelihood", exact=True).click()
+    assert screen.settled(unlike=empty) == last, "in the same colours as before"
+
+    screen.pick(60, 120)
+    page.get_by_role("button", name="compare methods").click()
+    rows = page.locator(".jwi-methods table tbody tr")
+    rows.nth(1).wait_for()
+    words = rows.evaluate_all("rows => rows.map(r => [...r.cells].map(c => c.innerText))")
+    methods = [choices_of(registry[name])[1] for name in ("jump", "ramp_fit")]
+    wanted = {" + ".join(chosen) for chosen in itertools.product(*methods)}
+    assert {w[0].removesuffix(" (present)") for w in words} == wanted
+    assert all("OLS_C" in w[0] or re.search(r"= \d+\.\d\d$", w[3]) for w in words)
+    screen.shoot("all-methods-light")
 
 
 def share(text):
