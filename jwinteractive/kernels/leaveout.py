@@ -135,7 +135,7 @@ def _search(
     for i in range(n):
         count += s.use[i]
     if count == 0:
-        return np.nan
+        return 0.0
     alone = prior == 0
     assumed = base
     rate = base
@@ -318,7 +318,7 @@ def search_jumps(
     flagged
         Flags [nint, ngroup, npix] that get JUMP_DET, in place.
     draft
-        Filled with the rate [nint, npix] in DN/s that is left; NaN where there is none.
+        Filled with the rate [nint, npix] in DN/s that is left; 0 where there is no difference.
     """
     nint, ngroup, npix = data.shape
     n = ngroup - 1
@@ -410,7 +410,7 @@ def search_jumps(
                 for i in range(first, first + per):
                     odd |= holes[i, k] or (how.official and counts[i, k] < n)
                 near = single[k] >= low or (how.pairs and double[k] >= high)
-                rate = guess[k] + extra[k]
+                rate = guess[k] + extra[k] if sums.bottom[k] > 0 else np.float32(0)
                 if near or odd:
                     stop = 0
                     for i in range(first, first + per):

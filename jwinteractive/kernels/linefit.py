@@ -171,21 +171,71 @@ def _one_by_one(
 
 
 @bare
+def _variance(bottom: Any, bad: Any, n: int, variance: Any) -> None:
+    for k in range(n):
+        known = (bottom[k] > 0) & (not bad[k])
+        variance[k] = np.float32(1) / bottom[k] if known else np.float32(np.nan)
+
+
+@bare
+def _rate(base: Any, top: Any, variance: Any, i: int, p0: int, n: int, out: Any) -> None:
+    for k in range(n):
+        out[0, i, p0 + k] = base[k] + top[k] * variance[k]
+
+
+@bare
+def _light(light: Any, variance: Any, i: int, p0: int, n: int, out: Any) -> None:
+    for k in range(n):
+        out[1, i, p0 + k] = light[k] * (variance[k] * variance[k])
+
+
+@bare
+def _rest(variance: Any, i: int, p0: int, n: int, out: Any) -> None:
+    for k in range(n):
+        rest = variance[k] - out[1, i, p0 + k]
+        out[2, i, p0 + k] = np.float32(0) if rest < 0 else rest
+
+
+@bare
+def _error(variance: Any, i: int, p0: int, n: int, out: Any) -> None:
+    for k in range(n):
+        out[3, i, p0 + k] = np.sqrt(variance[k])
+
+
+@bare
 def _rates(
     sums: Any, base: Any, bad: Any, variance: Any, i: int, p0: int, n: int, out: Any
 ) -> None:
     """Rate, its two variances and error from the sums; NaN where there is none."""
+    _variance(sums.bottom, bad, n, variance)
+    _rate(base, sums.top, variance, i, p0, n, out)
+    _light(sums.light, variance, i, p0, n, out)
+    _rest(variance, i, p0, n, out)
+    _error(variance, i, p0, n, out)
+
+
+@bare
+def _chi2(total: Any, top: Any, bottom: Any, bad: Any, i: int, p0: int, n: int, chi2: Any) -> None:
     for k in range(n):
-        known = (sums.bottom[k] > 0) & (not bad[k])
-        variance[k] = np.float32(1) / sums.bottom[k] if known else np.float32(np.nan)
+        within = total[k] - top[k] * top[k] / bottom[k]
+        chi2[i, p0 + k] = within if (within > 0) & (not bad[k]) else np.float32(0)
+
+
+@bare
+def _freedom(number: Any, bad: Any, i: int, p0: int, n: int, dof: Any) -> None:
     for k in range(n):
-        out[0, i, p0 + k] = base[k] + sums.top[k] * variance[k]
-        out[3, i, p0 + k] = np.sqrt(variance[k])
+        free = np.int16(number[k]) - np.int16(1)
+        dof[i, p0 + k] = free if (number[k] > 0) & (not bad[k]) else np.int16(0)
+
+
+@bare
+def _flags(
+    pixeldq: Any, seen: Any, bottom: Any, i: int, p0: int, n: int, bad: Any, intsdq: Any
+) -> None:
     for k in range(n):
-        light = sums.light[k] * (variance[k] * variance[k])
-        rest = variance[k] - light
-        out[1, i, p0 + k] = light
-        out[2, i, p0 + k] = np.float32(0) if rest < 0 else rest
+        flags = np.uint32(pixeldq[p0 + k]) | np.uint32(seen[k] & _PASSED)
+        bad[k] = (flags & _DNU) != 0
+        intsdq[i, p0 + k] = flags if bottom[k] > 0 else flags | np.uint32(_DNU)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -230,8 +280,8 @@ def fit_lines(
         Results [rate, var_P, var_R, error] of integrations [4, nint, npix] in DN/s, their flags,
         chi2, degrees of freedom [nint, npix] and, where asked for, pedestals in DN, in place.
     rate, ratedq, between
-        The same of the exposure [4, 1, npix] and [npix], and chi2 of several integrations' rates
-        about the common one [npix].
+        The same of the exposure [4, 1, npix] (of one integration: ``ints``) and [npix], and chi2 of
+        several integrations' rates about the common one [npix].
     """
     nint, ngroup, npix = data.shape
     t = tile(ngroup - 1)
@@ -325,31 +375,26 @@ def fit_lines(
                     one.bottom[k] = single[2]
                     one.number[k] = single[3]
                     one.light[k] = single[4]
-            for k in range(lanes):
-                p = p0 + k
-                flags = np.uint32(pixeldq[p]) | np.uint32(seen[k] & _PASSED)
-                bad[k] = (flags & _DNU) != 0
-                unusable[k] += bad[k] or one.bottom[k] == 0
-                if one.bottom[k] == 0:
-                    flags |= np.uint32(_DNU)
-                passed[k] |= flags & np.uint32(_PASSED)
-                intsdq[i, p] = flags
-                within = one.total[k] - one.top[k] * one.top[k] / one.bottom[k]
-                fitted = one.number[k] > 0 and not bad[k]
-                chi2[i, p] = max(within, np.float32(0)) if fitted else np.float32(0)
-                dof[i, p] = max(int(one.number[k]) - 1, 0) if fitted else 0
+            _flags(pixeldq, seen, one.bottom, i, p0, lanes, bad, intsdq)
+            _chi2(one.total, one.top, one.bottom, bad, i, p0, lanes, chi2)
+            _freedom(one.number, bad, i, p0, lanes, dof)
             _rates(one, guess, bad, variance, i, p0, lanes, ints)
             for k in range(lanes):
-                total.top[k] += one.top[k]
-                total.bottom[k] += one.bottom[k]
-                total.light[k] += one.light[k]
+                passed[k] |= intsdq[i, p0 + k] & np.uint32(_PASSED)
+                unusable[k] += np.int32(1) if intsdq[i, p0 + k] & np.uint32(_DNU) else np.int32(0)
+            if nint > 1:
+                for k in range(lanes):
+                    total.top[k] += one.top[k]
+                    total.bottom[k] += one.bottom[k]
+                    total.light[k] += one.light[k]
         for k in range(lanes):
-            p = p0 + k
-            flags = np.uint32(pixeldq[p]) | passed[k]
-            bad[k] = (np.uint32(pixeldq[p]) & _DNU) != 0
-            ratedq[p] = flags | (np.uint32(_DNU) if unusable[k] == nint else np.uint32(0))
+            flags = np.uint32(pixeldq[p0 + k]) | passed[k]
+            bad[k] = (np.uint32(pixeldq[p0 + k]) & _DNU) != 0
+            ratedq[p0 + k] = flags | np.uint32(_DNU) if unusable[k] == nint else flags
+        if nint == 1:  # the arrays of the exposure are those of its integration
+            continue
         _rates(total, guess, bad, variance, 0, p0, lanes, rate)
-        for k in range(lanes if nint > 1 else 0):
+        for k in range(lanes):
             p = p0 + k
             between[p] = 0
             for i in range(nint):
