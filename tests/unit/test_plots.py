@@ -100,6 +100,18 @@ def test_a_logarithmic_axis_shows_powers_and_keeps_empty_bins_at_half_a_count(se
     assert np.isnan(view.slots[0].line.y[0])
 
 
+def test_words_of_ticks_come_before_the_ticks_and_those_on_the_screen_keep_theirs(sent):
+    view = PlotView()
+    view.draw(a_plot(a_curve([1, 100], style="steps"), log_y=True))
+    sent.clear()
+    view.draw(a_plot(a_curve([1e-6, 1e-3], style="steps"), log_y=True))
+    words, ticks = updates(sent, view.y_axis)
+    assert words == ["tick_labels"]
+    assert "tick_values" in ticks
+    assert view.y_axis.tick_labels["-6"] == "1e-06"
+    assert view.y_axis.tick_labels["2"] == "100"
+
+
 def test_marks_are_kept_and_those_of_curves_that_are_gone_are_emptied(sent):
     view = PlotView()
     view.draw(a_plot(a_curve([1, 2]), a_curve([3, 4], name="other")))

@@ -296,8 +296,12 @@ class PlotView(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         named = {
             _js(v): labels.get(float(v), _power(float(v)) if log else f"{v:.12g}") for v in ticks
         }
+        before = () if axis.tick_values is None else {_js(v) for v in axis.tick_values}
+        shown = {k: text for k, text in (axis.tick_labels or {}).items() if k in before}
+        # words first: bqplot gives ticks those that it knows when they come
+        axis.tick_labels = shown | named
         with axis.hold_sync():
-            axis.tick_values, axis.tick_labels, axis.label = ticks, named, label
+            axis.tick_values, axis.label = ticks, label
         return low
 
     def ask_range(self, on: bool = True) -> None:
