@@ -34,7 +34,8 @@ bench: env
 	$(BIN)/jwinteractive bench
 
 screenshots: env chromium
-	SCREENSHOTS=docs/images $(BIN)/pytest -q tests/browser/test_workbench.py -k knob
+	$(BIN)/pytest -q tests/browser/test_workbench.py -k knob
+	cp build/screenshots/workbench-light.png docs/images/workbench.png
 
 chromium: env
 	@tools/chromium.sh $(BIN)/playwright

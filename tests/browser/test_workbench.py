@@ -27,7 +27,7 @@ def bench(open_bench, exposure):
 
 
 def test_a_knob_changes_the_pixels_the_ramp_and_the_session_and_can_be_undone(bench):
-    screen = bench("knob")
+    screen = bench("knob", (1500, 1250))
     page = screen.page
     first = screen.ask(screen.threshold)
     screen.pick(177, 18)
