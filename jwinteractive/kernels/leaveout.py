@@ -36,7 +36,8 @@ ALONE, TOGETHER, OTHERS = 0, 1, 2
 
 _UNUSABLE = dq.DO_NOT_USE | dq.SATURATED
 _JUMP = dq.JUMP_DET
-_NEAR = np.float32(0.97)  # of a threshold: float32 is nearer than that
+_NEAR = 0.85  # of a threshold, from which a candidate is tested with its own noise
+_ROUNDING = 0.97  # of a threshold that is final: float32 is nearer than that
 _FEWEST = 3  # differences of which, without a prior, only one that is too high is a jump
 _SAMPLE = 31  # integrations whose median tells which belong to the template
 _FAR = np.float32(4)  # sigma from that median: no part of the template
@@ -72,11 +73,13 @@ class Light(NamedTuple):
 
 @bare
 def _best(
-    s: Scratch, n: int, top: float, bottom: float, count: int, alone: bool, how: Search
-) -> tuple[int, bool]:
+    s: Scratch, n: int, top: float, bottom: float, count: int, alone: bool, share: float,
+    how: Search,
+) -> tuple[int, bool]:  # fmt: skip
     """Difference whose omission gains most above its threshold, and whether with the next.
 
-    Of few that disagree, ``alone`` without a prior, the higher one holds the jump.
+    Of few that disagree, ``alone`` without a prior, the higher one holds the jump. ``share`` is
+    that of the thresholds.
     """
     few = count <= _FEWEST and alone and not how.official
     pairs = how.pairs and not few and (count > 2 or not alone)
@@ -89,7 +92,7 @@ def _best(
             continue
         r = s.q[i] - rate * s.p[i]
         a = s.m[i] - s.p[i] * s.p[i] / bottom
-        gain = r * r / a - how.one
+        gain = r * r / a - share * how.one
         if gain > best and not (few and r < 0):
             best = gain
             found = i
@@ -99,7 +102,7 @@ def _best(
         t = s.q[i + 1] - rate * s.p[i + 1]
         b = -s.beside[i] * s.m[i] / s.w[i + 1] - s.p[i] * s.p[i + 1] / bottom
         c = s.m[i + 1] - s.p[i + 1] * s.p[i + 1] / bottom
-        gain = (c * r * r - 2 * b * r * t + a * t * t) / (a * c - b * b) - how.two
+        gain = (c * r * r - 2 * b * r * t + a * t * t) / (a * c - b * b) - share * how.two
         if gain > best:
             best = gain
             found = i
@@ -146,7 +149,8 @@ def _search(
         rate = base + top / bottom
         if count < (2 if alone else 1):
             break
-        i, pair = _best(s, n, top, bottom, count, alone, how)
+        share = 1.0 if how.official else _NEAR
+        i, pair = _best(s, n, top, bottom, count, alone, share, how)
         if i < 0:
             break
         left = base + _left(s, i, pair, top, bottom)
@@ -155,7 +159,7 @@ def _search(
             photon = (max(left, 0.0) + light.dark) / light.gain
             _, top, bottom = solve(s, n, pattern, photon, light.read)
             bottom += prior
-            again, both = _best(s, n, top, bottom, count, alone, how)
+            again, both = _best(s, n, top, bottom, count, alone, 1.0, how)
             if again < 0:  # with the noise of its own rate it is none
                 rate = base + top / bottom
                 break
@@ -213,9 +217,13 @@ def _scatter(values: Any, n: int, centre: float, room: Any) -> float:
 
 @bare
 def _common(
-    medians: Any, counts: Any, lanes: int, room: Any, other: Any, guess: Any, spread: Any
-) -> None:
-    """Median over the integrations of their medians [nint, lane], and how they scatter."""
+    medians: Any, counts: Any, lanes: int, lower: bool, room: Any, other: Any, guess: Any,
+    spread: Any,
+) -> None:  # fmt: skip
+    """Median over the integrations of their medians [nint, lane], and how they scatter.
+
+    ``lower`` takes the lower one of two in the middle: half of the other may be a jump.
+    """
     for k in range(lanes):
         m = 0
         for i in range(medians.shape[0]):
@@ -226,6 +234,10 @@ def _common(
         spread[k] = np.float32(0)
         if m > 0:
             guess[k] = middle(room, m)
+            if lower and m & 1 == 0:
+                guess[k] = room[0]
+                for j in range(1, m >> 1):  # `middle` leaves the lower half in front
+                    guess[k] = max(guess[k], room[j])
             spread[k] = _scatter(room, m, guess[k], other)
 
 
@@ -345,16 +357,19 @@ def search_jumps(
     shaped = nint >= how.shape and how.help == OTHERS
     shape = np.zeros((n if shaped else 0, LANES), np.float32)
     kept = np.zeros((2 * _SAMPLE + 2 if shaped else 0, n, LANES), np.float32)
-    low = np.float32(_NEAR * np.float32(how.one))
-    high = np.float32(_NEAR * np.float32(how.two))
-    per = nint if how.help == TOGETHER else 1
+    share = _ROUNDING if how.official else _NEAR
+    low = np.float32(share * how.one)
+    high = np.float32(share * how.two)
+    joint = how.help == TOGETHER
+    per = nint if joint else 1
+    chance = np.float32(1 + 2 / np.sqrt(nint))  # of the scatter of medians, that noise makes
     for p0 in range(0, npix, LANES):
         lanes = min(LANES, npix - p0)
         if nint > 1:
             for i in range(nint):
                 differences(data, groupdq, i, p0, lanes, terms, t)
-                _medians(t, lanes, network, True, rows, medians[i], counts[i])
-            _common(medians, counts, lanes, room, other, guess, spread)
+                _medians(t, lanes, network, not joint, rows, medians[i], counts[i])
+            _common(medians, counts, lanes, joint, room, other, guess, spread)
         if shaped:
             _template(
                 data, groupdq, p0, lanes, terms, medians, t, kept, room, other, shape
@@ -386,7 +401,9 @@ def search_jumps(
                     single_one = (
                         factor / sums.bottom[k] if sums.bottom[k] > 0 else np.float32(np.inf)
                     )
-                    intrinsic = max(spread[k] * spread[k] - single_one, np.float32(0))
+                    scatter = spread[k] * spread[k]
+                    more = scatter > chance * single_one
+                    intrinsic = scatter - single_one if more else np.float32(0)
                     flat = _FLAT * guess[k]
                     square = single_one * np.float32(1.57 / nint) + intrinsic + flat * flat
                     prior[k] = np.float32(1) / square
