@@ -106,7 +106,7 @@ def test_two_groups_alone_tell_nothing_and_the_step_says_so():
     assert step.skips(several.exposure, JumpParams(other_integrations=False))
 
 
-@pytest.mark.parametrize("nints", [2, 3, 6, 30])
+@pytest.mark.parametrize("nints", [2, 3, 6, 12, 30])
 def test_two_groups_are_judged_by_the_other_integrations(nints):
     hits = hits_of(with_jump(line(2, nints=nints), 400.0, 1, integration=1))
     assert hits[1, 1].all()
@@ -177,7 +177,7 @@ def busy(seed, nints=1, **changes):
 
 
 @settings(max_examples=10, deadline=None)
-@given(seed=st.integers(0, 10**6), nints=st.sampled_from([2, 4, 7, 26]))
+@given(seed=st.integers(0, 10**6), nints=st.sampled_from([2, 7, 12, 26]))
 def test_the_order_of_the_integrations_changes_no_flag(seed, nints):
     ramp = busy(seed, nints)
     order = np.random.default_rng(seed).permutation(nints)
@@ -191,7 +191,7 @@ def test_the_order_of_the_integrations_changes_no_flag(seed, nints):
 
 
 @settings(max_examples=10, deadline=None)
-@given(seed=st.integers(0, 10**6), cut=st.integers(1, 49), nints=st.sampled_from([1, 3, 6]))
+@given(seed=st.integers(0, 10**6), cut=st.integers(1, 49), nints=st.sampled_from([1, 3, 12]))
 def test_pieces_of_the_frame_give_what_the_whole_gives(seed, cut, nints):
     ramp = busy(seed, nints)
     whole = found_in(ramp)
@@ -202,7 +202,7 @@ def test_pieces_of_the_frame_give_what_the_whole_gives(seed, cut, nints):
         np.testing.assert_array_equal(found.draft, whole.crop(box).draft)
 
 
-@pytest.mark.parametrize("nints", [1, 3, 6])
+@pytest.mark.parametrize("nints", [1, 3, 12])
 def test_units_of_the_data_change_no_flag(nints):
     ramp = busy(4, nints)
     scaled = ramp.replace(data=ramp.data * np.float32(4))
@@ -295,6 +295,7 @@ def test_other_integrations_make_the_test_stronger():
     alone = share(6, other_integrations=False)
     assert share(3) > alone + 0.05
     assert share(6) > alone + 0.05
+    assert share(12) > alone + 0.05
 
 
 def test_a_common_shape_of_many_integrations_is_no_jump():

@@ -38,7 +38,7 @@ from jwinteractive.views import Curve, Frame, Plot, Shown, View
 __all__ = ["JumpParams", "jump"]
 
 _FEWEST = 3  # groups of an integration that give two differences
-_FEW = 4  # integrations up to this many are fitted together, more help each other by their median
+_FEW, _FEW_OF_SERIES = 8, 4  # integrations fitted together; more help each other by their median
 _SHAPED = 25  # integrations from which their common shape is known well enough to be taken off
 _UNUSABLE = dq.DO_NOT_USE | dq.SATURATED
 
@@ -192,7 +192,8 @@ def _by_likelihood(ramp: Ramp, p: JumpParams, noise: Noise, flagged: Array) -> A
     nint, ngroup = ramp.data.shape[:2]
     helped = ALONE
     if p.other_integrations and nint > 1:
-        helped = TOGETHER if nint <= _FEW else OTHERS
+        few = _FEW_OF_SERIES if ramp.exposure.tso else _FEW  # a source may vary
+        helped = TOGETHER if nint <= few else OTHERS
     how = Search(
         one=p.likelihood_threshold**2,
         two=float(stats.chi2(2).isf(special.erfc(p.likelihood_threshold / np.sqrt(2)))),
