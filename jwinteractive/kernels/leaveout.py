@@ -102,8 +102,10 @@ def _best(
         t = s.q[i + 1] - rate * s.p[i + 1]
         b = -s.beside[i] * s.m[i] / s.w[i + 1] - s.p[i] * s.p[i + 1] / bottom
         c = s.m[i + 1] - s.p[i + 1] * s.p[i + 1] / bottom
-        gain = (c * r * r - 2 * b * r * t + a * t * t) / (a * c - b * b) - share * how.two
-        if gain > best:
+        one, other = c * r - b * t, a * t - b * r
+        gain = (r * one + t * other) / (a * c - b * b) - share * how.two
+        # a hit within an averaged group raises both differences
+        if gain > best and (how.official or (one > 0 and other > 0)):
             best = gain
             found = i
             pair = True
