@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["read", "release"]
+__all__ = ["read", "release", "scatter"]
 
 Array = np.ndarray[Any, Any]
 
@@ -41,20 +41,33 @@ def read(stored: Array, dtype: type[np.generic], zero: float = 0.0) -> Array:
     return made
 
 
-def release(arrays: Iterable[Array]) -> None:
+def release(arrays: Iterable[Array], shared: bool = False) -> None:
     """Let the pages behind mapped arrays go; whoever looks there again gets them from the file.
 
-    Mappings that can be written to, even privately, are left alone: their changes would be lost.
+    Mappings that can be written to, even privately, are left alone: changes of private ones would
+    be lost. With ``shared``, all are known to hand their changes on to the file.
     """
     if not hasattr(mmap, "MADV_DONTNEED"):
         return
-    found = (_mapping(array) for array in arrays)
-    for mapping in {id(m): m for m in found if m is not None}.values():
+    for mapping in _mappings(arrays):
         with memoryview(mapping) as seen:
             read_only = seen.readonly
-        if read_only:
+        if read_only or shared:
             with contextlib.suppress(OSError):  # pages that are locked in memory stay
                 mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def scatter(arrays: Iterable[Array]) -> None:
+    """Expect short pieces all over mapped arrays: a touch takes in one page, not 2 MB about it."""
+    if hasattr(mmap, "MADV_RANDOM"):
+        for mapping in _mappings(arrays):
+            mapping.madvise(mmap.MADV_RANDOM)
+
+
+def _mappings(arrays: Iterable[Array]) -> Iterable[mmap.mmap]:
+    """Mappings that arrays are views of, each once."""
+    found = (_mapping(array) for array in arrays)
+    return {id(m): m for m in found if m is not None}.values()
 
 
 def _mapping(array: Any) -> mmap.mmap | None:

@@ -11,7 +11,7 @@ import contextlib
 import dataclasses as dc
 import fcntl
 import json
-import os
+import math
 import shutil
 import tempfile
 import threading
@@ -25,12 +25,16 @@ import numpy as np
 from jwinteractive.data import Array, Box, Exposure, Product, Ramp, Rate, RateInts
 from jwinteractive.errors import OutputError
 from jwinteractive.irs2 import Interleaved
+from jwinteractive.pages import release, scatter
+from jwinteractive.scratch import Scratch, reserve
 from jwinteractive.step import Model, registry
 
 __all__ = ["Draft", "Store"]
 
 Thing = Product | Model
-GB = 2**30
+MB, GB = 2**20, 2**30
+IN_MEMORY = 256 * MB  # of a result without a folder; a larger one is on a file without a name
+AT_ONCE = 64 * MB  # of strips that are written to a file before its pages are let go
 
 
 class Store:
@@ -39,9 +43,10 @@ class Store:
     Parameters
     ----------
     folder
-        Where results are kept across processes; None keeps them in memory alone.
+        Where results are kept across processes; None keeps them in memory, large ones on files
+        that end with them.
     limit
-        Bytes of arrays held in memory.
+        Bytes of arrays held.
     """
 
     def __init__(self, folder: Path | str | None = None, limit: int = 4 * GB) -> None:
@@ -92,6 +97,7 @@ class Store:
                 try:
                     for name, array in thing.arrays().items():
                         np.save(temp / f"{name}.npy", array)
+                        release([array])
                     (temp / "thing.json").write_text(json.dumps(_head(thing)))
                     _appear(temp, self.folder / key)
                 finally:
@@ -106,7 +112,7 @@ class Store:
             If the disk has no room.
         """
         if self.folder is None:
-            return Draft(self, key, sample, box, _blank(sample, box))
+            return _passing_draft(self, key, sample, box)
         with _writing(self.folder):
             return _disk_draft(self, self.folder, key, sample, box)
 
@@ -124,7 +130,7 @@ class Store:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held in memory; arrays that results share count once."""
+        """Bytes held; arrays that results share count once."""
         seen = {
             id(a.base if a.base is not None else a): a.nbytes
             for thing in self._held.values()
@@ -152,6 +158,8 @@ class Draft:
     folder: Path | None = None
     lock: IO[str] | None = None
     done: set[Box] = dc.field(default_factory=set)
+    scratch: Scratch | None = None
+    _written: int = 0  # bytes since pages were let go
     _guard: threading.Lock = dc.field(default_factory=threading.Lock)
 
     def fill(self, strip: Product) -> None:
@@ -161,6 +169,10 @@ class Draft:
         for name, array in strip.arrays().items():
             self.planes[name][..., rows, columns] = array
         with self._guard:
+            self._written += strip.nbytes
+            if self._written >= AT_ONCE:
+                release(self.planes.values(), shared=True)
+                self._written = 0
             self.done.add(box)
             if self.folder is not None:
                 with _writing(self.folder.parent), (self.folder / "done.txt").open("a") as log:
@@ -168,16 +180,19 @@ class Draft:
 
     def finish(self) -> Product:
         """Keep the result under its key and return it."""
-        product = _assemble(self.sample, self.planes, self.box)
+        planes = self.planes if self.scratch is None else self.scratch.read_only()
         if self.folder is not None and self.store.folder is not None:
             with _writing(self.store.folder):
                 for plane in self.planes.values():
                     plane.flush()  # type: ignore[attr-defined]  # a memory map
-                (self.folder / "thing.json").write_text(json.dumps(_head(product)))
+                planes = {n: np.load(self.folder / f"{n}.npy", mmap_mode="r") for n in self.planes}
+                head = _head(_assemble(self.sample, planes, self.box))
+                (self.folder / "thing.json").write_text(json.dumps(head))
                 for leftover in ("done.txt", "lock"):
                     (self.folder / leftover).unlink(missing_ok=True)
                 _appear(self.folder, self.store.folder / self.key)
         self.close()
+        product = _assemble(self.sample, planes, self.box)
         self.store._hold(self.key, product)
         return product
 
@@ -188,11 +203,14 @@ class Draft:
             self.lock = None
 
 
-def _blank(sample: Product, box: Box) -> dict[str, Array]:
-    return {
-        name: np.empty((*array.shape[:-2], *box.shape), array.dtype)
-        for name, array in sample.arrays().items()
-    }
+def _passing_draft(store: Store, key: str, sample: Product, box: Box) -> Draft:
+    """Draft of a result that ends with the process: in memory, or on a file if it is large."""
+    kinds = {n: ((*a.shape[:-2], *box.shape), a.dtype) for n, a in sample.arrays().items()}
+    if sum(math.prod(shape) * dtype.itemsize for shape, dtype in kinds.values()) > IN_MEMORY:
+        with contextlib.suppress(OSError):  # no disk has the room: the memory may
+            scratch = Scratch(kinds)
+            return Draft(store, key, sample, box, scratch.arrays, scratch=scratch)
+    return Draft(store, key, sample, box, {n: np.empty(*kind) for n, kind in kinds.items()})
 
 
 def _disk_draft(store: Store, root: Path, key: str, sample: Product, box: Box) -> Draft:
@@ -229,10 +247,10 @@ def _planes(folder: Path, sample: Product, box: Box) -> tuple[dict[str, Array], 
         if kept is None or kept.shape != shape or kept.dtype != array.dtype:
             fresh = True
             kept = np.lib.format.open_memmap(path, mode="w+", dtype=array.dtype, shape=shape)
-            # ask for the room now: a full disk must be an error here, not a signal later
             with path.open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+                reserve(file.fileno(), path.stat().st_size)
         planes[name] = kept
+    scatter(planes.values())
     return planes, fresh
 
 

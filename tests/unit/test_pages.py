@@ -8,9 +8,11 @@ import pytest
 from astropy.io import fits
 
 import jwinteractive
-from jwinteractive import pages
-from jwinteractive.data import Box
+from jwinteractive import pages, scratch, store
+from jwinteractive.data import Box, Rate
 from jwinteractive.pages import read, release
+from jwinteractive.store import Store
+from jwinteractive.testing import example_exposure
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -92,3 +94,49 @@ def test_a_box_of_many_planes_is_read_with_few_pages_at_a_time(tmp_path, monkeyp
 def test_what_is_ready_is_not_copied(file):
     mapped = np.load(file, mmap_mode="r").reshape(4, 256, 256)
     assert np.shares_memory(read(mapped, np.float32), mapped)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """Folder of results without a name, whatever their size."""
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    monkeypatch.setattr(store, "IN_MEMORY", 0)
+    monkeypatch.setattr(scratch, "user_cache_path", lambda *args, **options: folder)
+    return folder
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_strip_takes_its_own_pages_and_they_are_let_go(cache, tmp_path, monkeypatch, kept):
+    plane = np.ones((16, 2048), np.float32)
+    names = ("data", "err", "var_poisson", "var_rnoise")
+    strip = Rate(exposure=example_exposure(), dq=plane.astype("u4"), **dict.fromkeys(names, plane))
+    draft = Store(tmp_path if kept else None).draft("a", strip, Box(0, 1024, 0, 2048))
+    draft.fill(strip)
+    assert 0 < 1024 * resident(str(tmp_path)) < 1.1 * strip.nbytes
+    monkeypatch.setattr(store, "AT_ONCE", 2 * strip.nbytes)
+    draft.fill(strip.replace(box=Box(512, 528, 0, 2048)))
+    assert resident(str(tmp_path)) == 0
+    made = draft.finish()
+    assert made.arrays()["data"][[0, 15, 16, 512, 527, 528], 0].tolist() == [1, 1, 0, 1, 1, 0]
+
+
+def test_a_large_result_is_on_a_file_that_goes_with_it(cache, nircam_file):
+    session = jwinteractive.open(nircam_file)
+    made = session.run()
+    assert resident(str(cache)) == 0
+    assert list(cache.iterdir()) == []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "IN_MEMORY", made.nbytes)
+        small = jwinteractive.open(nircam_file).run()
+    assert resident(str(cache)) == 0
+    assert made.arrays().keys() == small.arrays().keys()
+    for name, array in made.arrays().items():
+        np.testing.assert_array_equal(array, small.arrays()[name])
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+    assert resident(str(cache)) > 0
+    release(made.arrays().values())
+    assert resident(str(cache)) == 0
+    del session, made, array
+    assert str(cache) not in Path("/proc/self/maps").read_text()

@@ -9,6 +9,8 @@ import textwrap
 import numpy as np
 import pytest
 
+from jwinteractive import scratch
+from jwinteractive import store as store_module
 from jwinteractive.data import Box, Rate, RateInts
 from jwinteractive.errors import OutputError
 from jwinteractive.store import Store
@@ -157,6 +159,25 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_kept(tmp_path, monkeypatch)
     assert "\n" not in str(caught.value)
     assert "a" in Store(tmp_path)
     assert "b" not in Store(tmp_path)
+
+
+@pytest.mark.parametrize("full", [1, 2])
+def test_where_the_cache_is_full_a_large_result_goes_elsewhere(tmp_path, monkeypatch, full):
+    monkeypatch.setattr(store_module, "IN_MEMORY", 0)
+    asked = []
+
+    def fallocate(file, start, size):
+        asked.append(size)
+        if len(asked) <= full:
+            raise OSError(28, "No space left on device")
+        os.truncate(file, size)
+
+    monkeypatch.setattr(scratch, "user_cache_path", lambda *args, **options: tmp_path)
+    monkeypatch.setattr(os, "posix_fallocate", fallocate)
+    strip = rate(shape=(16, 20))
+    draft = Store().draft("a", strip, strip.covers)
+    assert len(asked) == 2
+    assert (draft.scratch is None) == (full == 2)
 
 
 def test_a_strip_that_cannot_be_noted_is_one_line(tmp_path):
