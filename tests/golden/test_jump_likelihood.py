@@ -84,7 +84,7 @@ def test_a_hit_between_groups_takes_no_low_difference_with_it():
     ramp = line(8, nframes=8, groupgap=12, group_time=214.0)
     data = ramp.data.copy()
     data[0, 4:] += 200.0
-    data[0, 5:] -= 5.0
+    data[0, 5:] -= 15.0
     hits = hits_of(ramp.replace(data=data))
     assert hits[0, 4].all()
     assert hits.sum() == 4
