@@ -133,8 +133,9 @@ def _jumps(rate: Rate, ramp: Ramp, truth: Any, good: Any) -> dict[str, Any]:
     touched = np.zeros(flagged.shape, bool)
     touched[tuple(truth.jumps[n] for n in ("integration", "group", "y", "x"))] = True
     near = touched.copy()  # neighbours and the next group are flagged on purpose
-    for axis in (1, 2, 3):
+    for axis in (2, 3):
         near |= np.roll(touched, 1, axis) | np.roll(touched, -1, axis)
+    near |= np.roll(near, 1, 1) | np.roll(near, -1, 1)
     clean = usable & ~near & good
     false = int((flagged & clean).sum())
     defect = truth.dq != 0
