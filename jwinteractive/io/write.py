@@ -34,6 +34,7 @@ from jwinteractive.io.header import FIT_PLANES, header_of
 from jwinteractive.io.provenance import Provenance, read_provenance
 from jwinteractive.io.read import opened_fits
 from jwinteractive.irs2 import FAST, science_rows
+from jwinteractive.pages import release
 
 __all__ = ["check_writable", "output_name", "root_name", "write_product"]
 
@@ -53,6 +54,7 @@ _REPLACED: Final[Mapping[type[Product], frozenset[str]]] = MappingProxyType(
         RateInts: _SAMPLES | _RATES | {"REFOUT"},
     }
 )
+_AT_ONCE: Final = 16 * 2**20  # bytes of pixels that are brought into the byte order of FITS
 _OURS: Final = frozenset({record.STEPS, record.REFERENCES})
 
 
@@ -237,7 +239,25 @@ def _hdus(
                 header.append((key, value, comment), end=True)
     for hdu in beside:
         hdus.insert(len(hdus) - 1, hdu)
-    return hdus
+    return fits.HDUList([_InPieces(h.data, h.header) if _is_cube(h) else h for h in hdus])
+
+
+class _InPieces(fits.ImageHDU):  # type: ignore[misc]  # astropy has no types
+    """Cube [.., y, x] that is written some planes at a time: there is no copy of all of it."""
+
+    def _writedata_internal(self, fileobj: Any) -> int:
+        planes = self.data.reshape(-1, *self.data.shape[-2:])
+        step, size = max(1, _AT_ONCE // planes[0].nbytes), 0
+        for i in range(0, len(planes), step):
+            size += fits.ImageHDU(planes[i : i + step])._writedata_internal(fileobj)
+            release([planes])
+        return size
+
+
+def _is_cube(hdu: Any) -> bool:
+    """Whether an HDU holds planes of a product."""
+    data = hdu.data if type(hdu) is fits.ImageHDU and hdu.fileinfo() is None else None
+    return data is not None and data.ndim > 2 and data.size > 0 and data.flags.c_contiguous
 
 
 def _beside(frame: fits.HDUList) -> list[Any]:

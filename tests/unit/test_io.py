@@ -28,6 +28,7 @@ from jwinteractive.io import (
     open_product,
     output_name,
     read_provenance,
+    write,
     write_product,
 )
 from jwinteractive.testing import example_exposure
@@ -693,6 +694,24 @@ def test_pixels_of_the_source_that_are_replaced_are_never_read(tmp_path):
         tracemalloc.stop()
     assert source.stat().st_size > 4e8
     assert peak < 3e7
+
+
+def test_rates_of_many_integrations_are_written_without_a_copy(tmp_path, monkeypatch):
+    monkeypatch.setattr(write, "_AT_ONCE", 2**18)
+    source = sparse_uncal(tmp_path / "long_uncal.fits", (1001, 2, *SHAPE))
+    ramp = open_product(source).product
+    ints = RateInts(exposure=ramp.exposure, source=source, **planes((1001, *SHAPE)))
+    write_product(ints.replace(data=ints.err), tmp_path / "first_rateints.fits", PROVENANCE)
+    tracemalloc.start()
+    try:
+        path = write_product(ints, tmp_path / "a_rateints.fits", PROVENANCE)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < ints.data.nbytes / 2
+    with fits.open(path, memmap=False) as hdus:
+        for name, array in ints.arrays().items():
+            np.testing.assert_array_equal(hdus["SCI" if name == "data" else name].data, array)
 
 
 # -- provenance -------------------------------------------------------------------------------
