@@ -132,13 +132,14 @@ def _jumps(rate: Rate, ramp: Ramp, truth: Any, good: Any) -> dict[str, Any]:
     big = j["electrons"] > 200
     touched = np.zeros(flagged.shape, bool)
     touched[tuple(truth.jumps[n] for n in ("integration", "group", "y", "x"))] = True
+    defect = truth.dq != 0
+    touched[..., defect] = True  # telegraph noise jumps as hits do
     near = touched.copy()  # neighbours and the next group are flagged on purpose
     for axis in (2, 3):
         near |= np.roll(touched, 1, axis) | np.roll(touched, -1, axis)
     near |= np.roll(near, 1, 1) | np.roll(near, -1, 1)
     clean = usable & ~near & good
     false = int((flagged & clean).sum())
-    defect = truth.dq != 0
     e = rate.exposure
     phase = j["frame"] % (e.nframes + e.groupgap)
     within = big & (phase > 0) & (phase < e.nframes)  # charge is in some frames of the average
