@@ -1,4 +1,7 @@
-"""Arrays too large to stay in memory: on a file without a name, which goes when they go."""
+"""Arrays too large to stay in memory: on a file without a name, which goes when they go.
+
+Why: docs/decisions/0013-large-results-lie-on-a-file.md.
+"""
 
 from __future__ import annotations
 
