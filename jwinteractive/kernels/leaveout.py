@@ -420,9 +420,7 @@ def search_jumps(
                     differences(data, groupdq, i, p0, lanes, terms, t)
                     less(t, guess)
                     solve_tile(t, photon, noise, terms, True, unused)
-                largest(
-                    t, photon, noise, terms, extra, variance, how.pairs, single, double
-                )  # fmt: skip
+                largest(t, extra, variance, how.pairs, single, double)
             for k in range(lanes):
                 p = p0 + k
                 odd = False

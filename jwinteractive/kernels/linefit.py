@@ -63,8 +63,9 @@ def _seen(groupdq: Any, i: int, p0: int, n: int, seen: Any) -> None:
     """All flags of the groups of a tile together."""
     seen[:n] = 0
     for g in range(groupdq.shape[1]):
+        flags = groupdq[i, g, p0 : p0 + n]
         for k in range(n):
-            seen[k] |= groupdq[i, g, p0 + k]
+            seen[k] |= flags[k]
 
 
 @bare
@@ -179,27 +180,31 @@ def _variance(bottom: Any, bad: Any, n: int, variance: Any) -> None:
 
 @bare
 def _rate(base: Any, top: Any, variance: Any, i: int, p0: int, n: int, out: Any) -> None:
+    rate = out[0, i, p0 : p0 + n]
     for k in range(n):
-        out[0, i, p0 + k] = base[k] + top[k] * variance[k]
+        rate[k] = base[k] + top[k] * variance[k]
 
 
 @bare
 def _light(light: Any, variance: Any, i: int, p0: int, n: int, out: Any) -> None:
+    photons = out[1, i, p0 : p0 + n]
     for k in range(n):
-        out[1, i, p0 + k] = light[k] * (variance[k] * variance[k])
+        photons[k] = light[k] * (variance[k] * variance[k])
 
 
 @bare
 def _rest(variance: Any, i: int, p0: int, n: int, out: Any) -> None:
+    photons, read = out[1, i, p0 : p0 + n], out[2, i, p0 : p0 + n]
     for k in range(n):
-        rest = variance[k] - out[1, i, p0 + k]
-        out[2, i, p0 + k] = np.float32(0) if rest < 0 else rest
+        rest = variance[k] - photons[k]
+        read[k] = np.float32(0) if rest < 0 else rest
 
 
 @bare
 def _error(variance: Any, i: int, p0: int, n: int, out: Any) -> None:
+    error = out[3, i, p0 : p0 + n]
     for k in range(n):
-        out[3, i, p0 + k] = np.sqrt(variance[k])
+        error[k] = np.sqrt(variance[k])
 
 
 @bare
@@ -216,26 +221,29 @@ def _rates(
 
 @bare
 def _chi2(total: Any, top: Any, bottom: Any, bad: Any, i: int, p0: int, n: int, chi2: Any) -> None:
+    out = chi2[i, p0 : p0 + n]
     for k in range(n):
         within = total[k] - top[k] * top[k] / bottom[k]
-        chi2[i, p0 + k] = within if (within > 0) & (not bad[k]) else np.float32(0)
+        out[k] = within if (within > 0) & (not bad[k]) else np.float32(0)
 
 
 @bare
 def _freedom(number: Any, bad: Any, i: int, p0: int, n: int, dof: Any) -> None:
+    out = dof[i, p0 : p0 + n]
     for k in range(n):
         free = np.int16(number[k]) - np.int16(1)
-        dof[i, p0 + k] = free if (number[k] > 0) & (not bad[k]) else np.int16(0)
+        out[k] = free if (number[k] > 0) & (not bad[k]) else np.int16(0)
 
 
 @bare
 def _flags(
     pixeldq: Any, seen: Any, bottom: Any, i: int, p0: int, n: int, bad: Any, intsdq: Any
 ) -> None:
+    given, out = pixeldq[p0 : p0 + n], intsdq[i, p0 : p0 + n]
     for k in range(n):
-        flags = np.uint32(pixeldq[p0 + k]) | np.uint32(seen[k] & _PASSED)
+        flags = np.uint32(given[k]) | np.uint32(seen[k] & _PASSED)
         bad[k] = (flags & _DNU) != 0
-        intsdq[i, p0 + k] = flags if bottom[k] > 0 else flags | np.uint32(_DNU)
+        out[k] = flags if bottom[k] > 0 else flags | np.uint32(_DNU)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -2,8 +2,8 @@
 
 As `jwinteractive.kernels.likelihood`, for ramps whose groups all follow each other: a difference
 that is not to be used gets weight 0. Differences are in rows 1 to n, with a row of no effect at
-either end. Loops over lanes stand in functions of their own that take whole arrays: so the compiler
-can tell them apart and makes vector code.
+either end. Loops over lanes stand in functions of their own that take few whole arrays, and run
+from 0 over slices of these: so the compiler can tell them apart and makes vector code.
 
 Source: dossier sections 1.2, 1.3 and 1.5.
 """
@@ -45,9 +45,9 @@ class Tile(NamedTuple):
     """Room for one integration of a tile [row, lane], float32, but for the last two.
 
     Differences in DN/s less the rate they are compared with, 0 where they do not count; 1 where
-    they count; pivots of both sweeps, one over the first; what is beside the diagonal of V; V⁻¹
-    times the ones and the differences. Of each lane, uint8: whether the last group is to be used,
-    and `HOLE` where its groups do not all follow each other.
+    they count; pivots of both sweeps, one over the first; one over the diagonal of V⁻¹; what is
+    beside the diagonal of V; V⁻¹ times the ones and the differences. Of each lane, uint8: whether
+    the last group is to be used, and `HOLE` where its groups do not all follow each other.
     """
 
     value: Array
@@ -55,6 +55,7 @@ class Tile(NamedTuple):
     u: Array
     w: Array
     up: Array
+    m: Array
     beside: Array
     p: Array
     q: Array
@@ -69,6 +70,7 @@ def tile(n: int) -> Any:
     return Tile(
         np.zeros(shape, np.float32),
         np.zeros(shape, np.float32),
+        np.ones(shape, np.float32),
         np.ones(shape, np.float32),
         np.ones(shape, np.float32),
         np.ones(shape, np.float32),
@@ -118,9 +120,10 @@ def clear(sums: Sums) -> None:
 
 @bare
 def _usable(data: Any, groupdq: Any, i: int, g: int, p0: int, n: int, good: Any, use: Any) -> None:
+    samples, flagged = data[i, g, p0 : p0 + n], groupdq[i, g, p0 : p0 + n]
     for k in range(n):
-        flags = groupdq[i, g, p0 + k]
-        bad = ((flags & _UNUSABLE) != 0) | (data[i, g, p0 + k] * np.float32(0) != 0)
+        flags = flagged[k]
+        bad = ((flags & _UNUSABLE) != 0) | (samples[k] * np.float32(0) != 0)
         counts = (good[k] != 0) & ((flags & _JUMP) == 0) & (not bad)
         use[g, k] = np.float32(1) if counts else np.float32(0)
         good[k] = np.uint8(0) if bad else np.uint8(1)
@@ -139,8 +142,9 @@ def _follow(good: Any, state: Any) -> None:
 def _difference(
     data: Any, i: int, g: int, p0: int, n: int, seconds: Any, use: Any, value: Any
 ) -> None:
+    now, before = data[i, g, p0 : p0 + n], data[i, g - 1, p0 : p0 + n]
     for k in range(n):
-        change = (data[i, g, p0 + k] - data[i, g - 1, p0 + k]) * seconds
+        change = (now[k] - before[k]) * seconds
         value[g, k] = change if use[g, k] > 0 else np.float32(0)
 
 
@@ -169,19 +173,26 @@ def less(t: Tile, base: Any) -> None:
 
 
 @bare
-def _forward(
-    use: Any, value: Any, photon: Any, read: Any, u: Any, up: Any, beside: Any, p: Any, q: Any,
-    i: int, light: Any, noise: Any, light_off: Any, noise_off: Any,
-) -> None:  # fmt: skip
+def _pivot(
+    photon: Any, read: Any, light: Any, noise: Any, beside: Any, i: int, u: Any, up: Any
+) -> None:
     for k in range(LANES):
         off = beside[i - 1, k]
-        factor = off * up[i - 1, k]
-        pivot = photon[k] * light + read[k] * noise - factor * off
-        u[i, k] = pivot
-        up[i, k] = np.float32(1) / pivot
-        p[i, k] = use[i, k] - factor * p[i - 1, k]
-        q[i, k] = value[i, k] - factor * q[i - 1, k]
-        beside[i, k] = (photon[k] * light_off + read[k] * noise_off) * (use[i, k] * use[i + 1, k])
+        u[i, k] = photon[k] * light + read[k] * noise - off * off * up[i - 1, k]
+        up[i, k] = np.float32(1) / u[i, k]
+
+
+@bare
+def _couple(photon: Any, read: Any, light: Any, noise: Any, use: Any, i: int, beside: Any) -> None:
+    for k in range(LANES):
+        both = use[i, k] * use[i + 1, k]
+        beside[i, k] = (photon[k] * light + read[k] * noise) * both
+
+
+@bare
+def _forward(right: Any, beside: Any, up: Any, i: int, p: Any) -> None:
+    for k in range(LANES):
+        p[i, k] = right[i, k] - beside[i - 1, k] * up[i - 1, k] * p[i - 1, k]
 
 
 @bare
@@ -212,6 +223,14 @@ def _down(photon: Any, read: Any, light: Any, noise: Any, beside: Any, i: int, w
 
 
 @bare
+def _diagonal(
+    photon: Any, read: Any, light: Any, noise: Any, u: Any, w: Any, i: int, m: Any
+) -> None:
+    for k in range(LANES):
+        m[i, k] = u[i, k] + w[i, k] - (photon[k] * light + read[k] * noise)
+
+
+@bare
 def solve_tile(t: Tile, photon: Any, read: Any, terms: Any, both: bool, sums: Sums) -> None:
     """Solve for V⁻¹1 and V⁻¹d; ``photon`` and ``read`` [lane] as in `likelihood.solve`.
 
@@ -220,10 +239,10 @@ def solve_tile(t: Tile, photon: Any, read: Any, terms: Any, both: bool, sums: Su
     """
     n = len(t.use) - 2
     for i in range(1, n + 1):
-        _forward(
-            t.use, t.value, photon, read, t.u, t.up, t.beside, t.p, t.q, i, terms[0, i - 1],
-            terms[1, i - 1], terms[2, i - 1], terms[3, i - 1],
-        )  # fmt: skip
+        _pivot(photon, read, terms[0, i - 1], terms[1, i - 1], t.beside, i, t.u, t.up)
+        _couple(photon, read, terms[2, i - 1], terms[3, i - 1], t.use, i, t.beside)
+        _forward(t.use, t.beside, t.up, i, t.p)
+        _forward(t.value, t.beside, t.up, i, t.q)
     for i in range(n, 0, -1):
         _backward(t.beside, t.up, i, t.q, sums.top)
         _backward(t.beside, t.up, i, t.p, sums.bottom)
@@ -231,6 +250,7 @@ def solve_tile(t: Tile, photon: Any, read: Any, terms: Any, both: bool, sums: Su
         _count(t.use, i, sums.number)
         if both:
             _down(photon, read, terms[0, i - 1], terms[1, i - 1], t.beside, i, t.w)
+            _diagonal(photon, read, terms[0, i - 1], terms[1, i - 1], t.u, t.w, i, t.m)
 
 
 @bare
@@ -248,44 +268,31 @@ def photons(t: Tile, terms: Any, photon: Any, sums: Sums) -> None:
 
 
 @bare
-def _one(
-    p: Any, q: Any, use: Any, u: Any, w: Any, photon: Any, read: Any, rate: Any,
-    variance: Any, single: Any, i: int, light: Any, noise: Any,
-) -> None:  # fmt: skip
+def _one(p: Any, q: Any, use: Any, m: Any, rate: Any, variance: Any, i: int, single: Any) -> None:
     for k in range(LANES):
-        inverse = u[i, k] + w[i, k] - (photon[k] * light + read[k] * noise)  # 1 / M
         left = q[i, k] - rate[k] * p[i, k]
-        gain = left * left * inverse / (np.float32(1) - inverse * p[i, k] * p[i, k] * variance[k])
+        gain = left * left * m[i, k] / (np.float32(1) - m[i, k] * p[i, k] * p[i, k] * variance[k])
         gain *= use[i, k]
         single[k] = gain if gain > single[k] else single[k]
 
 
 @bare
-def _two(
-    t: Tile, photon: Any, read: Any, terms: Any, rate: Any, variance: Any, double: Any, i: int
-) -> None:
-    light, noise = terms[0, i - 1], terms[1, i - 1]
-    light_next, noise_next = terms[0, i], terms[1, i]
+def _two(t: Tile, rate: Any, variance: Any, i: int, double: Any) -> None:
     for k in range(LANES):
         c = variance[k]
-        inverse = t.u[i, k] + t.w[i, k] - (photon[k] * light + read[k] * noise)
-        m = np.float32(1) / inverse
-        inverse = t.u[i + 1, k] + t.w[i + 1, k] - (photon[k] * light_next + read[k] * noise_next)
         p, o = t.p[i, k], t.p[i + 1, k]
         r, s = t.q[i, k] - rate[k] * p, t.q[i + 1, k] - rate[k] * o
-        off = -t.beside[i, k] * m / t.w[i + 1, k] - p * o * c
-        m -= p * p * c
-        d = np.float32(1) / inverse - o * o * c
-        gain = (d * r * r - np.float32(2) * off * r * s + m * s * s) / (m * d - off * off)
+        a = np.float32(1) / t.m[i, k]
+        b = -t.beside[i, k] * a / t.w[i + 1, k] - p * o * c
+        a -= p * p * c
+        d = np.float32(1) / t.m[i + 1, k] - o * o * c
+        gain = (d * r * r - np.float32(2) * b * r * s + a * s * s) / (a * d - b * b)
         gain *= t.use[i, k] * t.use[i + 1, k]
         double[k] = gain if gain > double[k] else double[k]
 
 
 @bare
-def largest(
-    t: Tile, photon: Any, read: Any, terms: Any, rate: Any, variance: Any, pairs: bool,
-    single: Any, double: Any,
-) -> None:  # fmt: skip
+def largest(t: Tile, rate: Any, variance: Any, pairs: bool, single: Any, double: Any) -> None:
     """Largest drop of chi2 when one difference is left out, and when two neighbours are.
 
     ``rate`` [lane] is B / C, less what the differences are compared with, ``variance`` 1 / C.
@@ -293,9 +300,6 @@ def largest(
     """
     n = len(t.use) - 2
     for i in range(1, n + 1):
-        _one(
-            t.p, t.q, t.use, t.u, t.w, photon, read, rate, variance, single, i,
-            terms[0, i - 1], terms[1, i - 1],
-        )  # fmt: skip
+        _one(t.p, t.q, t.use, t.m, rate, variance, i, single)
         if pairs and i < n:
-            _two(t, photon, read, terms, rate, variance, double, i)
+            _two(t, rate, variance, i, double)
