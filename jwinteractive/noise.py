@@ -66,7 +66,8 @@ def _pattern(
     times = read_times(ngroup, nframes, frame_time, group_time)
     if zero:
         times = [times[0][:1], times[0][1:], *times[1:]]
-    pattern, terms = pattern_of(times), neighbour_terms(pattern_of(times))
+    pattern = pattern_of(times)
+    terms = neighbour_terms(pattern)
     for array in (*pattern, terms):
         array.flags.writeable = False
     return pattern, terms

@@ -72,6 +72,18 @@ class Light(NamedTuple):
 
 
 @bare
+def _residual(s: Scratch, i: int, top: float, bottom: float) -> tuple[float, float]:
+    """What is left of difference ``i``, times V⁻¹, and its variance."""
+    return s.q[i] - top / bottom * s.p[i], s.m[i] - s.p[i] * s.p[i] / bottom
+
+
+@bare
+def _between(s: Scratch, i: int, bottom: float) -> float:
+    """Covariance of what is left of difference ``i`` and of the next."""
+    return float(-s.beside[i] * s.m[i] / s.w[i + 1] - s.p[i] * s.p[i + 1] / bottom)
+
+
+@bare
 def _best(
     s: Scratch, n: int, top: float, bottom: float, count: int, alone: bool, share: float,
     how: Search,
@@ -83,15 +95,13 @@ def _best(
     """
     few = count <= _FEWEST and alone and not how.official
     pairs = how.pairs and not few and (count > 2 or not alone)
-    rate = top / bottom
     best = 0.0
     found = -1
     pair = False
     for i in range(n):
         if not s.use[i]:
             continue
-        r = s.q[i] - rate * s.p[i]
-        a = s.m[i] - s.p[i] * s.p[i] / bottom
+        r, a = _residual(s, i, top, bottom)
         gain = r * r / a - share * how.one
         if gain > best and not (few and r < 0):
             best = gain
@@ -99,9 +109,8 @@ def _best(
             pair = False
         if not (pairs and s.joined[i] and i + 1 < n and s.use[i + 1]):
             continue
-        t = s.q[i + 1] - rate * s.p[i + 1]
-        b = -s.beside[i] * s.m[i] / s.w[i + 1] - s.p[i] * s.p[i + 1] / bottom
-        c = s.m[i + 1] - s.p[i + 1] * s.p[i + 1] / bottom
+        t, c = _residual(s, i + 1, top, bottom)
+        b = _between(s, i, bottom)
         one, other = c * r - b * t, a * t - b * r
         gain = (r * one + t * other) / (a * c - b * b) - share * how.two
         # a hit within an averaged group raises both differences
@@ -116,13 +125,11 @@ def _best(
 def _left(s: Scratch, i: int, pair: bool, top: float, bottom: float) -> float:
     """Rate without difference ``i``, or without it and the next."""
     rate = top / bottom
-    r = s.q[i] - rate * s.p[i]
-    a = s.m[i] - s.p[i] * s.p[i] / bottom
+    r, a = _residual(s, i, top, bottom)
     if not pair:
         return float(rate - s.p[i] * r / (a * bottom))
-    t = s.q[i + 1] - rate * s.p[i + 1]
-    b = -s.beside[i] * s.m[i] / s.w[i + 1] - s.p[i] * s.p[i + 1] / bottom
-    c = s.m[i + 1] - s.p[i + 1] * s.p[i + 1] / bottom
+    t, c = _residual(s, i + 1, top, bottom)
+    b = _between(s, i, bottom)
     both = s.p[i] * (c * r - b * t) + s.p[i + 1] * (a * t - b * r)
     return float(rate - both / ((a * c - b * b) * bottom))
 

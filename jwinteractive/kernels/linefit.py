@@ -104,8 +104,8 @@ def _alone(data: Any, groupdq: Any, p: int, i: int) -> int:
 def _single(
     data: Any, groupdq: Any, p: int, i: int, zero: float, rate: float, gain: float, read: float,
     dark: float, pattern: Pattern, how: Line, sums: Any, base: float,
-) -> float:  # fmt: skip
-    """Fill the sums [5] from a single good group or the zero frame; return the assumed rate."""
+) -> None:  # fmt: skip
+    """Fill the sums [5] from a single good group or the zero frame, where there is one."""
     g = _alone(data, groupdq, p, i)
     if g >= 0:
         signal = float(data[i, g, p])
@@ -114,14 +114,13 @@ def _single(
         signal = zero
         time, weighted, noise = how.frame, how.frame, 1.0
     else:
-        return rate
+        return
     assumed = rate if rate == rate else float(signal / time)
     photon = (max(assumed, 0.0) + dark) / gain * weighted / (time * time)
     variance = photon + (read * noise + how.scatter * how.scatter) / (time * time)
     sums[1] = (signal / time - base) / variance
     sums[2] = 1 / variance
     sums[4] = photon / (variance * variance)
-    return assumed
 
 
 @bare

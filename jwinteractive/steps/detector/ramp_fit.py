@@ -248,7 +248,6 @@ def _by_likelihood(ramp: Ramp, p: RampFitParams, gain: GainRef, readnoise: Readn
     pattern, terms = pattern_for(ramp.exposure, zero=framed)
     npix = noise.gain.size
     dark = noise.dark
-    draft = np.full((nint, npix), np.nan, np.float32)
     if official:
         if ramp.average_dark_current is not None:
             dark = flatten(ramp.average_dark_current)  # e-/s for DN/s, as officially
@@ -257,6 +256,8 @@ def _by_likelihood(ramp: Ramp, p: RampFitParams, gain: GainRef, readnoise: Readn
         )
     elif ramp.draft is not None:
         draft = ramp.draft.reshape(nint, npix)
+    else:
+        draft = np.full((nint, npix), np.nan, np.float32)
     draft.flags.writeable = False
     zero = np.zeros((nint, npix), np.float32)
     if ramp.zeroframe is not None:
