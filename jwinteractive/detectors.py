@@ -21,6 +21,8 @@ from jwinteractive.errors import InputError, suggestion
 TICK = 1e-5
 """Seconds per pixel clock: every JWST detector samples at 10 microseconds."""
 
+_ALIASES = MappingProxyType({"NRCA5": "NRCALONG", "NRCB5": "NRCBLONG"})
+
 SATURATION_CEILING = 64500.0
 """Highest usable raw value in DN: the converter ends at 65535, noise and offsets need room."""
 
@@ -314,6 +316,12 @@ def detector(instrument: str, detector_name: str) -> Detector:
         )
         raise InputError(message)
     return found
+
+
+def same_detector(name: str, other: str) -> bool:
+    """Whether two header names are of one detector: NIRCam's long-wave ones have two each."""
+    a, b = (n.strip().upper() for n in (name, other))
+    return _ALIASES.get(a, a) == _ALIASES.get(b, b)
 
 
 def subarray(detector_name: str, name: str) -> Subarray:

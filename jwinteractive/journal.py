@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses as dc
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 
+from jwinteractive.masks import Mask, diff
 from jwinteractive.params import fields_of
 from jwinteractive.recipe import Recipe
 from jwinteractive.references import References
@@ -100,7 +101,18 @@ def words(old: Settings, new: Settings) -> str:
     for reftype in dict.fromkeys([*mine, *its]):
         if not _same(mine.get(reftype), its.get(reftype)):
             said.append(f"{reftype}: {_source(its.get(reftype))}")
+    said += mask_words(old.references.masks, new.references.masks)
     return "; ".join(said)
+
+
+def mask_words(old: Iterable[Mask], new: Iterable[Mask]) -> list[str]:
+    """Say what differs between two sets of masks."""
+    said = []
+    before, after = ({(m.detector, m.corner, m.shape): m for m in masks} for masks in (old, new))
+    for place in dict.fromkeys([*before, *after]):
+        changed = diff(before.get(place), after.get(place))
+        said += [f"mask of {place[0]}: {text}" for text in changed.words()]
+    return said
 
 
 def _same(a: Any, b: Any) -> bool:

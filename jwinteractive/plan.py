@@ -114,7 +114,7 @@ def plan_of(
     for stage in recipe:
         step = registry[stage.step]
         started = any(not p.skipped for p in planned)
-        why = _skipped(stage, step, file, kind, started)
+        why = _skipped(stage, step, file, kind, started, references)
         found: dict[str, Found] = {}
         key = parent
         if not why:
@@ -143,7 +143,14 @@ def plan_of(
     return tuple(planned)
 
 
-def _skipped(stage: Stage, step: Step, file: OpenFile, kind: type[Product], started: bool) -> str:
+def _skipped(
+    stage: Stage,
+    step: Step,
+    file: OpenFile,
+    kind: type[Product],
+    started: bool,
+    references: References,
+) -> str:
     """Why a stage does not run; "" if it does."""
     if not stage.enabled:
         return "switched off in the recipe"
@@ -151,7 +158,12 @@ def _skipped(stage: Stage, step: Step, file: OpenFile, kind: type[Product], star
         return f"the file is already a {kind.__name__}"
     if step.cal_step in file.exposure.done:
         return "the file says it was done before"
-    return step.skips(file.exposure, stage.params)
+    why = step.skips(file.exposure, stage.params)
+    if why and step.unless:
+        needed = step.needs[step.unless].kind
+        if references.find(needed, file.exposure, file.product.shape).source != "nominal":
+            return ""
+    return why
 
 
 def load_references(

@@ -1,4 +1,4 @@
-"""A session as a folder: two TOML files, the overrides given as arrays, and the store."""
+"""A session as a folder: TOML files, masks as text, overrides given as arrays, and the store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from jwinteractive.errors import InputError, JwinteractiveError, OutputError
 from jwinteractive.journal import Attempt, Entry
 from jwinteractive.look import Look
+from jwinteractive.masks import Mask, read_text, to_text
 from jwinteractive.recipe import Recipe
 from jwinteractive.references import References
 
@@ -63,6 +64,7 @@ def write_session(folder: Path, saved: Saved) -> None:
     lines += [f"exposures = {json.dumps([str(p) for p in saved.paths])}"]
     if found.folder is not None:
         lines += [f"references = {json.dumps(str(found.folder.absolute()))}"]
+    lines += [f"masks = {json.dumps(_masks(folder, found.masks))}"]
     lines += [f"passed = {json.dumps(sorted(saved.passed))}", "[overrides]"]
     try:
         for reftype, value in found.overrides.items():
@@ -88,7 +90,9 @@ def _diary(folder: Path, saved: Saved) -> dict[str, Any]:
     def attempt(a: Attempt) -> dict[str, Any]:
         mine = a.settings.references
         overrides = {k: _override(folder, k, v) for k, v in mine.overrides.items()}
-        return {**a.as_dict(), "references": _name(mine.folder), "overrides": overrides}
+        names = _masks(folder, mine.masks)
+        where = {"references": _name(mine.folder), "overrides": overrides, "masks": names}
+        return {**a.as_dict(), **where}
 
     def known(a: Attempt | None) -> bool:
         """Whether its references have a form on disk: only the present ones must have."""
@@ -105,6 +109,18 @@ def _diary(folder: Path, saved: Saved) -> dict[str, Any]:
 
 def _name(path: Path | None) -> str | None:
     return None if path is None else str(path.absolute())
+
+
+def _masks(folder: Path, masks: Iterable[Mask]) -> list[str]:
+    """Names of the files in the folder that hold masks, each written once."""
+    names = []
+    for mask in masks:
+        text = to_text(mask).encode()
+        name = f"mask-{hashlib.blake2b(text, digest_size=8).hexdigest()}.toml"
+        if not (folder / name).exists():
+            _write(folder / name, text)
+        names.append(name)
+    return names
 
 
 def _override(folder: Path, reftype: str, value: Any) -> str:
@@ -142,7 +158,7 @@ def read_session(folder: Path) -> Saved:
         paths = tuple(Path(p) for p in table["exposures"])
         active = min(max(int(table["active"]), 0), len(paths) - 1)
         passed = frozenset(table["passed"])
-        given = table.get("references"), table["overrides"]
+        given = table.get("references"), table["overrides"], table.get("masks", [])
         references = _references(folder, *given)
     except (OSError, EOFError, KeyError, TypeError, ValueError) as error:
         if not isinstance(error, InputError):
@@ -176,7 +192,7 @@ def _with_diary(
 
     def attempt(values: Mapping[str, Any]) -> Attempt | None:
         rest = dict(values)
-        mine = rest.pop("references"), rest.pop("overrides")
+        mine = rest.pop("references"), rest.pop("overrides"), rest.pop("masks", [])
         try:
             found = next((r for g, r in known if g == mine), None) or _references(folder, *mine)
             known.append((mine, found))
@@ -198,9 +214,11 @@ def _with_diary(
     )
 
 
-def _references(folder: Path, searched: str | None, overrides: Mapping[str, str]) -> References:
+def _references(
+    folder: Path, searched: str | None, overrides: Mapping[str, str], masks: Iterable[str]
+) -> References:
     found = {
         k: np.load(folder / v, allow_pickle=False) if v.endswith(".npy") else v
         for k, v in overrides.items()
     }
-    return References(searched, found)
+    return References(searched, found, masks=[read_text(folder / name) for name in masks])

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jwinteractive.errors import OutputError
+from jwinteractive.masks import to_text
 from jwinteractive.recipe import Recipe
 from jwinteractive.session import Session
 from jwinteractive.step import registry
@@ -57,8 +58,10 @@ def opening(session: Session) -> list[str]:
                 f"override of {reftype}: a script cannot hold {what}; write it to a file first"
             )
     paths = [str(f.path) for f in session.exposures]
+    masks = session.references.masks
     lines = [
         "import jwinteractive",
+        *(["from jwinteractive.masks import from_text"] if masks else []),
         *(f"import {module}" for module in _modules(session)),
         "",
         "RECIPE = (",
@@ -79,6 +82,10 @@ def opening(session: Session) -> list[str]:
         f"session.use({reftype!r}, {str(Path(value).absolute())!r})"
         for reftype, value in overrides.items()
     ]
+    for mask in masks:
+        text = to_text(mask).splitlines(keepends=True)
+        lines += ["MASK = (", *(f"    {line!r}" for line in text), ")"]
+        lines += ["session.use_mask(from_text(MASK))"]
     return lines
 
 

@@ -22,6 +22,7 @@ from jwinteractive.errors import InputError, JwinteractiveError, RecipeError
 from jwinteractive.io import Provenance, check_writable
 from jwinteractive.journal import Attempt, Entry, Kind, Settings, State
 from jwinteractive.look import Look
+from jwinteractive.masks import Mask
 from jwinteractive.params import fields_of
 from jwinteractive.pixel import PixelHistory, mean_pixel, pixel_history
 from jwinteractive.plan import OpenFile, Planned, load_references, open_file, plan_of
@@ -243,6 +244,60 @@ class Session:
                 f"they take {', '.join(sorted(known))}"
             )
         self._edit(reftype, self.recipe, self.references.with_override(reftype, value))
+
+    def mask(self, exposure: int | None = None) -> Mask:
+        """The user's bad pixels for an exposure: layers of flags; empty where there are none yet.
+
+        Pixels are flagged by `dq_init`, groups by `user_flags`.
+        """
+        file = self._file(exposure)
+        shape = file.product.shape
+        found = self.references.mask_for(file.exposure, shape)
+        return Mask.of(file.exposure, shape) if found is None else found
+
+    def use_mask(self, mask: Mask) -> None:
+        """Flag the pixels of a mask, in place of the one of its detector and window so far.
+
+        Raises
+        ------
+        InputError
+            If it fits no open exposure; nothing changes then.
+        """
+        self._edit("mask", self.recipe, self._with_mask(mask))
+
+    def turn_mask(self, mask: Mask) -> None:
+        """Like `use_mask` while somebody draws: one edit until `rest`.
+
+        Raises
+        ------
+        InputError
+            As for `use_mask`.
+        """
+        references = self._with_mask(mask)
+        knob = ("mask", mask.detector)
+        if not self._edits.is_turning(knob):
+            self.rest()
+        with self._lock:
+            self._edits.turn(knob, Settings(self.recipe, references))
+        self.changed.emit("mask")
+
+    def _with_mask(self, mask: Mask) -> References:
+        why = [mask.misfit(f.exposure, f.product.shape) for f in self.exposures]
+        if all(why):
+            raise InputError(f"{why[self.active]}: use a mask of its detector and window")
+        given = self.recipe["dq_init"].params if "dq_init" in self.recipe else None
+        if path := getattr(given, "user_supplied_dq", ""):
+            raise InputError(
+                f"dq_init.user_supplied_dq = {path!r} is in use: take that file in as a layer of "
+                "the mask and clear the parameter"
+            )
+        place = (mask.instrument, mask.detector, mask.corner, mask.shape)
+        masks = self.references.masks
+        places = [(m.instrument, m.detector, m.corner, m.shape) for m in masks]
+        if place in places:
+            at = places.index(place)
+            return self.references.with_masks((*masks[:at], mask, *masks[at + 1 :]))
+        return self.references.with_masks((*masks, mask))
 
     def restore(self, number: int) -> None:
         """Bring back the settings of a run of the history.
@@ -788,6 +843,8 @@ class Session:
             if seen is None or seen[0] is not self.references:
                 beside = self._file(number).simulated_references
                 mine = self.references.beside_of(beside)
+                if seen is not None:  # a mask changes with each stroke: nothing else is read anew
+                    mine.recall(seen[1])
                 seen = self._beside[number] = (self.references, mine)
             return seen[1]
 

@@ -100,6 +100,7 @@ class Step:
     own_views: tuple[View, ...] = ()
     words: Mapping[str, Callable[[Any, Any], list[str]]] = dc.field(default_factory=dict)
     late: frozenset[str] = frozenset()
+    unless: str = ""
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -240,6 +241,7 @@ def step(
     views: tuple[View, ...] = (),
     words: Mapping[str, Callable[[Any, Any], list[str]]] | None = None,
     late: Collection[str] = (),
+    unless: str = "",
 ) -> Callable[[F], F]:
     """Register a function as a calibration step.
 
@@ -268,6 +270,8 @@ def step(
     late
         Parameters that the measurement does not look at though it takes ``p``: turning them
         measures nothing again.
+    unless
+        Name of an optional reference: where there is one, the step runs whatever ``skips`` says.
     """
 
     def register(function: F) -> F:
@@ -293,6 +297,7 @@ def step(
                 own_views=views,
                 words=words or {},
                 late=frozenset(late),
+                unless=unless,
             )
         )
         return function

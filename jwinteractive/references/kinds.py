@@ -18,6 +18,7 @@ from jwinteractive.data import Array, Box, Exposure, cut, seal
 from jwinteractive.detectors import detector, reference_pixels
 from jwinteractive.errors import MissingReference
 from jwinteractive.irs2 import FAST, ROW, Mapped, science_rows
+from jwinteractive.masks import Mask, Part
 
 __all__ = [
     "DarkRef",
@@ -56,6 +57,7 @@ class Reference:
     required: ClassVar[tuple[str, ...]] = ("data",)
     selects: ClassVar[tuple[str, ...]] = ("DETECTOR",)
     searched: ClassVar[bool] = True  # False: there is none unless the user gives it
+    from_mask: ClassVar[Part | None] = None  # what of the user's masks it is; None: nothing
 
     box: Box | None = None
 
@@ -117,6 +119,19 @@ class Reference:
             If the type is kept in FITS files.
         """
         raise ValueError(f"a {cls.reftype} reference is a FITS file, not an ASDF file")
+
+    @classmethod
+    def of_mask(cls, mask: Mask, exposure: Exposure, shape: tuple[int, int]) -> Self:
+        """Make it of a mask with layers, for types that can be.
+
+        Raises
+        ------
+        ValueError
+            If the type cannot.
+        InputError
+            If the mask does not fit the exposure of (ny, nx) pixels.
+        """
+        raise ValueError(f"a {cls.reftype} reference is a FITS file, not a mask")
 
     @classmethod
     def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
@@ -188,6 +203,11 @@ class MaskRef(Reference):
             return found
         bad = np.flatnonzero((flags(hdus) & np.uint32(dq.BITS["BAD_REF_PIXEL"])).any(axis=1))
         return dc.replace(found, bad=tuple(bad.tolist()))
+
+    @classmethod
+    def of_mask(cls, mask: Mask, exposure: Exposure, shape: tuple[int, int]) -> Self:
+        """Flags of the mask's layers for pixels."""
+        return cls(dq=mask.cut_to(exposure, shape).dq(exposure.filename))
 
     @classmethod
     def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:

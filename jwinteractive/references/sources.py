@@ -11,16 +11,18 @@ import functools
 import hashlib
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 from astropy.io import fits
 
 from jwinteractive.data import Exposure
+from jwinteractive.detectors import same_detector
 from jwinteractive.errors import MissingReference
 from jwinteractive.irs2 import FAST
+from jwinteractive.masks import Mask, read_text
 from jwinteractive.pages import release
 from jwinteractive.references.kinds import Reference
 
@@ -31,7 +33,6 @@ R = TypeVar("R", bound=Reference)
 
 _KERNEL = 7  # pixels a side at most; images that small are not of the detector
 _ANY = {"", "ANY", "N/A", "GENERIC", "NONE"}
-_DETECTOR_ALIASES = {"NRCALONG": {"NRCA5", "NRCALONG"}, "NRCBLONG": {"NRCB5", "NRCBLONG"}}
 _PATTERN_KEYWORDS = {"READPATT": "P_READPA", "DETECTOR": "P_DETECT"}
 
 
@@ -55,6 +56,7 @@ class Found:
     name: str
     path: Path | None = None
     value: Reference | None = None
+    mask: Mask | None = None
 
     def __str__(self) -> str:
         return self.name if self.name == self.source else f"{self.source}: {self.name}"
@@ -74,6 +76,8 @@ class References:
     crds
         Whether CRDS may be asked; by default if it is installed and configured by
         ``CRDS_PATH`` or ``CRDS_SERVER_URL``.
+    masks
+        Bad pixels by the user; an exposure gets those of the first that fits it.
     """
 
     def __init__(
@@ -82,12 +86,14 @@ class References:
         overrides: Mapping[str, Any] | None = None,
         beside: Path | None = None,
         crds: bool | None = None,
+        masks: Iterable[Mask] = (),
     ) -> None:
         self.folder = None if folder is None else Path(folder)
         if self.folder is not None and not self.folder.is_dir():
             raise MissingReference(f"reference folder {self.folder}: no such folder")
         self.overrides = dict(overrides or {})
         self.beside = beside
+        self.masks = tuple(masks)
         self.crds = _crds_configured() if crds is None else crds
         self.crds_said = ""
         self._found: dict[tuple[Any, ...], Found] = {}
@@ -99,11 +105,31 @@ class References:
         overrides = {k: v for k, v in self.overrides.items() if k != reftype}
         if value is not None:
             overrides[reftype] = value
-        return References(self.folder, overrides, self.beside, self.crds)
+        return References(self.folder, overrides, self.beside, self.crds, self.masks)
+
+    def with_masks(self, masks: Iterable[Mask]) -> References:
+        """Copy with other masks by the user."""
+        return References(self.folder, self.overrides, self.beside, self.crds, masks)
 
     def beside_of(self, folder: Path | None) -> References:
         """Copy that also knows the simulated set of one exposure."""
-        return References(self.folder, self.overrides, folder, self.crds)
+        return References(self.folder, self.overrides, folder, self.crds, self.masks)
+
+    def recall(self, other: References) -> Self:
+        """Take over what another has found and read, as far as it holds here; return itself."""
+        if (self.folder, self.beside, self.crds) != (other.folder, other.beside, other.crds):
+            return self
+
+        def holds(kind: type[Reference]) -> bool:
+            mine, its = (r.overrides.get(kind.reftype) for r in (self, other))
+            return mine is its and (kind.from_mask is None or self.masks == other.masks)
+
+        with other._lock:
+            self._found |= {k: found for k, found in other._found.items() if holds(k[0])}
+            known = {found.key for found in self._found.values()}
+            self._read |= {k: read for k, read in other._read.items() if k in known}
+        self.crds_said = other.crds_said
+        return self
 
     def find(
         self,
@@ -147,6 +173,8 @@ class References:
     def _open(self, found: Found, exposure: Exposure, shape: tuple[int, int]) -> Reference:
         if found.value is not None:
             reference = found.value
+        elif found.mask is not None:
+            reference = found.kind.of_mask(found.mask, exposure, shape)
         elif found.path is not None:
             reference = _read_file(found.kind, found.path, exposure, shape)
         else:
@@ -158,11 +186,20 @@ class References:
             )
         return reference
 
+    def mask_for(self, exposure: Exposure, shape: tuple[int, int]) -> Mask | None:
+        """The user's mask for an exposure of (ny, nx) pixels, or None."""
+        return next((m for m in self.masks if not m.misfit(exposure, shape)), None)
+
     def _search(
         self, kind: type[Reference], exposure: Exposure, shape: tuple[int, int]
     ) -> Iterator[Found]:
         if kind.reftype in self.overrides:
             yield _override(kind, self.overrides[kind.reftype])
+        if kind.from_mask is not None and (mask := self.mask_for(exposure, shape)) is not None:
+            key = mask.key(kind.from_mask, exposure.filename)
+            if key:
+                name = mask.title or f"mask of {mask.detector}"
+                yield Found(kind, f"mask-{kind.from_mask}-{key}", "override", name, mask=mask)
         if kind.searched:
             yield from self._search_files(kind, exposure, shape)
         token = [kind.reftype, kind.__qualname__, exposure, shape]
@@ -264,6 +301,8 @@ def _read_file(
 ) -> Reference:
     if path.suffix == ".asdf":
         return _read_tree(kind, path, exposure)
+    if path.suffix == ".toml":
+        return _read_mask(kind, path, exposure, shape)
     try:
         # None maps where it can: True refuses every scaled array, and so each uint32 DQ;
         # mapped for reading only, or pages that a strip has used could not be let go
@@ -295,6 +334,15 @@ def _read_tree(kind: type[Reference], path: Path, exposure: Exposure) -> Referen
         raise MissingReference(
             f"{kind.reftype} reference {path}: cannot be read ({error})"
         ) from None
+
+
+def _read_mask(
+    kind: type[Reference], path: Path, exposure: Exposure, shape: tuple[int, int]
+) -> Reference:
+    try:
+        return kind.of_mask(read_text(path), exposure, shape)
+    except ValueError as error:  # an InputError is one
+        raise MissingReference(f"{kind.reftype} reference {path.name}: {error}") from None
 
 
 def _tree(path: Path) -> Mapping[str, Any]:
@@ -363,7 +411,7 @@ def _allows(header: Mapping[str, Any], keyword: str, value: str) -> bool:
     pattern = str(header.get(_PATTERN_KEYWORDS[keyword]) or "")
     given = {p.strip().upper() for p in pattern.split("|") if p.strip()}
     given = given or {str(header.get(keyword) or "").strip().upper()}
-    return bool(given & ({value.upper()} | _ANY | _DETECTOR_ALIASES.get(value, set())))
+    return bool(given & _ANY) or any(same_detector(name, value) for name in given)
 
 
 def _crds_configured() -> bool:

@@ -16,6 +16,7 @@ from numba import njit
 from jwinteractive import dq
 from jwinteractive.data import Array, Exposure, Ramp
 from jwinteractive.errors import MissingReference
+from jwinteractive.masks import Mask, Part
 from jwinteractive.params import Doc, Params
 from jwinteractive.references import MaskRef, Reference
 from jwinteractive.step import step
@@ -32,7 +33,8 @@ class DqInitParams(Params):
     """Parameters of `dq_init`."""
 
     user_supplied_dq: Annotated[
-        str, Doc("FITS file whose DQ image of the exposure's shape is OR-ed into the mask.")
+        str,
+        Doc("File of flags to OR into the mask: a FITS image of DQ values, or a mask as text."),
     ] = ""
 
 
@@ -44,6 +46,7 @@ class UserDqRef(Reference):
     hdus: ClassVar[Mapping[str, str]] = {"dq": "DQ"}
     required: ClassVar[tuple[str, ...]] = ("dq",)
     searched: ClassVar[bool] = False
+    from_mask: ClassVar[Part | None] = "pixels"
     dq: Array
 
     @classmethod
@@ -63,6 +66,11 @@ class UserDqRef(Reference):
                 "as one"
             )
         return cls(dq=np.asarray(images[0].data)[window].astype(np.uint32))
+
+    @classmethod
+    def of_mask(cls, mask: Mask, exposure: Exposure, shape: tuple[int, int]) -> Self:
+        """Flags of the mask's layers for pixels."""
+        return cls(dq=mask.cut_to(exposure, shape).dq(exposure.filename))
 
 
 @njit(cache=True, nogil=True)

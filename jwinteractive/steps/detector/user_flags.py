@@ -6,6 +6,7 @@ a person can read, compare and share::
     jw01185001001_02101_00001_nrca1 y512 x300 i1 g5 +JUMP_DET; ... y512 x301 i1 g7 -DO_NOT_USE
 
 The first word names the exposure, so that a recipe over several exposures flags each one's own.
+Flags of whole regions in groups come from the layers of the user's mask (`masks.Layer.groups`).
 Why a step: docs/decisions/0008-groups-flagged-by-hand-are-a-step.md.
 """
 
@@ -15,19 +16,30 @@ import dataclasses as dc
 import functools
 import re
 from collections.abc import Iterable
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final, Self
 
 import numpy as np
 
 from jwinteractive import dq
-from jwinteractive.data import Array, Exposure, Ramp
+from jwinteractive.data import Array, Box, Exposure, Ramp
 from jwinteractive.detectors import detector
 from jwinteractive.errors import InputError, ParamError
+from jwinteractive.masks import Groups, Mask, Part, Selection
 from jwinteractive.params import Doc, Params
+from jwinteractive.references import Reference
 from jwinteractive.step import step
 from jwinteractive.views import Shown, Table, View
 
-__all__ = ["FLAGS", "HandFlag", "UserFlagsParams", "parse", "user_flags", "with_flag", "write"]
+__all__ = [
+    "FLAGS",
+    "HandFlag",
+    "UserFlagsParams",
+    "UserGroupsRef",
+    "parse",
+    "user_flags",
+    "with_flag",
+    "write",
+]
 
 FLAGS: Final = ("JUMP_DET", "DO_NOT_USE")
 """Flags of a group that may be set and cleared by hand."""
@@ -217,22 +229,69 @@ def _by_hand(before: str, after: str) -> list[str]:
     ]
 
 
+@dc.dataclass(frozen=True, kw_only=True)
+class UserGroupsRef(Reference):
+    """Regions flagged in groups of an exposure: where, the bits, the pixels of ``box``."""
+
+    reftype: ClassVar[str] = "user_supplied_groups"
+    searched: ClassVar[bool] = False
+    from_mask: ClassVar[Part | None] = "groups"
+    regions: tuple[tuple[Groups, int, Selection], ...] = ()
+
+    def __post_init__(self) -> None:
+        assert self.box is not None  # there are no arrays to tell it
+
+    @classmethod
+    def of_mask(cls, mask: Mask, exposure: Exposure, shape: tuple[int, int]) -> Self:
+        """Regions of the mask's layers for groups."""
+        own = mask.cut_to(exposure, shape)
+        return cls(regions=own.groups(exposure.filename), box=Box.whole(shape))
+
+    def crop(self, box: Box) -> Self:
+        """Return the parts of the regions inside ``box``."""
+        assert self.box is not None  # set in __post_init__
+        y, x = self.box.y0, self.box.x0
+        at = Box(box.y0 - y, box.y1 - y, box.x0 - x, box.x1 - x)
+        cropped = ((groups, bits, pixels.crop(at)) for groups, bits, pixels in self.regions)
+        return dc.replace(self, regions=tuple(r for r in cropped if r[2]), box=box)
+
+
+def _check(ramp: Ramp, groups: Groups) -> None:
+    nint, ngroup = ramp.data.shape[:2]
+    for what, value, size in (
+        ("integrations", groups.integration, nint),
+        ("groups", max(groups.first, groups.last), ngroup),
+    ):
+        if value >= size:
+            raise InputError(
+                f"mask, layer for {groups}: there are {size} {what}, from 1 on: change the layer "
+                "or switch it off"
+            )
+
+
 @step(
     halo=0,
     skips=_skips,
+    unless="regions",
     views=(View(title="flagged by hand", draw=_changes, compares=True),),
     words={"groups": _by_hand},
 )
-def user_flags(ramp: Ramp, p: UserFlagsParams) -> Ramp:
-    """Set and clear flags of single groups by hand: groupdq [nint, ngroup, ny, nx].
+def user_flags(ramp: Ramp, p: UserFlagsParams, regions: UserGroupsRef | None = None) -> Ramp:
+    """Set and clear flags of groups by hand: groupdq [nint, ngroup, ny, nx].
 
     Raises
     ------
     InputError
-        If an entry of this exposure names a group or a pixel that it has not.
+        If an entry or a region for this exposure names a group or a pixel that it has not.
     """
     box, sizes = ramp.covers, _sizes(ramp)
     groupdq: Array | None = None
+    for groups, bits, pixels in regions.regions if regions is not None else ():
+        _check(ramp, groups)
+        if groupdq is None:
+            groupdq = ramp.groupdq.copy()
+        last = groupdq.shape[1] if groups.last < 0 else groups.last + 1
+        groupdq[groups.integration, groups.first : last, pixels.mask()] |= np.uint8(bits)
     for flag in _own(ramp.exposure, p):
         for field, what, size, first in sizes:
             if getattr(flag, field) >= size:

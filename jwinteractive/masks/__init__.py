@@ -1,0 +1,30 @@
+"""Bad-pixel masks: selections of pixels, layers of flags, and their text form."""
+
+from jwinteractive.masks.difference import FlagChange, MaskDiff, diff
+from jwinteractive.masks.layers import CLASSES, Groups, Layer, Mask, Origin, Part
+from jwinteractive.masks.selection import Selection
+from jwinteractive.masks.shapes import Ellipse, Line, Polygon, Rectangle, Shape, parse_shape
+from jwinteractive.masks.text import from_text, read_text, to_text, write_text
+
+__all__ = [
+    "CLASSES",
+    "Ellipse",
+    "FlagChange",
+    "Groups",
+    "Layer",
+    "Line",
+    "Mask",
+    "MaskDiff",
+    "Origin",
+    "Part",
+    "Polygon",
+    "Rectangle",
+    "Selection",
+    "Shape",
+    "diff",
+    "from_text",
+    "parse_shape",
+    "read_text",
+    "to_text",
+    "write_text",
+]
