@@ -4,12 +4,15 @@ from jwinteractive.masks.difference import FlagChange, MaskDiff, diff
 from jwinteractive.masks.layers import CLASSES, Groups, Layer, Mask, Origin, Part
 from jwinteractive.masks.selection import Selection
 from jwinteractive.masks.shapes import Ellipse, Line, Polygon, Rectangle, Shape, parse_shape
+from jwinteractive.masks.strokes import TOOLS, Ground, drawn
 from jwinteractive.masks.text import from_text, read_text, to_text, write_text
 
 __all__ = [
     "CLASSES",
+    "TOOLS",
     "Ellipse",
     "FlagChange",
+    "Ground",
     "Groups",
     "Layer",
     "Line",
@@ -22,6 +25,7 @@ __all__ = [
     "Selection",
     "Shape",
     "diff",
+    "drawn",
     "from_text",
     "parse_shape",
     "read_text",

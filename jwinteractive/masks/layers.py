@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses as dc
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, Literal, Self
@@ -40,6 +41,7 @@ CLASSES = (
 
 HOWS = ("add", "remove", "within")
 KINDS = ("drawn", "statistic", "imported", "reference", "combined")
+_GROUPS = re.compile(r"i(\d+) g(\d+)-(\d*)", re.ASCII)
 _GROUP_FLAGS = ("JUMP_DET", "SATURATED", "DO_NOT_USE")
 
 Kind = Literal["drawn", "statistic", "imported", "reference", "combined"]
@@ -63,6 +65,21 @@ class Groups:
         """As a person counts, from 1: "i1 g5-" or "i1 g5-7"."""
         last = "" if self.last < 0 else self.last + 1
         return f"i{self.integration + 1} g{self.first + 1}-{last}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what ``str`` gives.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read.
+        """
+        found = _GROUPS.fullmatch(text)
+        if found is None or "0" in found.groups():
+            raise InputError(f"groups {text!r}: need the form 'i1 g5-' or 'i1 g5-7', from 1")
+        i, first, last = (int(number or 0) - 1 for number in found.groups())
+        return cls(integration=i, first=first, last=last)
 
 
 @dc.dataclass(frozen=True, slots=True, kw_only=True)

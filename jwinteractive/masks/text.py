@@ -52,7 +52,6 @@ _LAYER = (
     "shapes",
     "pixels",
 )
-_GROUPS = re.compile(r"i(\d+) g(\d+)-(\d*)", re.ASCII)
 
 
 def to_text(mask: Mask) -> str:
@@ -148,7 +147,7 @@ def _layer(table: Any, shape: tuple[int, int]) -> Layer:
         if "on" in table:
             given["on"] = _typed(table["on"], bool, "on")
         if "groups" in table:
-            given["groups"] = _groups(_typed(table["groups"], str, "groups"))
+            given["groups"] = Groups.parse(_typed(table["groups"], str, "groups"))
         if "origin" in table:
             given["origin"] = _origin(_typed(table["origin"], dict, "origin"))
         shapes = _typed(table.get("shapes", []), list, "shapes")
@@ -173,15 +172,6 @@ def _origin(table: Mapping[str, Any]) -> Origin:
             raise InputError(f"origin, {key}: must be text, a number, true or false")
     kind: Any = _typed(table.get("kind", "drawn"), str, "kind")
     return Origin(kind=kind, text=_typed(table.get("text", ""), str, "text"), details=details)
-
-
-def _groups(text: str) -> Groups:
-    found = _GROUPS.fullmatch(text)
-    if found is None or "0" in (found[1], found[2], found[3]):
-        raise InputError(f"groups {text!r}: need the form 'i1 g5-' or 'i1 g5-7', from 1")
-    return Groups(
-        integration=int(found[1]) - 1, first=int(found[2]) - 1, last=int(found[3] or 0) - 1
-    )
 
 
 def _known(table: Mapping[str, Any], names: tuple[str, ...]) -> None:
