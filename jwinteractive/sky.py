@@ -21,7 +21,7 @@ import numpy as np
 
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
-from jwinteractive.io.read import opened_fits
+from jwinteractive.fitsfile import opened_fits
 
 __all__ = ["Sky", "SkyPosition", "sky_of"]
 

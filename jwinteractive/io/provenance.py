@@ -17,7 +17,7 @@ from astropy.io import fits
 
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
-from jwinteractive.io.read import opened_fits
+from jwinteractive.fitsfile import opened_fits
 
 __all__ = ["Provenance", "ReferenceRecord", "StepRecord", "read_provenance"]
 

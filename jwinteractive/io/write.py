@@ -29,10 +29,10 @@ from astropy.utils.exceptions import AstropyWarning
 
 from jwinteractive.data import Box, Product, Ramp, Rate, RateInts
 from jwinteractive.errors import OutputError
+from jwinteractive.fitsfile import opened_fits
 from jwinteractive.io import provenance as record
 from jwinteractive.io.header import FIT_PLANES, header_of
 from jwinteractive.io.provenance import Provenance, read_provenance
-from jwinteractive.io.read import opened_fits
 from jwinteractive.irs2 import FAST, science_rows
 from jwinteractive.pages import release
 
