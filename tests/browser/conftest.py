@@ -1,12 +1,15 @@
 """Real Jupyter servers on 127.0.0.1 and a real Chromium, driven as a person would."""
 
+import base64
 import hashlib
+import http.server
 import json
 import os
 import secrets
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -309,6 +312,162 @@ class Screen:
     def shoot(self, name):
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.locator(".jwi-workbench").first.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+class Joined:
+    """A `FrameView` and a bare page that shows it; ``said`` is what the page sent."""
+
+    def __init__(self, page, waiting):
+        self.page = page
+        self.said = []
+        self._waiting = waiting
+
+    def join(self, view):
+        self.view = view
+        self._drain()
+        self.page.expose_function("toPython", self._take)
+        state = {
+            k: v for k, v in view.get_state().items() if isinstance(v, (str, int, float, list))
+        }
+        state["aspect"] = view.aspect
+        tables = base64.b64encode(view.tables).decode()
+        self.page.evaluate("([state, tables]) => window.start(state, tables)", [state, tables])
+
+    def _take(self, data):
+        if data["method"] == "custom":
+            self.said.append(data["content"])
+        data = {"buffer_paths": [], **data}
+        self.view._handle_msg({"content": {"data": data}, "buffers": []})
+        return self._drain()
+
+    def _drain(self):
+        found = []
+        for name, data, buffers in self._waiting:
+            if name != self.view.comm.comm_id:
+                continue
+            if data.get("method") == "custom":
+                some = [base64.b64encode(b).decode() for b in buffers]
+                found.append({"content": data["content"], "buffers": some})
+            elif data.get("method") in ("update", "echo_update"):
+                found.append({"state": data["state"]})
+        self._waiting.clear()
+        return found
+
+    def push(self):
+        """Deliver what Python sent by itself."""
+        self.page.evaluate("messages => window.hear(messages)", self._drain())
+
+    def show(self, frame, **keys):
+        before = self.count("drawn")
+        self.view.show(frame, **keys)
+        self.push()
+        self.wait("drawn", before + 1)
+
+    def count(self, what):
+        return int(self.page.locator(".jwi-frame").get_attribute(f"data-{what}") or 0)
+
+    def wait(self, what, n):
+        self.page.wait_for_function(
+            "([what, n]) => Number(document.querySelector('.jwi-frame').dataset[what] || 0) >= n",
+            arg=[what, n],
+        )
+
+    def settle(self):
+        """Wait until nothing was painted for a while that a throttled message would fit in."""
+        self.page.evaluate("() => { window.last = null; }")
+        self.page.wait_for_function(
+            """() => { const now = document.querySelector('.jwi-frame').dataset.drawn;
+                 if (window.last !== now) { window.last = now; window.since = performance.now(); }
+                 return performance.now() - window.since > 250; }"""
+        )
+
+    def until(self, true):
+        """Wait until something that the page tells Python has come true."""
+        for _ in range(100):
+            if true():
+                return
+            self.page.wait_for_timeout(50)
+        pytest.fail("it does not come true")
+
+    def kinds(self, kind):
+        return [m for m in self.said if m["kind"] == kind]
+
+    def colour(self, x, y):
+        """Colour on the canvas in the middle of pixel (y, x), while the whole frame is shown."""
+        ny, nx = self.view.frame.full_shape
+        return tuple(
+            self.page.evaluate(
+                """([u, v]) => { const c = document.querySelector('.jwi-canvas');
+                     const p = c.getContext('2d');
+                     const at = [Math.floor(u * c.width), Math.floor(v * c.height)];
+                     return [...p.getImageData(...at, 1, 1).data].slice(0, 3); }""",
+                [(x + 0.5) / nx, 1 - (y + 0.5) / ny],
+            )
+        )
+
+    def at(self, x, y):
+        """Place on the page of the middle of pixel (y, x), while the whole frame is shown."""
+        box = self.page.locator(".jwi-canvas").bounding_box()
+        ny, nx = self.view.frame.full_shape
+        return (
+            box["x"] + (x + 0.5) * box["width"] / nx,
+            box["y"] + (1 - (y + 0.5) / ny) * box["height"],
+        )
+
+
+def serve(tmp_path):
+    """Server of the page on 127.0.0.1, in a thread."""
+    from jwinteractive_widgets.frame import FrameView
+
+    shutil.copy(ROOT / "tests" / "browser" / "frame.html", tmp_path / "index.html")
+    (tmp_path / "frame.js").write_text(str(FrameView._esm))
+    (tmp_path / "frame.css").write_text(str(FrameView._css))
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(tmp_path))
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def recording(monkeypatch):
+    """Messages with their buffers, as widgets send them."""
+    comm = pytest.importorskip("comm", reason="the lab extra is not installed")
+    from comm.base_comm import BaseComm
+
+    waiting = []
+
+    class Recording(BaseComm):
+        def publish_msg(self, msg_type, data=None, metadata=None, buffers=None, **keys):
+            waiting.append((self.comm_id, data or {}, [bytes(b) for b in buffers or ()]))
+
+    monkeypatch.setattr(comm, "create_comm", Recording)
+    return waiting
+
+
+@pytest.fixture
+def joined(browser, tmp_path, monkeypatch):
+    """An empty page, ready to `join` a view; at the end it must have had no errors."""
+    pytest.importorskip("anywidget", reason="the lab extra is not installed")
+    waiting = recording(monkeypatch)
+    server = serve(tmp_path)
+    page = browser.new_page(viewport={"width": 640, "height": 1000})
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    page.goto(f"http://127.0.0.1:{server.server_port}/")
+    page.wait_for_function("() => window.loaded")
+    yield Joined(page, waiting)
+    page.evaluate("() => window.stop && window.stop()")
+    page.close()
+    server.shutdown()
+    server.server_close()
+    assert errors == []
 
 
 def _end(process):

@@ -17,17 +17,24 @@ import numpy as np
 import traitlets
 
 from jwinteractive import dq
-from jwinteractive.data import Box
+from jwinteractive.data import Array, Box
+from jwinteractive.errors import InputError
 from jwinteractive.look import CUTS, STRETCHES, Look
 from jwinteractive.views import FLAG_COLOURS, Frame
 from jwinteractive_widgets.background import listen
+from jwinteractive_widgets.drawing import BRUSH, DRAW_TOOLS, OnDraw, heard
 from jwinteractive_widgets.marks import Marks, OnMark
+from jwinteractive_widgets.overlay import Overlay
 from jwinteractive_widgets.resample import Patch, auto_limits, resample
 
 __all__ = ["COLOURS", "FrameView", "mask_layers"]
 
 STATIC = Path(__file__).parent / "static"
-MODULES = ("paint.js", "tools.js", "ellipses.js", "frame.js")
+MODULES = (
+    "paint.js", "tools.js", "viewport.js", "ellipses.js", "overlay.js", "shapes.js", "drawing.js",
+    "poster.js", "frame.js",
+)  # fmt: skip
+TOOLS = ("pan", "box", "line", "ellipse")
 COLOURS = {
     "viridis": "viridis",
     "cividis": "cividis",
@@ -106,7 +113,12 @@ class FrameView(anywidget.AnyWidget):
     compare, split, labels
         "off", "blink" or "split"; where the split is; what A and B are called.
     tool
-        What a drag does: "pan", "box", "line", or "ellipse" where marks may be drawn.
+        What a drag does: "pan", "box", "line", "ellipse" where marks may be drawn, and one of
+        `drawing.DRAW_TOOLS` while there is ``drawing``.
+    drawing
+        Tools that draw masks are offered.
+    brush, ink
+        Diameter of the brush in pixels; colour of what is being drawn.
     label
         What a screen reader says of the canvas.
     busy
@@ -135,7 +147,10 @@ class FrameView(anywidget.AnyWidget):
     compare = traitlets.Enum(("off", "blink", "split"), "off").tag(sync=True)
     split = traitlets.Float(0.5).tag(sync=True)
     labels: Any = traitlets.List(["A", "B"]).tag(sync=True)
-    tool = traitlets.Enum(("pan", "box", "line", "ellipse"), "pan").tag(sync=True)
+    tool = traitlets.Enum((*TOOLS, *DRAW_TOOLS), "pan").tag(sync=True)
+    drawing = traitlets.Bool(False).tag(sync=True)
+    brush = traitlets.Int(5, min=BRUSH[0], max=BRUSH[1]).tag(sync=True)
+    ink = traitlets.Unicode("#ff8ae0").tag(sync=True)
     label = traitlets.Unicode("detector frame").tag(sync=True)
     busy = traitlets.Bool(False).tag(sync=True)
     window: Any = traitlets.List([]).tag(sync=True)
@@ -152,6 +167,7 @@ class FrameView(anywidget.AnyWidget):
         on_axis: Callable[[str, int], None] = _nothing,
         on_style: Callable[[dict[str, Any]], None] = _nothing,
         on_mark: OnMark = _nothing,
+        on_draw: OnDraw = _nothing,
         read_out: Callable[[int, int], str] | None = None,
         hand_over: Callable[..., None] | None = None,
         **traits: Any,
@@ -176,6 +192,8 @@ class FrameView(anywidget.AnyWidget):
         on_mark
             Called with an ellipse as it was (None: a new one), as somebody wants it (None: away),
             and whether that is final.
+        on_draw
+            Called with a `drawing.Drawn`: 25 times a second while it goes on, and at its end.
         read_out
             More to say of pixel (y, x) under the pointer: sky position, wavelength.
         hand_over
@@ -194,7 +212,9 @@ class FrameView(anywidget.AnyWidget):
             "axis": on_axis,
             "style": on_style,
             "mark": on_mark,
+            "draw": on_draw,
         }
+        self._overlay = Overlay()
         self._marks, self._editable = Marks(), False
         self._read_out = read_out
         self._note = ""
@@ -202,6 +222,11 @@ class FrameView(anywidget.AnyWidget):
         self._serial = 0
         self._views: dict[str, _Viewport] = {}
         listen(self, self._hear, hand_over)
+
+    @traitlets.observe("drawing")
+    def _stop_drawing(self, change: Mapping[str, Any]) -> None:
+        if not change["new"] and self.tool in DRAW_TOOLS:
+            self.tool = "pan"
 
     @property
     def windows(self) -> list[Window]:
@@ -242,6 +267,7 @@ class FrameView(anywidget.AnyWidget):
         if old is not None and old.full_shape != frame.full_shape:
             self._views = {}
             self.window = []
+            self._overlay.clear()
         self.frame, self.other = frame, other
         self._note, self._source, self._editable = note, source, editable
         self._serial += 1
@@ -257,6 +283,44 @@ class FrameView(anywidget.AnyWidget):
         self._announce()
         for name, some in patches:
             self._send_patches(name, some)
+
+    def show_overlay(
+        self,
+        plane: Array | None,
+        layers: Sequence[Mapping[str, Any]],
+        *,
+        answers: int | None = None,
+    ) -> None:
+        """Paint mask layers over the frame in every view, until the exposure's size changes.
+
+        Parameters
+        ----------
+        plane
+            uint32 [ny, nx] of the whole exposure, one bit a layer; it is kept, not copied. None:
+            nothing.
+        layers
+            Of each {"bit": 1, 2, 4 ..., "name", "colour": "#rrggbb", "opacity": 0 to 1}; where
+            several bits are set, the first layer is on top.
+        answers
+            Number of the newest finished stroke that the plane has: what the browser drew of it,
+            and of those before, is replaced by the plane.
+
+        Raises
+        ------
+        InputError
+            Without a frame, or if the plane or a layer is not as said.
+        """
+        if self.frame is None:
+            raise InputError("overlay: there is no frame yet; show one first")
+        self._overlay.show(plane, layers, self.frame.full_shape, answers)
+        for name in self._views:
+            self._send_overlay(name)
+
+    def clear_overlay(self) -> None:
+        """Take mask layers away."""
+        self._overlay.clear()
+        for name in self._views:
+            self._send_overlay(name)
 
     def follow(self, look: Look) -> None:
         """Draw as a look says: stretch, cuts, limits by hand, colours, masks, pick and box."""
@@ -359,6 +423,10 @@ class FrameView(anywidget.AnyWidget):
                 self._turn(name, index)
             case {"kind": "mark"}:
                 self._mark(message)
+            case {"kind": "draw"}:
+                drawn = heard(message)
+                if drawn is not None and self.drawing and self.frame is not None:
+                    self._on["draw"](drawn)
             case {"kind": "style", "changed": [*names]}:
                 changes = {str(n): self._style(str(n)) for n in names}
                 self._on["style"]({n: v for n, v in changes.items() if v is not None})
@@ -370,6 +438,8 @@ class FrameView(anywidget.AnyWidget):
         self._views[name] = viewport
         self.viewport = viewport.window
         self._send_patches(name, self._patches(name))
+        if not self._overlay.empty:
+            self._send_overlay(name)
         if message.get("user"):
             self.window = [] if message.get("whole") else list(viewport.window)
             self._on["window"](*viewport.window)
@@ -422,6 +492,11 @@ class FrameView(anywidget.AnyWidget):
         frames = (("b", self.frame), ("a", self.other))
         at = self._views[name]
         return [(w, f, resample(f, at.window, at.size)) for w, f in frames if f is not None]
+
+    def _send_overlay(self, name: str) -> None:
+        """Send one view its part of the mask layers."""
+        view = self._views[name]
+        self.send(*self._overlay.message(name, view.window, view.size))
 
     def _send_patches(self, name: str, patches: Sequence[tuple[str, Frame, Patch]]) -> None:
         """Send patches to one view."""

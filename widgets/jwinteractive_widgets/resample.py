@@ -15,15 +15,11 @@ import numpy as np
 
 from jwinteractive.data import Array, Box
 from jwinteractive.views import Frame, cut_limits
+from jwinteractive_widgets.blocks import BUDGET, Window, fitted, flags_of, for_kernel, grid, place
 
 __all__ = ["BUDGET", "Patch", "auto_limits", "resample"]
 
-BUDGET = 1_150_000  # bytes; a message with its header stays below 1.2 MB
 CODES = 65534  # intervals between the lowest code, 1, and the highest
-MARGINS = (0.25, 0.12, 0.05, 0.0)  # of the viewport on each side, so that a drag uncovers pixels
-LABELS = 65535  # different flag values that uint16 can tell apart, beside no flag
-
-Window = tuple[float, float, float, float]
 
 
 @dc.dataclass(frozen=True, kw_only=True)
@@ -79,87 +75,29 @@ class Patch:
 
 
 def resample(frame: Frame, window: Window, size: tuple[int, int], budget: int = BUDGET) -> Patch:
-    """Region of a frame around a viewport, averaged in blocks of about one screen pixel.
-
-    Parameters
-    ----------
-    window
-        Edges (x0, y0, x1, y1) of the viewport in pixels of the exposure; it may reach beyond it.
-    size
-        Width and height of the screen area in screen pixels.
-    budget
-        Bytes that the patch may have: first the margin shrinks, then the blocks grow.
-
-    Notes
-    -----
-    Blocks start at multiples of their size, so that panning does not make pixels flicker. A block
-    is never smaller than a screen pixel, else a single flagged pixel could fall between two.
-    """
-    wide, high = window[2] - window[0], window[3] - window[1]
-    ratio = max(wide / max(size[0], 1), high / max(size[1], 1))
-    factor = max(1, math.ceil(ratio - 0.01))
-    cost = 2.3  # bytes a block: code, mark, and a label for some
-    while True:
-        for margin in MARGINS:
-            region = _region(frame, window, factor, margin)
-            blocks = math.prod(_grid(region, factor))
-            if cost * blocks > budget and blocks > 1:
-                continue
-            patch = _patch(frame, region, factor)
-            if patch is not None:
-                if patch.nbytes <= budget or blocks == 1:
-                    return patch
-                cost = 1.01 * patch.nbytes / blocks
-        factor += 1
-
-
-def _region(frame: Frame, window: Window, factor: int, margin: float) -> Box:
-    """Pixels to send: the viewport with a margin to whole blocks, inside what the frame covers."""
-    covers = frame.covers
-
-    def edges(low: float, high: float, first: int, end: int) -> tuple[int, int]:
-        reach = margin * (high - low)
-        lowest, highest = first // factor, math.ceil(end / factor)
-        a = min(max(math.floor((low - reach) / factor), lowest), highest - 1)
-        b = min(max(math.ceil((high + reach) / factor), a + 1), highest)
-        return max(a * factor, first), min(b * factor, end)
-
-    x0, x1 = edges(window[0], window[2], covers.x0, covers.x1)
-    y0, y1 = edges(window[1], window[3], covers.y0, covers.y1)
-    return Box(y0, y1, x0, x1)
-
-
-def _grid(region: Box, factor: int) -> tuple[int, int]:
-    """Blocks (rows, columns) that a region touches."""
-    rows = math.ceil(region.y1 / factor) - region.y0 // factor
-    columns = math.ceil(region.x1 / factor) - region.x0 // factor
-    return rows, columns
+    """Region of a frame around a viewport, averaged in blocks; see `blocks.fitted`."""
+    bytes_of_a_block = 2.3  # code, mark, and a label for some
+    return fitted(
+        frame.covers,
+        window,
+        size,
+        lambda region, factor: _patch(frame, region, factor),
+        cost=bytes_of_a_block,
+        budget=budget,
+    )
 
 
 def _patch(frame: Frame, region: Box, factor: int) -> Patch | None:
     """Patch of a region; None if more combinations of flags occur than labels can name."""
-    inside = frame.covers
-    at = (
-        region.y0 - inside.y0,
-        region.y1 - inside.y0,
-        region.x0 - inside.x0,
-        region.x1 - inside.x0,
-    )
-    data, at_data = _for_kernel(frame.data, np.float32, at)
-    nothing = np.empty((0, 0), np.uint32)
-    dq, at_dq = (nothing, at) if frame.dq is None else _for_kernel(frame.dq, np.uint32, at)
-    rows, columns = _grid(region, factor)
-    means = np.empty((rows, columns), np.float32)
-    flags = np.empty((rows, columns), np.uint32)
-    offset = region.y0 % factor, region.x0 % factor
-    lowest, highest = _means(data, at_data, offset, factor, means)
-    if dq.size:
-        _unions(dq, at_dq, offset, factor, flags)
-    else:
-        flags[:] = 0
-    indexed = _indexed(flags)
-    if indexed is None:
+    at = place(region, frame.covers)
+    flags = flags_of(frame.dq, at, region, factor)
+    if flags is None:
         return None
+    data, at = for_kernel(frame.data, np.float32, at)
+    rows, columns = grid(region, factor)
+    means = np.empty((rows, columns), np.float32)
+    offset = region.y0 % factor, region.x0 % factor
+    lowest, highest = _means(data, at, offset, factor, means)
     middle, scale = _scale(means, lowest, highest)
     low, high = math.asinh((lowest - middle) / scale), math.asinh((highest - middle) / scale)
     step = (high - low) / CODES if high > low else 1.0
@@ -168,9 +106,9 @@ def _patch(frame: Frame, region: Box, factor: int) -> Patch | None:
     y0, x0 = region.y0 // factor * factor, region.x0 // factor * factor
     return Patch(
         codes=codes,
-        marked=indexed[0],
-        labels=indexed[1],
-        flags=indexed[2],
+        marked=flags[0],
+        labels=flags[1],
+        flags=flags[2],
         extent=(x0, y0, x0 + columns * factor, y0 + rows * factor),
         factor=factor,
         middle=middle,
@@ -178,22 +116,6 @@ def _patch(frame: Frame, region: Box, factor: int) -> Patch | None:
         low=low,
         step=step,
     )
-
-
-def _for_kernel(
-    array: Array, dtype: type, at: tuple[int, int, int, int]
-) -> tuple[Array, tuple[int, int, int, int]]:
-    """Array as the kernels take it, read-only in C order, and where the region lies in it.
-
-    Only another type or order costs a copy, and only of the region.
-    """
-    if array.dtype != dtype or not array.flags.c_contiguous:
-        y0, y1, x0, x1 = at
-        array = np.ascontiguousarray(array[y0:y1, x0:x1], dtype)
-        at = (0, y1 - y0, 0, x1 - x0)
-    found = array[:]
-    found.flags.writeable = False
-    return found, at
 
 
 @nb.njit(cache=True, nogil=True)
@@ -239,30 +161,6 @@ def _means(
     return float(lowest), float(highest)
 
 
-@nb.njit(cache=True, nogil=True)
-def _unions(
-    dq: Array, at: tuple[int, int, int, int], offset: tuple[int, int], factor: int, flags: Array
-) -> None:
-    """OR of the flags of each block of the region ``at``."""
-    y0, y1, x0, x1 = at
-    rows, columns = flags.shape
-    bits = np.empty(x1 - x0, np.uint32)
-    for i in range(rows):
-        bits[:] = 0
-        first = y0 - offset[0] + i * factor
-        for y in range(max(first, y0), min(first + factor, y1)):
-            row = dq[y, x0:x1]
-            for x in range(row.size):
-                bits[x] |= row[x]
-        for j in range(columns):
-            some = np.uint32(0)
-            for x in range(
-                max(j * factor - offset[1], 0), min((j + 1) * factor - offset[1], x1 - x0)
-            ):
-                some |= bits[x]
-            flags[i, j] = some
-
-
 def _scale(means: Array, lowest: float, highest: float) -> tuple[float, float]:
     """Median of the values and the reach around it in which codes are even: the quartiles'."""
     stride = max(1, math.isqrt(means.size // 4096 or 1))
@@ -289,43 +187,6 @@ def _encode(
             size = math.log(abs(z) + math.sqrt(z * z + 1))  # asinh, three times as fast
             code = round(((size if z >= 0 else -size) - low) / step)
             codes[i, j] = min(max(code, 0.0), 65534.0) + 1
-
-
-def _indexed(flags: Array) -> tuple[Array, Array, tuple[int, ...]] | None:
-    """Marks, labels of the marked blocks, and the flag values that they stand for."""
-    labels = np.empty(flags.size, np.uint16)
-    table = np.empty(LABELS, np.uint32)
-    n, distinct = _label(flags.ravel(), labels, table)
-    if n < 0:
-        return None
-    kind = np.uint8 if distinct <= 256 else np.uint16
-    values = tuple(int(v) for v in table[:distinct])
-    return np.packbits(flags != 0), labels[:n].astype(kind), values
-
-
-@nb.njit(cache=True, nogil=True)
-def _label(flags: Array, labels: Array, table: Array) -> tuple[int, int]:
-    """Number each value other than 0 in order of appearance; return how many labels and values.
-
-    Looks values up in a hash table with open addresses; (-1, 0) if there are too many of them.
-    """
-    slots = np.zeros(1 << 18, np.int32)  # index into the table + 1
-    n = distinct = 0
-    for flag in flags:
-        if flag == 0:
-            continue
-        place = (np.uint64(flag) * np.uint64(2654435761) >> np.uint64(14)) & np.uint64(0x3FFFF)
-        while slots[place] > 0 and table[slots[place] - 1] != flag:
-            place = (place + np.uint64(1)) & np.uint64(0x3FFFF)
-        if slots[place] == 0:
-            if distinct == table.size:
-                return -1, 0
-            table[distinct] = flag
-            distinct += 1
-            slots[place] = distinct
-        labels[n] = slots[place] - 1
-        n += 1
-    return n, distinct
 
 
 def auto_limits(frame: Frame, cuts: str) -> tuple[float, float]:

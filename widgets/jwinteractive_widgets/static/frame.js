@@ -4,217 +4,7 @@
 
 const STYLES = ["stretch", "cuts", "limits", "colours", "masks"];
 const BLINK = 333; // ms for each side: 1.5 Hz
-const SEND = 40; // ms between two messages of one kind: 25 Hz
 const HINT = "wheel zooms · drag pans · click or arrow keys pick · shift and drag selects a box";
-
-/** Call at most once in ``wait`` ms; the last call is never lost. */
-function throttled(act, wait) {
-  let [timer, last] = [null, -Infinity];
-  const run = () => { timer = null; last = performance.now(); act(); };
-  const call = () => { timer ??= setTimeout(run, Math.max(0, last + wait - performance.now())); };
-  call.cancel = () => clearTimeout(timer);
-  return call;
-}
-
-const area = (e) => (e[2] - e[0]) * (e[3] - e[1]);
-const within = (a, b) => a[0] >= b[0] && a[1] >= b[1] && a[2] <= b[2] && a[3] <= b[3];
-const common = (a, b) => [
-  Math.max(a[0], b[0]), Math.max(a[1], b[1]), Math.min(a[2], b[2]), Math.min(a[3], b[3]),
-];
-
-/** The part of the exposure in sight: pixels [x0, y0, x1, y1], y upwards, and the way to a screen. */
-class Viewport {
-  constructor() {
-    this.window = null;
-    this.whole = true;
-    this.width = 0; // CSS pixels
-    this.height = 0;
-    this.shape = null; // [ny, nx]
-  }
-
-  /** Smallest window of the screen's form that contains another. */
-  contain([x0, y0, x1, y1]) {
-    const scale = Math.max((x1 - x0) / this.width, (y1 - y0) / this.height);
-    const [w, h] = [(scale * this.width) / 2, (scale * this.height) / 2];
-    const [x, y] = [(x0 + x1) / 2, (y0 + y1) / 2];
-    this.window = [x - w, y - h, x + w, y + h];
-  }
-
-  fit() {
-    this.whole = true;
-    this.contain([0, 0, this.shape[1], this.shape[0]]);
-  }
-
-  go(window) {
-    if (!window.length) { this.fit(); return; }
-    this.whole = false;
-    this.contain(window);
-  }
-
-  resize(width, height) {
-    const old = this.window && this.width ? this.window : null;
-    const scale = old && (old[2] - old[0]) / this.width;
-    [this.width, this.height] = [width, height];
-    if (!this.shape) return;
-    if (this.whole || !old) { this.fit(); return; }
-    const [x, y] = [(old[0] + old[2]) / 2, (old[1] + old[3]) / 2];
-    const [w, h] = [(scale * width) / 2, (scale * height) / 2];
-    this.window = [x - w, y - h, x + w, y + h];
-  }
-
-  zoom(factor, x, y) {
-    const [x0, y0, x1, y1] = this.window;
-    const span = (x1 - x0) * factor;
-    if (span < 4 || span > 4 * Math.max(...this.shape, this.width / this.height)) return false;
-    this.window = [x - (x - x0) * factor, y - (y - y0) * factor, x + (x1 - x) * factor, y + (y1 - y) * factor];
-    this.whole = false;
-    return true;
-  }
-
-  /** Move so that the exposure follows a hand by CSS pixels, from the window where it took hold. */
-  drag([x0, y0, x1, y1], dx, dy) {
-    const scale = (x1 - x0) / this.width;
-    const [ny, nx] = this.shape;
-    // a corner of the exposure always stays in sight
-    const a = Math.min(Math.max(-dx * scale, -x1 + 1), nx - x0 - 1);
-    const b = Math.min(Math.max(dy * scale, -y1 + 1), ny - y0 - 1);
-    this.window = [x0 + a, y0 + b, x1 + a, y1 + b];
-    this.whole = false;
-  }
-
-  toData(px, py) {
-    const [x0, y0, x1, y1] = this.window;
-    return [x0 + (px / this.width) * (x1 - x0), y1 - (py / this.height) * (y1 - y0)];
-  }
-
-  toScreen(x, y, scale = 1) {
-    const [x0, y0, x1, y1] = this.window;
-    return [
-      ((x - x0) / (x1 - x0)) * this.width * scale,
-      ((y1 - y) / (y1 - y0)) * this.height * scale,
-    ];
-  }
-
-  pixel(px, py) {
-    const [x, y] = this.toData(px, py).map(Math.floor);
-    return x >= 0 && y >= 0 && x < this.shape[1] && y < this.shape[0] ? [x, y] : null;
-  }
-}
-
-/** Newest patch of one side, and an older one that reaches further. */
-class Layers {
-  constructor() {
-    this.near = null;
-    this.far = null;
-  }
-
-  add(patch) {
-    // the outer blocks of a coarse patch reach beyond the frame, which makes it no better
-    const reach = (p) => common(p.extent, p.covers);
-    const candidates = [this.near, this.far].filter((p) => p && !within(reach(p), reach(patch)));
-    candidates.sort((a, b) => area(reach(b)) - area(reach(a)) || a.factor - b.factor);
-    this.far = candidates[0] || null;
-    this.near = patch;
-  }
-
-  clear() {
-    this.near = this.far = null;
-  }
-}
-
-/** Part of a painted patch that is in sight, onto the canvas. */
-function drawPatch(pen, patch, view, dpr) {
-  const seen = common(patch.covers, view.window);
-  if (seen[0] >= seen[2] || seen[1] >= seen[3]) return;
-  const { left, right, bottom, top } = cells(patch, seen);
-  if (left >= right || bottom >= top) return;
-  const [x0, y0] = patch.extent;
-  const f = patch.factor;
-  const [a, b] = view.toScreen(x0 + left * f, y0 + top * f, dpr);
-  const [c, d] = view.toScreen(x0 + right * f, y0 + bottom * f, dpr);
-  pen.imageSmoothingEnabled = f > 1;
-  pen.drawImage(patch.canvas, left, patch.rows - top, right - left, top - bottom, a, b, c - a, d - b);
-}
-
-function clipTo(pen, view, [x0, y0, x1, y1], dpr) {
-  const [a, b] = view.toScreen(x0, y1, dpr);
-  const [c, d] = view.toScreen(x1, y0, dpr);
-  pen.beginPath();
-  pen.rect(a, b, c - a, d - b);
-  pen.clip();
-}
-
-function hatch(pen, ground, stroke) {
-  const tile = make("canvas");
-  [tile.width, tile.height] = [8, 8];
-  const t = tile.getContext("2d");
-  t.fillStyle = ground;
-  t.fillRect(0, 0, 8, 8);
-  t.strokeStyle = stroke;
-  t.lineWidth = 1;
-  t.beginPath();
-  for (const shift of [-8, 0, 8]) { t.moveTo(shift, 8); t.lineTo(shift + 8, 0); }
-  t.stroke();
-  return pen.createPattern(tile, "repeat");
-}
-
-/** Crosshair, box, line and split, each light on dark so that it stands off any colour. */
-function drawMarks(pen, view, { cursor, region, line, split }, dpr) {
-  pen.clearRect(0, 0, pen.canvas.width, pen.canvas.height);
-  pen.save();
-  pen.scale(dpr, dpr);
-  const twice = (path, wide = 1.5, dash = []) => {
-    for (const [colour, width, gaps] of [["#000000", wide + 2, []], ["#ffffff", wide, dash]]) {
-      pen.strokeStyle = colour;
-      pen.lineWidth = width;
-      pen.setLineDash(gaps);
-      pen.beginPath();
-      path();
-      pen.stroke();
-    }
-    pen.setLineDash([]);
-  };
-  if (region.length === 4) {
-    const [a, b] = view.toScreen(region[0], region[3]);
-    const [c, d] = view.toScreen(region[2], region[1]);
-    twice(() => pen.rect(a, b, c - a, d - b), 1.5, [5, 3]);
-  }
-  if (line.length === 4) {
-    const [a, b] = view.toScreen(line[0] + 0.5, line[1] + 0.5);
-    const [c, d] = view.toScreen(line[2] + 0.5, line[3] + 0.5);
-    twice(() => { pen.moveTo(a, b); pen.lineTo(c, d); });
-    for (const [x, y] of [[a, b], [c, d]]) twice(() => pen.arc(x, y, 3, 0, 2 * Math.PI));
-  }
-  if (cursor.length === 2) {
-    const [x, y] = view.toScreen(cursor[0] + 0.5, cursor[1] + 0.5);
-    const half = (0.5 * view.width) / (view.window[2] - view.window[0]);
-    const gap = Math.max(5, half + 2);
-    if (half > 3) twice(() => pen.rect(x - half, y - half, 2 * half, 2 * half), 1);
-    twice(() => {
-      for (const [u, v] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-        pen.moveTo(x + u * gap, y + v * gap);
-        pen.lineTo(x + u * (gap + 9), y + v * (gap + 9));
-      }
-    });
-  }
-  if (split !== null) {
-    const x = split * view.width;
-    twice(() => { pen.moveTo(x, 0); pen.lineTo(x, view.height); });
-    const y = view.height / 2;
-    twice(() => pen.arc(x, y, 7, 0, 2 * Math.PI));
-    pen.fillStyle = "#ffffff";
-    pen.fill();
-    pen.fillStyle = "#000000";
-    for (const s of [-1, 1]) {
-      pen.beginPath();
-      pen.moveTo(x + 5 * s, y);
-      pen.lineTo(x + 1.5 * s, y - 3);
-      pen.lineTo(x + 1.5 * s, y + 3);
-      pen.fill();
-    }
-  }
-  pen.restore();
-}
 
 /** The elements of the viewer, empty. */
 function scaffold() {
@@ -236,48 +26,6 @@ function scaffold() {
   return { root, stage, canvas, marks, busy, note, sides, readout, quick, exact };
 }
 
-/** Picture with title, colour bar and legend on one canvas, as a person would put it in a paper. */
-function poster({ canvas, marks, frame, look, note, counted }) {
-  const [width, s] = [canvas.width, Math.max(1, canvas.width / 620)];
-  const drawn = look.masks.filter((m) => m.on);
-  const [head, foot] = [30 * s, (58 + (drawn.length ? 22 : 0)) * s];
-  const paper = make("canvas");
-  [paper.width, paper.height] = [width, canvas.height + head + foot];
-  const pen = paper.getContext("2d");
-  pen.fillStyle = "#ffffff";
-  pen.fillRect(0, 0, paper.width, paper.height);
-  pen.drawImage(canvas, 0, head);
-  pen.drawImage(marks, 0, head);
-  pen.scale(s, s);
-  pen.fillStyle = "#000000";
-  pen.textBaseline = "middle";
-  pen.font = "600 14px sans-serif";
-  pen.fillText([frame.source, frame.title].filter(Boolean).join(" · "), 8, 15);
-  pen.font = "12px sans-serif";
-  pen.textAlign = "right";
-  pen.fillText(note, width / s - 8, 15);
-  pen.fillText(frame.unit, width / s - 8, (head + canvas.height) / s + 28);
-  pen.textAlign = "left";
-  pen.save();
-  pen.translate(8, (head + canvas.height) / s + 4);
-  paintBar(pen, look, counted, width / s - 76, 48, "#000000", "sans-serif");
-  pen.restore();
-  let x = 8;
-  pen.font = "12px sans-serif";
-  pen.textBaseline = "middle";
-  for (const { name, colour } of drawn) {
-    const y = paper.height / s - 14;
-    pen.fillStyle = colour;
-    pen.fillRect(x, y - 6, 12, 12);
-    pen.strokeStyle = "#777777";
-    pen.strokeRect(x, y - 6, 12, 12);
-    pen.fillStyle = "#000000";
-    pen.fillText(name, x + 17, y);
-    x += 34 + pen.measureText(name).width;
-  }
-  return paper;
-}
-
 function render({ model, el }) {
   const id = Math.random().toString(36).slice(2);
   const parts = scaffold();
@@ -289,6 +37,7 @@ function render({ model, el }) {
   const dpr = () => Math.min(window.devicePixelRatio || 1, 1.5);
   let frame = null;
   let waiting = false;
+  let marking = false;
   let blinking = "b";
   let gesture = null; // what the pointer is about
   let draft = null; // box or line while it is drawn
@@ -335,7 +84,9 @@ function render({ model, el }) {
   const fit = () => { if (frame) { view.fit(); moved(); } };
   const save = (name) => {
     if (!frame) return;
-    const paper = poster({ canvas, marks, frame, look: look(), note: frame.note, counted });
+    const paper = poster({
+      canvas, marks, frame, look: look(), note: frame.note, counted, layers: masks.legend(),
+    });
     paper.toBlob((blob) => {
       const link = make("a", "", { download: typeof name === "string" ? name : `${frame.title}.png` });
       link.href = URL.createObjectURL(blob);
@@ -365,8 +116,12 @@ function render({ model, el }) {
     },
   });
   ellipses.element.addEventListener("keydown", (event) => keys(event));
+  const masks = overlayOver(view);
+  const drawing = drawingOver({
+    model, view, send: (message) => model.send(message), redraw: () => redraw(), remark: () => remark(),
+  });
   tools.offer(false);
-  root.append(tools.element, compared.element, stage, bar.element, parts.readout, axes.element, flags.element, ellipses.element);
+  root.append(tools.element, drawing.row.element, compared.element, stage, bar.element, parts.readout, axes.element, flags.element, ellipses.element);
   el.append(root);
 
   // -- drawing ------------------------------------------------------------------------------------
@@ -442,15 +197,28 @@ function render({ model, el }) {
     } else {
       drawSide(side());
     }
+    masks.draw(pen, dpr());
+    drawing.paint(pen, dpr());
+    drawOver();
+    drawBadges(splitting);
+    root.dataset.drawn = String(Number(root.dataset.drawn || 0) + 1);
+  };
+  const drawOver = () => {
+    marking = false;
+    if (!frame || !view.window) return;
     drawMarks(markPen, view, {
       cursor: model.get("cursor"),
       region: draft?.region || model.get("region"),
       line: draft?.line || model.get("line"),
-      split: splitting ? model.get("split") : null,
+      split: frame.other && model.get("compare") === "split" ? model.get("split") : null,
     }, dpr());
     ellipses.draw(markPen, dpr());
-    drawBadges(splitting);
-    root.dataset.drawn = String(Number(root.dataset.drawn || 0) + 1);
+    drawing.mark(markPen, dpr());
+  };
+  /** Draw what lies over the picture again, not the picture. */
+  const remark = () => {
+    if (!waiting && !marking) requestAnimationFrame(drawOver);
+    marking = true;
   };
   const redraw = () => {
     if (!waiting) {
@@ -496,7 +264,7 @@ function render({ model, el }) {
 
   const read = () => {
     const patch = layers[side()].near;
-    if (!pointed || !frame) { parts.quick.textContent = HINT; parts.exact.textContent = ""; return; }
+    if (!pointed || !frame) { parts.quick.textContent = drawing.hint() || HINT; parts.exact.textContent = ""; return; }
     const [x, y] = pointed;
     const seat = `x ${x}  y ${y}`;
     const at = patch && within([x, y, x + 1, y + 1], patch.covers) ? cells(patch, [x, y, x + 1, y + 1]) : null;
@@ -525,6 +293,7 @@ function render({ model, el }) {
   const pick = (pixel) => {
     if (!pixel) return;
     select("cursor", pixel, { kind: "pick", x: pixel[0], y: pixel[1] });
+    drawing.follow();
     point(pixel);
   };
   const clear = () => {
@@ -544,10 +313,17 @@ function render({ model, el }) {
 
   const begin = (event) => {
     const at = place(event);
-    const tool = model.get("tool");
+    const from = view.toData(...at);
+    const hand = drawing.hand(event);
+    if (hand) return { kind: "pan", at, window: [...view.window], from, moved: false, held: true };
+    if (drawing.active() && !nearSplit(at[0])) {
+      drawing.begin(at, event);
+      return { kind: "draw", at, moved: true };
+    }
+    const tool = drawing.active() ? "pan" : model.get("tool");
     const kind = nearSplit(at[0]) ? "split" : event.shiftKey ? "box" : tool === "ellipse" ? "pan" : tool;
     const mark = kind === "split" || kind === "box" ? null : ellipses.begin(at, tool, event);
-    return { kind, at, window: [...view.window], from: view.toData(...at), moved: false, ...mark };
+    return { kind, at, window: [...view.window], from, moved: false, ...mark };
   };
   const pinch = () => {
     const [a, b] = [...pointers.values()];
@@ -580,6 +356,10 @@ function render({ model, el }) {
       draft = { line: [...inside(gesture.from), ...inside(view.toData(...at))] };
       redraw();
     },
+    draw: (at, event) => {
+      const between = event.getCoalescedEvents?.() || []; // what came since the last frame
+      drawing.extend(between.length ? between.map(place) : [at], event);
+    },
     pinch: () => {
       const now = pinch();
       const [dx, dy] = [now.middle[0] - gesture.middle[0], now.middle[1] - gesture.middle[1]];
@@ -603,12 +383,14 @@ function render({ model, el }) {
     if (view.zoom(Math.exp(speed * lines * event.deltaY), ...view.toData(...place(event)))) moved();
   }, { passive: false });
   canvas.addEventListener("pointerdown", (event) => {
-    if (!view.window || event.button !== 0) return;
+    if (!view.window || event.button > 1 || event.button < 0) return;
+    if (event.button === 1) event.preventDefault(); // else it scrolls by itself
     canvas.setPointerCapture(event.pointerId);
     canvas.focus({ preventScroll: true });
     pointers.set(event.pointerId, place(event));
     draft = null;
     if (gesture?.kind === "mark") ellipses.end();
+    if (gesture?.kind === "draw") drawing.drop(); // two fingers zoom
     gesture = pointers.size === 2 ? pinch() : begin(event);
   });
   canvas.addEventListener("pointermove", (event) => {
@@ -617,11 +399,13 @@ function render({ model, el }) {
     if (pointers.has(event.pointerId)) pointers.set(event.pointerId, at);
     if (gesture) {
       gesture.moved ||= Math.hypot(at[0] - gesture.at[0], at[1] - gesture.at[1]) > 3;
-      if (gesture.moved) carry[gesture.kind](at);
+      if (gesture.moved) carry[gesture.kind](at, event);
     }
     canvas.style.cursor = nearSplit(at[0]) ? "ew-resize"
-      : gesture?.kind === "pan" && gesture.moved ? "grabbing" : ellipses.cursor(at) || "crosshair";
-    ellipses.point(at);
+      : gesture?.kind === "pan" && gesture.moved ? "grabbing"
+      : (!drawing.active() && ellipses.cursor(at)) || "crosshair";
+    ellipses.point(drawing.active() ? null : at);
+    drawing.point(at);
     point(view.pixel(...at));
   });
   const release = (event) => {
@@ -630,6 +414,11 @@ function render({ model, el }) {
     gesture = null;
     canvas.style.cursor = "";
     if (done.kind === "mark") ellipses.end();
+    if (done.kind === "draw") {
+      if (event.type === "pointerup") drawing.finish();
+      else drawing.drop();
+      return;
+    }
     if (event.type === "pointerup") {
       if (!done.moved && done.kind !== "split") {
         if (done.kind !== "mark") ellipses.leave();
@@ -641,12 +430,15 @@ function render({ model, el }) {
   };
   canvas.addEventListener("pointerup", release);
   canvas.addEventListener("pointercancel", release);
-  canvas.addEventListener("pointerleave", () => { if (!gesture) { point(null); ellipses.point(null); } });
-  canvas.addEventListener("dblclick", fit);
+  canvas.addEventListener("pointerleave", () => { if (!gesture) { point(null); ellipses.point(null); drawing.point(null); } });
+  canvas.addEventListener("mousedown", (event) => { if (event.button === 1) event.preventDefault(); });
+  canvas.addEventListener("dblclick", () => { if (!drawing.active()) fit(); });
 
   const keys = (event) => {
-    if (!view.window || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (ellipses.key(event)) {
+    if (!view.window) return;
+    const drawn = event.currentTarget === canvas && drawing.key(event);
+    if (!drawn && (event.ctrlKey || event.metaKey || event.altKey)) return;
+    if (drawn || ellipses.key(event)) {
       event.preventDefault();
       event.stopPropagation();
       return;
@@ -668,6 +460,8 @@ function render({ model, el }) {
     event.stopPropagation();
   };
   canvas.addEventListener("keydown", keys);
+  canvas.addEventListener("keyup", drawing.keyUp);
+  canvas.addEventListener("blur", drawing.blur);
 
   // -- what Python says ---------------------------------------------------------------------------
 
@@ -695,6 +489,7 @@ function render({ model, el }) {
     if (!same) {
       layers.a.clear();
       layers.b.clear();
+      masks.clear();
       view.go(model.get("window"));
       tellView();
     }
@@ -717,6 +512,12 @@ function render({ model, el }) {
     switch (message.kind) {
       case "frame": onFrame(message); break;
       case "patch": onPatch(message, buffers); break;
+      case "overlay":
+        if (message.id && message.id !== id) break;
+        masks.take(message, buffers);
+        drawing.answered(message.answers);
+        redraw();
+        break;
       case "marks":
         if (message.id && message.id !== id) break;
         ellipses.take(message);
@@ -749,6 +550,12 @@ function render({ model, el }) {
     compared.draw(Boolean(frame?.other));
     redraw();
   };
+  const onTool = () => {
+    tools.draw(Boolean(frame?.diverging));
+    drawing.row.draw();
+    read();
+    remark();
+  };
   const onLabel = () => canvas.setAttribute("aria-label", model.get("label"));
   const onBusy = () => {
     parts.busy.hidden = !model.get("busy");
@@ -776,7 +583,10 @@ function render({ model, el }) {
     "change:compare": onCompare,
     "change:split": () => { compared.draw(Boolean(frame?.other)); redraw(); },
     "change:labels": () => { compared.draw(Boolean(frame?.other)); redraw(); },
-    "change:tool": () => tools.draw(Boolean(frame?.diverging)),
+    "change:tool": onTool,
+    "change:drawing": onTool,
+    "change:brush": onTool,
+    "change:ink": redraw,
     "change:axes": axes.draw,
     "change:cursor": redraw,
     "change:region": redraw,
@@ -791,7 +601,7 @@ function render({ model, el }) {
   const size = new ResizeObserver(measure);
   size.observe(root);
 
-  for (const start of [onLabel, onBusy, onCompare, axes.draw, restyle, read]) start();
+  for (const start of [onTool, onLabel, onBusy, onCompare, axes.draw, restyle, read]) start();
   parts.note.hidden = true;
   model.send({ kind: "ready", id });
 
@@ -802,6 +612,7 @@ function render({ model, el }) {
     clearTimeout(countLater);
     axes.close();
     ellipses.close();
+    drawing.close();
     for (const send of [tellView, tellStyle, tellPoint]) send.cancel();
     for (const [name, ear] of Object.entries(ears)) model.off(name, ear);
     model.send({ kind: "gone", id });

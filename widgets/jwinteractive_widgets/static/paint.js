@@ -1,5 +1,5 @@
 // From codes to colours: pure functions of a patch and a look, without any page around them.
-// The files paint.js, tools.js and frame.js are joined into one module, in this order.
+// Python joins the files of the frame (frame.py, MODULES) into one module.
 
 const STRETCH = {
   linear: (t) => t,
@@ -36,6 +36,21 @@ function typed(Kind, view) {
   return new Kind(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
 }
 
+/** Label of each of n blocks: 0 is no flag, else its index into the flags + 1. */
+function unpackLabels(n, wide, bits, given) {
+  const marked = typed(Uint8Array, bits);
+  const few = typed(wide ? Uint16Array : Uint8Array, given);
+  const labels = new Uint16Array(n);
+  let next = 0;
+  for (let byte = 0; byte < marked.length; byte++) {
+    if (!marked[byte]) continue;
+    for (let bit = 0; bit < 8; bit++) {
+      if (marked[byte] & (128 >> bit)) labels[8 * byte + bit] = few[next++] + 1;
+    }
+  }
+  return labels;
+}
+
 /** Patch from a message: codes, the value of each code, and the label of each block. */
 function unpack(message, buffers) {
   const [rows, columns] = message.size;
@@ -45,22 +60,12 @@ function unpack(message, buffers) {
   for (let code = 1; code < 65536; code++) {
     values[code] = middle + scale * Math.sinh(low + (code - 1) * step);
   }
-  const marked = typed(Uint8Array, buffers[1]);
-  const few = typed(message.wide ? Uint16Array : Uint8Array, buffers[2]);
-  const labels = new Uint16Array(rows * columns); // 0 is no flag, else index into flags + 1
-  let next = 0;
-  for (let byte = 0; byte < marked.length; byte++) {
-    if (!marked[byte]) continue;
-    for (let bit = 0; bit < 8; bit++) {
-      if (marked[byte] & (128 >> bit)) labels[8 * byte + bit] = few[next++] + 1;
-    }
-  }
   return {
     ...message,
     rows,
     columns,
     values,
-    labels,
+    labels: unpackLabels(rows * columns, message.wide, buffers[1], buffers[2]),
     codes: typed(Uint16Array, buffers[0]),
     flags: [0, ...message.flags],
     painted: null,
