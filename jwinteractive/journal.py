@@ -108,10 +108,10 @@ def words(old: Settings, new: Settings) -> str:
 def mask_words(old: Iterable[Mask], new: Iterable[Mask]) -> list[str]:
     """Say what differs between two sets of masks."""
     said = []
-    before, after = ({(m.detector, m.corner, m.shape): m for m in masks} for masks in (old, new))
+    before, after = ({m.place: m for m in masks} for masks in (old, new))
     for place in dict.fromkeys([*before, *after]):
         changed = diff(before.get(place), after.get(place))
-        said += [f"mask of {place[0]}: {text}" for text in changed.words()]
+        said += [f"mask of {place[1]}: {text}" for text in changed.words()]
     return said
 
 

@@ -50,6 +50,8 @@ class Look:
         How the pinned result is shown beside the present one.
     masks
         Names of the flags that are drawn, with their opacity.
+    layer
+        Name of the mask's layer that is drawn on; "": none is chosen.
     """
 
     step: str = ""
@@ -65,6 +67,7 @@ class Look:
     limits: tuple[float, float] | None = None
     colours: str = "viridis"
     compare: str = "off"
+    layer: str = ""
     masks: Mapping[str, float] = dc.field(
         default_factory=lambda: {"JUMP_DET": 0.8, "SATURATED": 0.8, "DO_NOT_USE": 0.8}
     )

@@ -226,6 +226,20 @@ def _ratio(frame: Frame, pinned: Frame) -> Frame:
     return dc.replace(frame, title=title, data=data, err=None, unit="", limits=None)
 
 
+def _with_mask(session: Session, request: Request, frame: Frame) -> Frame:
+    """A picture with the flags of the user's mask, where no step sets them: the file is past it."""
+    e = request.exposure
+    if any(p.step.name == "dq_init" and not p.skipped for p in session.plan(exposure=e)):
+        return frame
+    product, mask = session.input(e), session.mask(e)
+    root = product.exposure.filename
+    if not mask.key("pixels", root) or frame.full_shape != product.shape:
+        return frame
+    rows, columns = frame.covers.slices(Box.whole(product.shape))
+    flags = mask.cut_to(product.exposure, product.shape).dq(root)[rows, columns]
+    return dc.replace(frame, dq=flags if frame.dq is None else frame.dq | flags)
+
+
 _DERIVED = {"difference": _difference, "ratio": _ratio}
 
 
@@ -263,6 +277,7 @@ def picture(session: Session, request: Request, cancel: threading.Event | None =
     image = view if isinstance(drawing, Frame) else views[0]
     frame = drawing if isinstance(drawing, Frame) else image.draw(shown)
     assert isinstance(frame, Frame)  # the first view of every product is one
+    frame = _with_mask(session, r, frame)
     other = other_frame = None
     if r.pinned is not None:
         other = session.glance(

@@ -263,7 +263,8 @@ class Session:
         InputError
             If it fits no open exposure; nothing changes then.
         """
-        self._edit("mask", self.recipe, self._with_mask(mask))
+        references = self._with_mask(mask)
+        self._edit(self._flagging(references), self.recipe, references)
 
     def turn_mask(self, mask: Mask) -> None:
         """Like `use_mask` while somebody draws: one edit until `rest`.
@@ -277,9 +278,18 @@ class Session:
         knob = ("mask", mask.detector)
         if not self._edits.is_turning(knob):
             self.rest()
+        step = self._flagging(references)
         with self._lock:
             self._edits.turn(knob, Settings(self.recipe, references))
-        self.changed.emit("mask")
+        self.changed.emit(step)
+
+    def _flagging(self, references: References) -> str:
+        """First step that does otherwise with the masks of other references."""
+        file = self._file(None)
+        shape, root = file.product.shape, file.exposure.filename
+        masks = (r.mask_for(file.exposure, shape) for r in (self.references, references))
+        was, now = ("" if m is None else m.key("pixels", root) for m in masks)
+        return "user_flags" if was == now else "dq_init"
 
     def _with_mask(self, mask: Mask) -> References:
         why = [mask.misfit(f.exposure, f.product.shape) for f in self.exposures]
@@ -291,13 +301,9 @@ class Session:
                 f"dq_init.user_supplied_dq = {path!r} is in use: take that file in as a layer of "
                 "the mask and clear the parameter"
             )
-        place = (mask.instrument, mask.detector, mask.corner, mask.shape)
-        masks = self.references.masks
-        places = [(m.instrument, m.detector, m.corner, m.shape) for m in masks]
-        if place in places:
-            at = places.index(place)
-            return self.references.with_masks((*masks[:at], mask, *masks[at + 1 :]))
-        return self.references.with_masks((*masks, mask))
+        masks = [m for m in self.references.masks if m.place != mask.place]
+        # without layers it is as if there were none
+        return self.references.with_masks([*masks, mask] if mask.layers else masks)
 
     def restore(self, number: int) -> None:
         """Bring back the settings of a run of the history.

@@ -68,7 +68,7 @@ class MaskDiff:
         if self.layers:
             return [_layer_words(old, new) for old, new in self.layers]
         if self.before is None or self.after is None:
-            return [] if self.before is self.after else ["made" if self.after else "taken away"]
+            return [] if self.before is self.after else ["taken away" if self.before else "made"]
         said = []
         if _head(self.before) != _head(self.after):
             said.append("described anew")

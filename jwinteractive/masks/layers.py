@@ -269,6 +269,11 @@ class Mask:
             **given,
         )
 
+    @property
+    def place(self) -> tuple[Any, ...]:
+        """Detector and window: of two masks of one place, one counts."""
+        return self.instrument, self.detector, self.corner, self.shape
+
     def __contains__(self, name: str) -> bool:
         return any(layer.name == name for layer in self.layers)
 
@@ -317,7 +322,7 @@ class Mask:
             layers=tuple(layer if own.name == layer.name else own for own in self.layers)
         )
 
-    def changed(self, name: str, **changes: Any) -> Self:
+    def changed(self, name: str, /, **changes: Any) -> Self:
         """Return the mask with one layer changed.
 
         Raises

@@ -188,7 +188,9 @@ class References:
 
     def mask_for(self, exposure: Exposure, shape: tuple[int, int]) -> Mask | None:
         """The user's mask for an exposure of (ny, nx) pixels, or None."""
-        return next((m for m in self.masks if not m.misfit(exposure, shape)), None)
+        fitting = [m for m in self.masks if not m.misfit(exposure, shape)]
+        # one of its own window rather than a larger one
+        return min(fitting, key=lambda m: m.shape, default=None)
 
     def _search(
         self, kind: type[Reference], exposure: Exposure, shape: tuple[int, int]

@@ -84,7 +84,7 @@ def test_what_is_in_work_is_not_begun_again(sent, session, pictures):
         session.see(step="jump")
         canvas = Canvas(session, Background("frame", "sky"), pytest.fail)
         shown = loop.create_future()
-        canvas.on_picture = shown.set_result
+        canvas.pictured.connect(lambda made: shown.set_result(made))
         canvas.refresh()
         canvas.refresh()
         await asyncio.wait_for(shown, 20)
@@ -167,11 +167,11 @@ def test_an_old_picture_is_said_to_be_old_while_the_new_one_takes_long(
         session.see(step="jump")
         canvas = Canvas(session, Background("frame", "sky"), pytest.fail)
         first, second, said = (loop.create_future() for _ in range(3))
-        canvas.on_picture = first.set_result
+        canvas.pictured.connect(lambda made: first.done() or first.set_result(made))
         canvas.refresh()
         await asyncio.wait_for(first, 20)
         monkeypatch.setattr(canvas_module, "picture", slow)
-        canvas.on_picture = second.set_result
+        canvas.pictured.connect(lambda made: second.set_result(made))
         say = canvas.view.say
         canvas.view.say = lambda note: (say(note), said.set_result(note))
         session.see(step="ramp_fit")
@@ -207,7 +207,7 @@ def test_it_stays_busy_while_something_newer_is_in_work(sent, session, monkeypat
             if picture.request.upto == "ramp_fit":
                 last.set_result(picture)
 
-        canvas.on_picture = shown
+        canvas.pictured.connect(shown)
         session.see(step="jump")
         canvas.refresh()
         await loop.run_in_executor(None, begun.wait, 20)

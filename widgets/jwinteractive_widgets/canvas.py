@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets as w
+from psygnal import Signal
 
 from jwinteractive.curves import as_table, write_table
 from jwinteractive.data import Box, Ramp, RateInts
@@ -18,6 +19,7 @@ from jwinteractive.session import Session
 from jwinteractive.sky import Sky, sky_of
 from jwinteractive_widgets.actions import Actions
 from jwinteractive_widgets.background import Background
+from jwinteractive_widgets.drawing import Drawn
 from jwinteractive_widgets.frame import FrameView
 from jwinteractive_widgets.marks import MarkEdits
 from jwinteractive_widgets.plots import free, slug
@@ -38,9 +40,15 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         What is on screen, or None.
     view
         The frame viewer.
-    on_picture
-        Called with each new picture.
+    pictured
+        Signal: each new picture.
+    on_line, on_draw
+        Called with the ends of a line, and with what is drawn on the frame.
+    focus
+        Pixel (y, x) that somebody works at, or None: shown first where a picture takes long.
     """
+
+    pictured = Signal(Picture)
 
     def __init__(
         self,
@@ -50,8 +58,9 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     ) -> None:
         self.session = session
         self.picture: Picture | None = None
-        self.on_picture: Callable[[Picture], None] = lambda _: None
         self.on_line: Callable[[tuple[int, int], tuple[int, int]], None] = lambda *_: None
+        self.on_draw: Callable[[Drawn], None] = lambda _: None
+        self.focus: tuple[int, int] | None = None
         self._background, self._fail = background, fail
         self._asked: Request | None = None  # by the look
         self._newest: Request | None = None  # given to the worker, perhaps for a part of it
@@ -62,13 +71,14 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.bar = Actions(on_do=self._do, hand_over=background.hand_over)
         edits = MarkEdits(session, lambda: self.picture, self._refuse_mark)
         self.view = FrameView(
-            on_pick=lambda y, x: session.see(pick=(y, x)),
+            on_pick=self._pick,
             on_box=lambda box: session.see(box=box),
             on_line=lambda start, stop: self.on_line(start, stop),
             on_window=lambda *window: session.see(window=window),
             on_axis=self._turn_axis,
             on_style=lambda changes: session.see(**changes),
             on_mark=edits,
+            on_draw=lambda stroke: self.on_draw(stroke),
             read_out=self._read_out,
             hand_over=background.hand_over,
         )
@@ -119,11 +129,11 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         return dc.replace(request, box=box)
 
     def _glimpse(self, box: Box) -> Box:
-        """Part of a large box around the picked pixel, else its middle."""
+        """Part of a large box around what is worked at, else the picked pixel, else its middle."""
         y, x = (box.y0 + box.y1) // 2, (box.x0 + box.x1) // 2
-        pick = self.session.look.pick
-        if pick is not None and Box.around(*pick) in box:
-            y, x = pick
+        for place in (self.session.look.pick, self.focus):
+            if place is not None and Box.around(*place) in box:
+                y, x = place
         return Box.around(y, x, GLIMPSE // 2).clip(box)
 
     def _ask(self, request: Request, then: Request | None = None) -> None:
@@ -188,7 +198,7 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             source=source,
             editable=made.edit is not None,
         )
-        self.on_picture(made)
+        self.pictured.emit(made)
         self._exactly()
         if made.glance.held and not made.part:
             self._exactly = self._background.later(SETTLE, self._ask_exactly)
@@ -205,6 +215,10 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _ask_exactly(self) -> None:
         if self._asked is not None and self._newest == self._asked:
             self._ask(dc.replace(self._asked, hold=False))
+
+    def _pick(self, y: int, x: int) -> None:
+        self.focus = None
+        self.session.see(pick=(y, x))
 
     # -- what chooses them --------------------------------------------------------------------
 

@@ -85,7 +85,7 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             "A/B": self._compared,
         }
         self.tabs = PlotTabs(self._makers, hand_over=background.hand_over)
-        canvas.on_picture = self._pictured
+        canvas.pictured.connect(self._pictured)
         canvas.on_line = self._drawn
         super().__init__([self.tabs])
 

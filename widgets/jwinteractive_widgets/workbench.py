@@ -22,6 +22,7 @@ from jwinteractive_widgets.controls import control_for
 from jwinteractive_widgets.form import ParamForm, form_of
 from jwinteractive_widgets.graphs import Graphs
 from jwinteractive_widgets.journal import JournalView, attempts_of, entry_of
+from jwinteractive_widgets.mask_panel import MaskPanel
 from jwinteractive_widgets.runs import Runs
 from jwinteractive_widgets.steplist import StepList, items_of
 from jwinteractive_widgets.takehome import TakeHome
@@ -51,6 +52,7 @@ KEYS = {
     "d": "difference",
     "f": "fit",
     "t": "take-home",
+    "m": "mask",
 }
 WORDS = {
     "next-step": "next step",
@@ -66,6 +68,7 @@ WORDS = {
     "difference": "difference to A",
     "fit": "zoom to fit",
     "take-home": "parameters or what to take home",
+    "mask": "parameters or the mask, to draw on the frame",
 }
 
 
@@ -76,7 +79,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     ----------
     session
         What is shown, and where every change goes.
-    actions, steps, canvas, graphs, form, journal, takehome
+    actions, steps, canvas, graphs, form, mask, journal, takehome
         The parts.
     """
 
@@ -110,6 +113,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             on_compare=self._against,
             hand_over=hand_over,
         )
+        self.mask = MaskPanel(session, self.canvas, self._background, self._fail)
         self.place = w.VBox()
         self.place.add_class("jwi-place-other")
         self.takehome = TakeHome(session, upto=self._upto, say=self._written, place=self.place)
@@ -140,10 +144,16 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             box.add_class(f"jwi-place-{name}")
             return box
 
-        self._side = w.Stack([w.VBox([self.form, self.control]), self.takehome], selected_index=0)
+        pages = {
+            "Parameters": w.VBox([self.form, self.control]),
+            "Mask": self.mask,
+            "Take home": self.takehome,
+        }
+        self._pages = tuple(pages)
+        self._side = w.Stack(list(pages.values()), selected_index=0)
         self._side.add_class("jwi-side-pages")
         self.side = Actions(on_do=self._turn_side, hand_over=self._background.hand_over)
-        self._show_side(0)
+        self._show_side("Parameters")
         grid = w.Box(
             [
                 card("steps", self.steps),
@@ -182,6 +192,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         knob = name if name in self.session.recipe else ""
         self.canvas.refresh(knob)
         self.graphs.refresh(knob)
+        self.mask.refresh()
         self._keep_soon()
 
     def _looked(self) -> None:
@@ -191,6 +202,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._show_actions()
         self.canvas.refresh()
         self.graphs.refresh()
+        self.mask.refresh()
         self._keep_soon()
 
     def _progressed(self, progress: Any) -> None:
@@ -374,9 +386,11 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             case ["fit"]:
                 self.canvas.fit()
             case ["save"]:
-                self._show_side(1)
+                self._show_side("Take home")
             case ["take", "home"]:
-                self._show_side(1 - self._side.selected_index)
+                self._turn_to("Take home")
+            case ["mask"]:
+                self._turn_to("Mask")
 
     def _pin(self) -> None:
         if self.session.pinned is None:
@@ -440,17 +454,26 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if paths != text and paths not in self.session.journal[-1].text:
             self.session.note("save", text)
 
-    def _show_side(self, index: int) -> None:
-        self._side.selected_index = index
+    def _show_side(self, page: str) -> None:
+        self._side.selected_index = self._pages.index(page)
         self.side.show(
             [
-                {"id": str(i), "kind": "toggle", "label": label, "value": i == index}
-                for i, label in enumerate(("Parameters", "Take home"))
+                {"id": title, "kind": "toggle", "label": title, "value": title == page}
+                for title in self._pages
             ]
         )
+        if page == "Mask":
+            self.mask.follow()
+        else:
+            self.mask.hide()
+
+    def _turn_to(self, page: str) -> None:
+        """Show a page, or the parameters if it is there already."""
+        here = self._pages[self._side.selected_index]
+        self._show_side("Parameters" if here == page else page)
 
     def _turn_side(self, act: str, value: Any = None) -> None:
-        self._show_side(int(act))
+        self._show_side(act)
 
     # -- coming back --------------------------------------------------------------------------
 

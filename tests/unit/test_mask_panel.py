@@ -1,0 +1,175 @@
+"""The mask studio's panel, played by messages: strokes, layers, the frame that follows."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("bqplot", reason="the lab extra is not installed")
+
+from jwinteractive import dq
+from jwinteractive.masks import Ellipse, Layer, Rectangle, Selection
+
+
+@pytest.fixture
+def studio(bench):
+    """A workbench with its mask page open."""
+    bench._do("mask")
+    return bench
+
+
+@pytest.fixture
+def draw(studio, browser_says):
+    """Draw on the frame as the browser tells it: points are (x, y)."""
+    count = iter(range(1, 1000))
+
+    def stroke(tool, *points, size=1, erase=False, rest=True, number=None):
+        browser_says(
+            studio.canvas.view,
+            kind="draw",
+            tool=tool,
+            points=[list(p) for p in points],
+            size=size,
+            erase=erase,
+            rest=rest,
+            stroke=number or next(count),
+        )
+
+    return stroke
+
+
+def flags_at(bench, y, x):
+    frame = bench.canvas.picture.frame
+    return int(frame.dq[y - frame.covers.y0, x - frame.covers.x0])
+
+
+def test_the_frame_can_be_drawn_on_only_while_the_page_is_open(bench):
+    assert not bench.canvas.view.drawing
+    bench._do("mask")
+    assert bench.canvas.view.drawing
+    assert bench.canvas.view.tool == "brush"
+    bench._do("mask")
+    assert not bench.canvas.view.drawing
+    assert bench.canvas.view.tool == "pan"
+
+
+def test_a_first_stroke_makes_a_layer_that_flags_its_pixels_in_the_picture(studio, draw):
+    draw("brush", (20, 10), (30, 10))
+    layer = studio.session.mask()["drawn"]
+    assert layer.pixels == Selection.from_rows(layer.pixels.shape, *np.array([[10], [20], [31]]))
+    assert flags_at(studio, 10, 25) & dq.DO_NOT_USE
+    assert not flags_at(studio, 12, 25) & dq.OTHER_BAD_PIXEL
+    assert studio.mask.layers.items[0]["count"] == 11
+
+
+def test_each_tool_draws_what_it_is_named_for(studio, draw):
+    session = studio.session
+    draw("rectangle", (5, 6), (8, 9))
+    assert session.mask()["drawn"].shapes == (Rectangle(6, 9, 5, 8),)
+    draw("oval", (20, 20), (28, 24))
+    assert session.mask()["drawn"].shapes[1] == Ellipse(22, 24, 4.5, 2.5)
+    draw("lasso", (40, 40), (48, 40), (44, 46))
+    assert (42, 44) in session.mask()["drawn"].selection
+    draw("stroke", (50, 3), (50, 12), size=3)
+    assert {(7, 49), (7, 50), (7, 51)} <= {*map(tuple, session.mask()["drawn"].selection.pixels())}
+    before = session.mask()["drawn"].count
+    draw("pixel", (60, 60))
+    assert session.mask()["drawn"].count == before + 1
+    draw("pixel", (60, 60))
+    assert session.mask()["drawn"].count == before
+    draw("eraser", (22, 22), size=3)
+    assert (22, 22) not in session.mask()["drawn"].selection
+    draw("rectangle", (5, 6), (8, 9), erase=True)
+    assert (7, 7) not in session.mask()["drawn"].selection
+
+
+def test_a_flood_fills_what_hangs_together_at_the_value_or_above(studio, draw):
+    frame = studio.canvas.picture.frame
+    y, x = np.unravel_index(np.nanargmax(frame.data), frame.data.shape)
+    studio.mask.level.value = str(float(frame.data[y, x]))
+    draw("flood", (int(x), int(y)))
+    assert (int(y), int(x)) in studio.session.mask()["drawn"].selection
+    studio.mask.level.value = "1e9"
+    draw("flood", (int(x), int(y)))
+    assert "or above" in studio.session.journal[-1].text
+
+
+def test_the_moves_of_a_stroke_are_one_edit_that_undo_takes_back(studio, draw):
+    session = studio.session
+    for reach in range(1, 5):
+        draw("brush", (10, 10), (10 + reach, 10), rest=False, number=7)
+    draw("brush", (10, 10), (16, 10), number=7)
+    assert session.mask()["drawn"].count == 7
+    session.undo()
+    assert not session.mask().layers
+    session.redo()
+    assert session.mask()["drawn"].count == 7
+
+
+def test_a_dropped_stroke_leaves_nothing(studio, draw):
+    draw("brush", (10, 10), (14, 10), rest=False, number=3)
+    assert studio.session.mask()["drawn"].count == 5
+    draw("brush", number=3)
+    assert not studio.session.mask().layers
+    assert not studio.session.can_undo
+
+
+def test_the_overlay_shows_the_layers_of_the_group_in_view(studio, draw, customs):
+    draw("rectangle", (5, 6), (8, 9))
+    studio.mask.desk.act("change", "drawn", "groups", "i1 g3-")
+    layer = studio.session.mask()["drawn"]
+    assert layer.flags == ("JUMP_DET",)
+    assert layer.exposure == studio.session.input().exposure.filename
+    overlay = studio.canvas.view._overlay
+    assert overlay._plane.any()
+    studio.session.see(group=1)
+    assert not overlay._plane.any()
+
+
+def test_flags_of_groups_reach_the_ramp(studio, draw):
+    draw("rectangle", (30, 30), (33, 33))
+    studio.mask.desk.act("change", "drawn", "groups", "i1 g3-4")
+    ramp = studio.session.run("user_flags")
+    assert (ramp.groupdq[0, 2:4, 31, 31] & dq.JUMP_DET).all()
+    assert not ramp.groupdq[0, 4, 31, 31] & dq.JUMP_DET
+
+
+def test_layers_are_combined_switched_moved_and_renamed(studio, draw):
+    desk, session = studio.mask.desk, studio.session
+    draw("rectangle", (5, 5), (14, 14))
+    desk.add()
+    draw("rectangle", (10, 10), (19, 19))
+    desk.act("combine", "drawn", "intersection", "drawn 2")
+    made = session.mask().layers[-1]
+    assert made.count == 25
+    assert desk.layer == made.name
+    desk.act("change", made.name, "name", "both")
+    assert desk.layer == "both"
+    desk.act("move", "both", -2)
+    assert [x.name for x in session.mask().layers] == ["both", "drawn", "drawn 2"]
+    desk.act("change", "drawn 2", "how", "remove")
+    assert session.mask().counts()["DO_NOT_USE"] == 100 - 25
+    desk.act("on", "drawn 2", False)
+    assert session.mask().counts()["DO_NOT_USE"] == 100
+    desk.act("remove", "both")
+    assert "both" not in session.mask()
+
+
+def test_what_is_not_allowed_is_said_and_changes_nothing(studio, draw):
+    draw("rectangle", (5, 5), (14, 14))
+    mask = studio.session.mask()
+    studio.mask.desk.act("change", "drawn", "name", "")
+    assert "layer name" in studio.session.journal[-1].text
+    assert studio.session.mask() is mask
+    draw("eraser", (300, 300))
+    assert studio.session.mask().same(mask)
+
+
+def test_the_list_shows_the_topmost_first_with_counts_and_colours(studio, draw):
+    draw("rectangle", (5, 5), (14, 14))
+    shape = studio.session.mask().shape
+    pixels = Selection.from_pixels(shape, [3], [4])
+    studio.mask.desk.add(Layer(name="warm", flags=("WARM",), pixels=pixels))
+    warm, drawn = studio.mask.layers.items
+    assert (warm["name"], warm["count"], warm["flag"]) == ("warm", 1, "WARM")
+    assert (drawn["name"], drawn["count"], drawn["unusable"]) == ("drawn", 100, True)
+    assert warm["colour"] != drawn["colour"]
+    assert studio.mask.layers.chosen == "warm"

@@ -1,0 +1,150 @@
+"""The mask studio: layers drawn on the frame, measured over exposures, taken in and saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import ipywidgets as w
+import numpy as np
+
+from jwinteractive.session import Session
+from jwinteractive_widgets.actions import Actions
+from jwinteractive_widgets.background import Background
+from jwinteractive_widgets.canvas import Canvas
+from jwinteractive_widgets.layerlist import COLOURS, LayerList, items_of
+from jwinteractive_widgets.mask_desk import MaskDesk
+
+__all__ = ["MaskPanel"]
+
+
+class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """Page of the workbench that makes a mask; while it is open, the frame can be drawn on.
+
+    Attributes
+    ----------
+    desk
+        Takes strokes and changes to the session.
+    layers
+        The list of layers.
+    pages
+        What is shown below the bar, by its title.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        canvas: Canvas,
+        background: Background,
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self.session, self.canvas = session, canvas
+        self._open = False
+        self._counted: tuple[Any, ...] = ()
+        self.desk = MaskDesk(session, canvas, fail)
+        canvas.on_draw = self.desk.draw
+        canvas.pictured.connect(self._pictured)
+        hand_over = background.hand_over
+        self.layers = LayerList(on_act=self.desk.act, hand_over=hand_over)
+        self.total = w.HTML()
+        self.bar = Actions(on_do=self._do, hand_over=hand_over, label="Mask")
+        self.level = w.Text(
+            placeholder="the value of the pixel clicked",
+            description="flood from",
+            continuous_update=False,
+            style={"description_width": "70px"},
+            layout=w.Layout(width="auto"),
+        )
+        self.level.observe(lambda change: hand_over(self._set_level, change["new"]), "value")
+        self.pages: dict[str, w.Widget] = {
+            "Layers": w.VBox([self.layers, self.level]),
+        }
+        self._stack = w.Stack(list(self.pages.values()), selected_index=0)
+        super().__init__([self.bar, self.total, self._stack])
+        self.add_class("jwi-mask")
+        self._turn(0)
+
+    # -- shown or not -------------------------------------------------------------------------
+
+    def follow(self) -> None:
+        """Let the frame be drawn on, and follow the session."""
+        self._open = True
+        self.canvas.view.drawing = True
+        if self.canvas.view.tool == "pan":
+            self.canvas.view.tool = "brush"
+        self.refresh()
+
+    def hide(self) -> None:
+        """Leave the frame alone."""
+        self._open = False
+        self.canvas.view.drawing = False
+        self.desk.hide()
+
+    def refresh(self) -> None:
+        """Show what the session says."""
+        if not self._open:
+            return
+        exposure = self.session.input().exposure
+        mask, chosen = self.desk.mask, self.desk.layer
+        items = items_of(mask, exposure, *self.desk.place())
+        if (items, chosen) != (self.layers.items, self.layers.chosen):
+            self.layers.show(items, chosen)
+        names = [layer.name for layer in mask.layers]
+        at = names.index(chosen) if chosen else 0
+        self.canvas.view.ink = COLOURS[at % len(COLOURS)]
+        self._count(mask, exposure.filename)
+        self.desk.show()
+        self._turn(self._stack.selected_index or 0)
+
+    def _pictured(self) -> None:
+        if self._open:
+            self.desk.show()
+
+    def _count(self, mask: Any, root: str) -> None:
+        state = (mask.detector, mask.shape, mask.subarray, mask.key("pixels", root))
+        if state == self._counted:
+            return
+        self._counted = state
+        n = int(np.count_nonzero(mask.dq(root)))
+        ny, nx = mask.shape
+        where = escape(f"{mask.detector} {mask.subarray}, {nx} × {ny}")
+        self.total.value = (
+            f'<span role="status"><b>{n:,}</b> pixels flagged ({100 * n / (ny * nx):.2g} %)</span>'
+            f'<br><span class="jwi-quiet">{where}</span>'
+        )
+
+    # -- what is asked for --------------------------------------------------------------------
+
+    def _turn(self, index: int) -> None:
+        self._stack.selected_index = index
+        pages: list[dict[str, Any]] = [
+            {"id": f"page-{i}", "kind": "toggle", "label": title, "value": i == index}
+            for i, title in enumerate(self.pages)
+        ]
+        self.bar.show(
+            [
+                *pages,
+                {"id": "gap", "kind": "spacer"},
+                {
+                    "id": "add",
+                    "kind": "button",
+                    "label": "",
+                    "icon": "add",
+                    "tooltip": "new layer to draw on",
+                },
+            ]
+        )
+
+    def _do(self, act: str, value: Any = None) -> None:
+        if act == "add":
+            self._turn(0)
+            self.desk.add()
+        elif act.startswith("page-"):
+            self._turn(int(act.removeprefix("page-")))
+
+    def _set_level(self, text: str) -> None:
+        try:
+            self.desk.level = float(text) if text.strip() else None
+        except ValueError:
+            self.level.value = ""
