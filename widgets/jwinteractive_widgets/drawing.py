@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses as dc
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ DRAW_TOOLS = ("brush", "eraser", "rectangle", "oval", "lasso", "stroke", "flood"
 
 BRUSH = (1, 200)  # diameter in pixels
 _MOST = 20_000  # points of a stroke
+_FAR = 1e15  # also of a stroke's number: floats still count one by one
 
 
 @dc.dataclass(frozen=True)
@@ -58,9 +58,11 @@ def heard(message: Mapping[str, Any]) -> Drawn | None:
             erase, rest = message.get("erase"), message.get("rest")
         case _:
             return None
-    if tool not in DRAW_TOOLS or len(given) > _MOST or not _is_number(size) or stroke <= 0:
+    if tool not in DRAW_TOOLS or len(given) > _MOST or stroke <= 0:
         return None
-    if not (BRUSH[0] <= size <= BRUSH[1] and isinstance(erase, bool) and isinstance(rest, bool)):
+    if not (_is_number(size) and BRUSH[0] <= size <= BRUSH[1] and _is_number(stroke)):
+        return None
+    if not (isinstance(erase, bool) and isinstance(rest, bool)):
         return None
     points = tuple(point for point in map(_point, given) if point is not None)
     if len(points) < len(given) or not (points or rest):
@@ -76,6 +78,6 @@ def _point(given: Any) -> tuple[float, float] | None:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it is a finite number; True is none."""
+    """Whether it is a number, and not beyond all frames; True is none, nor is NaN."""
     known = isinstance(value, int | float) and not isinstance(value, bool)
-    return known and math.isfinite(value)
+    return known and abs(value) <= _FAR

@@ -138,7 +138,7 @@ function drawRow(model, set) {
 
 /** What is drawn in one view. */
 function drawingOver({ model, view, send, redraw, remark }) {
-  let count = Math.floor(Math.random() * 1e9) * 1e6; // no two views count alike
+  let count = Math.floor(Math.random() * 1e8) * 1e6; // no two views count alike
   const first = count;
   let stroke = null; // what is being drawn: { n, tool, points, size, erase, stamp, keys, told }
   let waiting = []; // finished, not yet in Python's masks
