@@ -11,6 +11,7 @@ from jwinteractive.badpix.classes import (
 )
 from jwinteractive.badpix.evidence import Evidence, RampEvidence
 from jwinteractive.badpix.gather import gather
+from jwinteractive.badpix.selfcal import SelfcalParams, selfcal
 
 __all__ = [
     "CLASSES",
@@ -18,9 +19,11 @@ __all__ = [
     "BadpixParams",
     "Evidence",
     "RampEvidence",
+    "SelfcalParams",
     "classify",
     "expected_false",
     "gather",
     "level_of",
     "mirrored",
+    "selfcal",
 ]

@@ -95,7 +95,7 @@ class BadpixParams(Params):
         float,
         Interval(ge=2, le=20),
         Unit("sigma"),
-        Doc("Excess of three of the four neighbours of an open pixel"),
+        Doc("Excess of the four neighbours of an open pixel, taken together"),
     ] = 3.0
     rc: Annotated[
         float, Interval(ge=1, le=10), Doc("Rate in the first third of the ramp over the last")
@@ -184,8 +184,9 @@ def _unresponsive(
     candidates = candidates[seen | (noise.ravel()[candidates] == 0)]
     y, x = np.divmod(candidates, evidence.shape[1])
     around = _neighbours(y, x, evidence.shape)
-    high = np.array([evidence.significance[at] > p.open_sigma for at in around])
-    is_open = high.sum(axis=0) >= 3
+    excess = np.nan_to_num([evidence.significance[at] for at in around])
+    high = excess > 0
+    is_open = (high.sum(axis=0) >= 3) & (excess.sum(axis=0) > 2 * p.open_sigma)
     value, error = response[y, x], noise[y, x]
     is_dead = (value < p.dead + 2 * error) & ~is_open
     found["OPEN"][y[is_open], x[is_open]] = True
@@ -241,8 +242,7 @@ def expected_false(evidence: Evidence, params: BadpixParams | None = None) -> di
         lacking = lit * 0.5 * erfc(needed / np.sqrt(2))
         false["LOW_QE"] = float(lacking.sum())
         false["DEAD"] = float((lit * 0.5 * erfc(dead / np.sqrt(2))).sum())
-        q = above(p.open_sigma)
-        false["OPEN"] = float(lacking.sum()) * (4 * q**3 * (1 - q) + q**4)
+        false["OPEN"] = float(lacking.sum()) * above(p.open_sigma)
         false["ADJ_OPEN"] = 3 * false["OPEN"]
     depth = len(evidence.names)
     chance = scatter_chance(depth, _scatter_cuts(evidence, p))

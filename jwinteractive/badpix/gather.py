@@ -14,7 +14,7 @@ from jwinteractive.badpix.stack import check_alike, open_rate
 from jwinteractive.chain import Progress
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
-from jwinteractive.io.read import opened_fits
+from jwinteractive.fitsfile import opened_fits
 from jwinteractive.session import Session
 
 __all__ = ["gather"]

@@ -16,8 +16,9 @@ from astropy.io import fits
 from jwinteractive import dq
 from jwinteractive.data import Array, Exposure
 from jwinteractive.errors import InputError
+from jwinteractive.fitsfile import opened_fits
 from jwinteractive.io.header import exposure_of
-from jwinteractive.io.read import open_product, opened_fits
+from jwinteractive.io.read import open_product
 
 __all__ = ["Member", "RateFile", "Rows", "check_alike", "header_facts", "open_rate"]
 

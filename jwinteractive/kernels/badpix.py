@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from jwinteractive.kernels.lanes import sort_lanes
+from jwinteractive.kernels.lanes import middle, sort_lanes
 
-__all__ = ["blend", "compare", "local_level", "second_neighbour"]
+__all__ = ["blend", "compare", "local_level", "median_filter", "second_neighbour"]
 
 _MAD = np.float32(1.4826)
 _INF = np.float32(np.inf)
@@ -254,3 +254,63 @@ def compare(
                 variance += around**2 - own**2
             sigma[y, x] = np.sqrt(variance)
             z[y, x] = (rate[y, x] - level[y, x]) / sigma[y, x]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _line_medians(image: Any, y: int, high: int, wide: int, net: Any, values: Any, n: Any) -> None:
+    """Sort the window about each pixel of a row: its ``n`` values first; zero beyond the image."""
+    ny, nx = image.shape
+    n[:] = 0
+    for c in range(high * wide):
+        row = y + c // wide - high // 2
+        dx = c % wide - wide // 2
+        out = values[c]
+        out[:] = 0
+        if row < 0 or row >= ny:
+            for x in range(nx):
+                n[x] += 1
+            continue
+        for x in range(nx):
+            inside = 0 <= x + dx < nx
+            value = image[row, x + dx] if inside else np.float32(0)
+            known = value == value
+            out[x] = value if known else _INF
+            n[x] += known
+    sort_lanes(values, net)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def median_filter(
+    image: Any, first: int, last: int, high: int, wide: int, net: Any, out: Any
+) -> None:
+    """Median of the window of high x wide pixels about each pixel; what is NaN is left out.
+
+    Parameters
+    ----------
+    image
+        [y, x] float32; beyond it lie zeros.
+    first, last
+        Rows that are filled in ``out`` [y, x].
+    net
+        Network that sorts the window's values; without a pair, they are selected one by one.
+    """
+    ny, nx = image.shape
+    many = high * wide
+    n = np.empty(nx, np.int64)
+    if len(net) or many == 1:
+        values = np.empty((many, nx), np.float32)
+        for y in range(first, last):
+            _line_medians(image, y, high, wide, net, values, n)
+            _middle_row(values, n, out[y])
+        return
+    window = np.empty(many, np.float32)
+    for y in range(first, last):
+        for x in range(nx):
+            k = 0
+            for j in range(y - high // 2, y + high // 2 + 1):
+                for i in range(x - wide // 2, x + wide // 2 + 1):
+                    inside = 0 <= j < ny and 0 <= i < nx
+                    value = image[j, i] if inside else np.float32(0)
+                    window[k] = value
+                    k += value == value
+            out[y, x] = middle(window, k)

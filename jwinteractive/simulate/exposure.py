@@ -184,6 +184,11 @@ def simulate(
     pixel_seed, scene_seed, reset_seed, ramp_seed, reference_seed, emi_seed = (
         np.random.SeedSequence(chosen.seed).spawn(6)
     )
+    if chosen.detector_seed:
+        detector = np.random.SeedSequence(chosen.detector_seed).spawn(6)
+        pixel_seed, reset_seed, reference_seed = detector[0], detector[2], detector[4]
+    if chosen.scene_seed:
+        scene_seed = np.random.SeedSequence(chosen.scene_seed).spawn(6)[1]
     interference = Interference(chosen, geometry, emi_seed)
     pixels = make_pixels(chosen, geometry, pixel_seed)
     light, catalogue, traces = make_scene(chosen, geometry, scene_seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from astropy.time import Time
+from astropy.time import Time, TimeDelta
 from numpy.typing import NDArray
 from stdatamodels.jwst import datamodels
 
@@ -14,6 +14,8 @@ from jwinteractive.simulate.settings import Settings
 from jwinteractive.simulate.window import Window
 
 _START = "2024-03-01T12:00:00"
+START_MJD = 60370.5
+"""The same, as a modified Julian date."""
 _DAY = 86400.0
 _SCALE = {"NIRCAM": 0.031, "NIRISS": 0.0656, "NIRSPEC": 0.1, "MIRI": 0.11, "FGS": 0.069}
 
@@ -22,7 +24,7 @@ def level1b(settings: Settings, window: Window, data: NDArray[np.uint16]) -> Any
     """Return a Level1bModel with data [nint, ngroup, ny, nx] and a full header."""
     model = datamodels.Level1bModel(data.shape)
     model.data = data
-    start = Time(_START, scale="utc")
+    start = Time(_START, scale="utc") + TimeDelta(settings.day, format="jd")
     length = _integration_time(settings, window)
     reset = window.frame_time
     elapsed = settings.nints * (length + reset)
@@ -51,6 +53,9 @@ def level1b(settings: Settings, window: Window, data: NDArray[np.uint16]) -> Any
     exposure.zero_frame, exposure.data_problem = False, False
     exposure.count, exposure.prime_parallel = 1, "PRIME"
     _pointing(model, window)
+    scale = model.meta.wcsinfo.cdelt1 * 3600
+    dither = model.meta.dither
+    dither.x_offset, dither.y_offset = (scale * moved for moved in settings.dither)
     _tables(model, settings, window, start)
     return model
 

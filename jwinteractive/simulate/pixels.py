@@ -18,6 +18,8 @@ Image = NDArray[np.float64]
 # Hot pixels (dossier 13): lognormal, median 1 e-/s.
 _HOT_MEDIAN, _HOT_SIGMA = 1.0, 1.5
 _USELESS_DARK = 30.0
+# What radiation adds later is fainter as a rule.
+_NEW_MEDIAN, _NEW_SIGMA = 0.3, 1.2
 # An open pixel's charge leaks in equal parts into its four neighbours.
 _LEAK = 0.25
 # NIRSpec windows are read with a lower electronic gain (dossier 13): more e-/DN, deeper well.
@@ -57,6 +59,12 @@ class Pixels:
         True defects.
     known : ndarray of bool
         Where the mask reference knows them.
+    reference_dark : ndarray
+        e-/s as the dark reference has it.
+    inflow, inflow_time : ndarray
+        RC pixels: charge that flows in after a reset, and the e-folding time in seconds.
+    bend : ndarray
+        e-/s2: half the rate by which a bent pixel's rate grows each second.
     reference : ndarray of bool
         Reference pixels.
     """
@@ -76,6 +84,10 @@ class Pixels:
     dq: NDArray[np.uint32]
     known: NDArray[np.bool_]
     reference: NDArray[np.bool_]
+    reference_dark: Image
+    inflow: Image
+    inflow_time: Image
+    bend: Image
 
 
 @njit(cache=True, nogil=True)
@@ -133,6 +145,12 @@ def make_pixels(settings: Settings, window: Window, seed: np.random.SeedSequence
     qe[reference] = 0.0
     dark[reference] = 0.0
     flags[reference] = dq.REFERENCE_PIXEL
+    reference_dark = dark
+    inflow = inflow_time = bend = np.broadcast_to(0.0, shape)
+    if settings.new_hot or settings.rc or settings.bent:
+        late = np.random.Generator(np.random.SFC64(seed.spawn(1)[0]))
+        dark, inflow, inflow_time, bend, new = _new_defects(settings, late, dark, flags, reference)
+        known = known & ~new
     return Pixels(
         gain=gain,
         gain_factor=factor,
@@ -149,6 +167,10 @@ def make_pixels(settings: Settings, window: Window, seed: np.random.SeedSequence
         dq=flags,
         known=known,
         reference=reference,
+        reference_dark=reference_dark,
+        inflow=inflow,
+        inflow_time=inflow_time,
+        bend=bend,
     )
 
 
@@ -231,3 +253,36 @@ def _defects(
     qe[dead] = dark[dead] = 0.0
     flags[dead] = dq.DEAD | dq.DO_NOT_USE
     return qe, flags, dwell, step
+
+
+def _new_defects(
+    settings: Settings,
+    rng: np.random.Generator,
+    dark: Image,
+    flags: NDArray[np.uint32],
+    reference: NDArray[np.bool_],
+) -> tuple[Image, Image, Image, Image, NDArray[np.bool_]]:
+    """Defects that came after the references: dark, inflow, its time, bend, and where they are.
+
+    They hit pixels without other defects; `flags` is written to.
+    """
+    free = (flags == 0) & ~reference
+    dark = dark.copy()
+    inflow, inflow_time, bend = (np.zeros(dark.shape) for _ in range(3))
+    new = np.zeros(dark.shape, np.bool_)
+
+    def some(fraction: float, flag: int) -> NDArray[np.bool_]:
+        chosen: NDArray[np.bool_] = (rng.random(dark.shape) < fraction) & free
+        free[chosen] = False
+        flags[chosen] |= flag
+        new[chosen] = True
+        return chosen
+
+    hot = some(settings.new_hot, dq.HOT)
+    dark[hot] += _NEW_MEDIAN * np.exp(_NEW_SIGMA * rng.standard_normal(int(hot.sum())))
+    slow = some(settings.rc, dq.RC)
+    inflow[slow] = np.exp(rng.uniform(np.log(100), np.log(2000), int(slow.sum())))
+    inflow_time[slow] = np.exp(rng.uniform(np.log(20), np.log(60), int(slow.sum())))
+    bent = some(settings.bent, dq.NONLINEAR)
+    bend[bent] = np.exp(rng.uniform(np.log(0.01), np.log(0.3), int(bent.sum())))
+    return dark, inflow, inflow_time, bend, new

@@ -99,6 +99,20 @@ class Telegraph:
         image[self._where] += self._high * self._step / gain[self._where]
 
 
+class Transient:
+    """Pixels whose signal does not grow along a line: charge that flows in, ramps that bend."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        where = self._where = np.nonzero((pixels.inflow > 0) | (pixels.bend > 0))
+        self._inflow, self._bend = pixels.inflow[where], pixels.bend[where]
+        self._fold = np.maximum(pixels.inflow_time[where], 1.0)
+
+    def add_to(self, image: Image, gain: Image, seconds: float) -> None:
+        """Add what came within some seconds after the reset to an image in DN."""
+        charge = self._inflow * -np.expm1(-seconds / self._fold) + self._bend * seconds**2
+        image[self._where] += charge / gain[self._where]
+
+
 @dataclass
 class Recorder:
     """Named parts of the signal, all or some, kept only when asked for."""
@@ -220,6 +234,7 @@ def integrate(
     noise_seed, hit_seed, rtn_seed, strip_seed, ktc_seed = seed.spawn(5)
     noise = ReadoutNoise(settings, window, noise_seed)
     thermal = ThermalPattern(settings.picture_frame, window, seed.spawn(1)[0])
+    transient = Transient(pixels)
     telegraph = Telegraph(pixels, np.random.Generator(np.random.SFC64(rtn_seed)))
     workers = Workers(window.ny, strip_seed, pool)
     ktc_rng = np.random.Generator(np.random.SFC64(ktc_seed))
@@ -258,6 +273,7 @@ def integrate(
                 # one frame of reset before every integration but the first is timed, too
                 hum += interference.frame(integration * (frames + 1) + frame)
                 telegraph.add_to(flicker, pixels.gain)
+                transient.add_to(flicker, pixels.gain, (frame + 1) * window.frame_time)
                 if recorder.keep:
                     charge += array.charge / window.nframes
             n = window.nframes

@@ -211,7 +211,7 @@ def _dark(
     first = np.arange(settings.ngroups) * window.group_time
     times = first + window.frame_time * (window.nframes + 1) / 2
     noise = noise / np.sqrt(window.nframes)
-    cube = times[:, None, None] * pixels.dark / pixels.gain
+    cube = times[:, None, None] * pixels.reference_dark / pixels.gain
     full = pixels.well / pixels.gain
     cube = (np.minimum(cube, full) + noise * rng.standard_normal(shape, np.float32)).astype("f4")
     cube[:, pixels.reference] = 0.0
@@ -224,7 +224,7 @@ def _dark(
     else:
         model = datamodels.DarkModel(data=cube, dq=_no_flags(shape[1:]), err=err)
     model.dq_def = _definitions(("UNRELIABLE_DARK",))
-    model.average_dark_current = pixels.dark.astype(np.float32)
+    model.average_dark_current = pixels.reference_dark.astype(np.float32)
     exposure = model.meta.exposure
     exposure.nframes, exposure.groupgap = window.nframes, window.groupgap
     exposure.ngroups = settings.ngroups

@@ -93,23 +93,26 @@ def make_scene(
     low, high = 1 / settings.brightest, 1 / settings.faintest
     rates = 1 / rng.uniform(low, high, count)
     x, y = rng.uniform(0, nx, count), rng.uniform(0, ny, count)
-    stars = [*zip(x, y, rates, strict=True), *settings.sources]
+    move_x, move_y = settings.dither
+    fixed = [(x0 + move_x, y0 + move_y, rate) for x0, y0, rate in settings.sources]
+    stars = [*zip(x + move_x, y + move_y, rates, strict=True), *fixed]
     catalogue = np.array(stars, dtype=[("x", "f8"), ("y", "f8"), ("rate", "f8")])
     for x0, y0, rate in catalogue.tolist():
         _add_moffat(image, x0, y0, rate, settings.fwhm, _BETA, _OVERSAMPLE)
     for _ in range(settings.galaxies):
-        _add_disk(image, rng)
+        _add_disk(image, rng, settings.dither)
     traces = _traces(settings) if window.detector.instrument == "NIRSPEC" else ()
     for number, trace in enumerate(traces):
         _add_spectrum(image, trace, window, settings, 40.0 / (1 + number))
     return image, catalogue, traces
 
 
-def _add_disk(image: Image, rng: np.random.Generator) -> None:
+def _add_disk(image: Image, rng: np.random.Generator, move: tuple[float, float]) -> None:
     ny, nx = image.shape
     x0, y0 = rng.uniform(0.1, 0.9) * nx, rng.uniform(0.1, 0.9) * ny
     scale, ratio, angle = rng.uniform(4, 20), rng.uniform(0.3, 1), rng.uniform(0, np.pi)
     peak = 10 ** rng.uniform(0, 1)
+    x0, y0 = x0 + move[0], y0 + move[1]
     y, x = np.mgrid[:ny, :nx]
     u = (x - x0) * np.cos(angle) + (y - y0) * np.sin(angle)
     v = (-(x - x0) * np.sin(angle) + (y - y0) * np.cos(angle)) / ratio
@@ -134,6 +137,7 @@ def _add_spectrum(
     columns = window.xstart - 1 + (np.arange(nx * n) + 0.5) / n - 0.5
     u = (columns - 1024) / 1024
     centre = np.polynomial.polynomial.polyval(u, trace.y)
+    source = centre + settings.dither[1]  # the slit stays
     bottom, top = centre.min() - trace.length / 2, centre.max() + trace.length / 2
     low = int(np.clip(bottom - window.ystart, 0, ny))
     high = int(np.clip(top - window.ystart + 4, low, ny))
@@ -147,7 +151,7 @@ def _add_spectrum(
     spectrum = np.where(lit, spectrum, 0.0)
     offset = rows[:, None] - centre[None, :]
     sigma = settings.fwhm / 2.3548 * np.sqrt(np.clip(wavelength / 3.0, 0.3, 3.0))
-    profile = np.exp(-0.5 * (offset / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
+    profile = np.exp(-0.5 * ((rows[:, None] - source) / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
     slit = np.abs(offset) <= trace.length / 2
     light = slit * (profile * spectrum + 5 * settings.sky * lit)
     image[low:high] += light.reshape(high - low, n, nx, n).mean(axis=(1, 3))

@@ -58,6 +58,16 @@ class Settings:
         Fractions of the pixels with each defect.
     unknown_bad : float
         Fraction of the bad pixels that the mask reference does not know.
+    new_hot, rc, bent : float
+        Fractions of pixels that the references know nothing of: hot since they were made, with
+        charge that flows in after the reset and dies away (RC), with ramps that bend upwards.
+    detector_seed, scene_seed : int
+        Decide the pixels with their references, and the scene; 0 takes `seed`. Exposures that
+        differ only in `seed` and `dither` are of one detector and one scene.
+    dither : tuple of float
+        (x, y) in pixels by which the scene moves.
+    day : float
+        Days after the first day of all simulations.
     cosmic_rays : float
         Ions per cm2 per second; diffusion : width of the charge cloud in pixels.
     snowballs : float
@@ -134,6 +144,13 @@ class Settings:
     emi: float = 0.0
     picture_frame: float = 0.0
     reference_noise: float = 1.0
+    new_hot: float = 0.0
+    rc: float = 0.0
+    bent: float = 0.0
+    detector_seed: int = 0
+    scene_seed: int = 0
+    dither: tuple[float, float] = (0.0, 0.0)
+    day: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated, in one line."""
