@@ -17,6 +17,7 @@ from jwinteractive.bench.detector import (
     inspect,
     preview,
 )
+from jwinteractive.bench.draw import mask_stroke
 from jwinteractive.bench.irs2 import irs2
 from jwinteractive.bench.jumpfit import jump_fit
 from jwinteractive.bench.rows import Row
@@ -37,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[], Row]] = {
     "import": importing,
     "viewer": viewer,
     "knob": knob,
+    "mask_stroke": mask_stroke,
 }
 LARGE = ("detector1_2x20", "detector1_tso")  # many minutes and GB, the official side's above all
 

@@ -208,8 +208,27 @@
     return { sent, redraws, final: changedAt - lastEvent, waits };
   };
 
+  /** From the next event of the pointer, as the browser dates it, until `look(now)` holds. */
+  const afterPointer = (kind, look) =>
+    new Promise((done, failed) => {
+      const hear = (event) => {
+        const began = performance.timeOrigin + event.timeStamp;
+        afterPaint((now) => look(now) && now, 10_000).then((at) => done(at - began), failed);
+      };
+      window.addEventListener(kind, hear, { capture: true, once: true });
+    });
+
+  /** From a move of the pointer to a changed canvas. */
+  const follows = (selector) => {
+    const [before, drawn] = [digest(selector, true), counter()];
+    return afterPointer("pointermove", () => counter() !== drawn && digest(selector, true) !== before);
+  };
+
+  /** From letting the pointer go to what Python makes of the stroke: the middle becomes bright. */
+  const applied = (selector) => afterPointer("pointerup", () => middle(selector) > 138);
+
   window.jwiBench = {
     pause, ready, ask, show, toPixels, act, zooming, set, slide, commit, pick, drag, digest, middle, counter,
-    afterPaint, canvas,
+    afterPaint, canvas, follows, applied,
   };
 })();

@@ -11,11 +11,18 @@ import numpy as np
 
 import jwinteractive
 from jwinteractive.data import Array
+from jwinteractive.masks.shapes import Line
 from jwinteractive.session import Session
+from jwinteractive_widgets.drawing import Drawn
 
-__all__ = ["VIEWERS", "Sent", "Viewer", "edits", "pictures", "reduced"]
+__all__ = ["VIEWERS", "Easel", "Sent", "Viewer", "edits", "pictures", "reduced"]
 
 DARK, BRIGHT, NOISE = 0.2, 0.8, 0.04  # of the cuts, which are 0 and 1
+HOT = 0.01  # share of the pixels under a mask
+LAYERS = (
+    {"bit": 2, "name": "drawn", "colour": "#ffffff", "opacity": 1.0},
+    {"bit": 1, "name": "hot", "colour": "#ff0000", "opacity": 0.8},
+)
 
 
 class Sent:
@@ -148,6 +155,50 @@ def glue(n: int) -> Viewer:
 
 
 VIEWERS: dict[str, Callable[[int], Viewer]] = {"ours": ours, "ImageGL": image_gl, "glue": glue}
+
+
+class Easel:
+    """A dark frame [n, n] under a mask of hot pixels; what is drawn there becomes bright.
+
+    Attributes
+    ----------
+    widget
+        What is displayed.
+    """
+
+    def __init__(self, n: int, brush: int) -> None:
+        from jwinteractive.views import Frame
+        from jwinteractive_widgets.frame import FrameView
+
+        rng = np.random.default_rng(1)
+        self._hot = np.where(rng.random((n, n)) < HOT, np.uint32(1), np.uint32(0))
+        self.widget = FrameView(
+            masks=[], stretch="linear", drawing=True, tool="brush", brush=brush, on_draw=self.take
+        )
+        self.widget.show(Frame(title="picture", data=pictures(n)[0]), limits=(0.0, 1.0))
+        self.wipe()
+
+    def take(self, stroke: Drawn) -> None:
+        """Put a finished stroke into the mask."""
+        if not stroke.rest or not stroke.points:
+            return
+        shape = self._hot.shape
+        mask = Line(stroke.points, stroke.size).select((shape[0], shape[1])).mask()
+        self._show(np.where(mask, self._hot | np.uint32(2), self._hot), stroke.stroke)
+
+    def wipe(self) -> None:
+        """Leave the hot pixels alone."""
+        self._show(self._hot)
+
+    def turn(self, bright: bool) -> float:
+        """Mask everything brightly, or nothing but the hot pixels; return when that began, ms."""
+        plane = self._hot | np.uint32(2) if bright else self._hot
+        began = time.time()
+        self._show(plane)
+        return 1000 * began
+
+    def _show(self, plane: Array, answers: int | None = None) -> None:
+        self.widget.show_overlay(plane, LAYERS, answers=answers)
 
 
 edits: list[str] = []
