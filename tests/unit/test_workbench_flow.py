@@ -288,13 +288,14 @@ def test_steps_integrations_and_exposures_go_round_at_their_ends(bench, press):
     assert session.look.window is None
 
 
-def test_the_side_shows_parameters_or_what_to_take_home(bench, press, browser_says):
+def test_the_side_shows_parameters_the_mask_or_what_to_take_home(bench, press, browser_says):
     shown = []
-    for act in ("save", "take-home"):
+    for act in ("save", "take-home", "mask", "mask"):
         press(bench, act)
-        shown.append(bench._side.selected_index)
-    browser_says(bench.side, kind="do", view="v", seq=1, id="1", value=True)
-    assert [*shown, bench._side.selected_index] == [1, 0, 1]
+        shown.append(bench._pages[bench._side.selected_index])
+    assert shown == ["Take home", "Parameters", "Mask", "Parameters"]
+    browser_says(bench.side, kind="do", view="v", seq=1, id="Mask", value=True)
+    assert bench._side.children[bench._side.selected_index] is bench.mask
 
 
 def test_what_is_taken_home_stands_in_the_journal_once(bench, tmp_path):

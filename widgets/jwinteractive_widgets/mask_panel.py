@@ -15,6 +15,8 @@ from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.canvas import Canvas
 from jwinteractive_widgets.layerlist import COLOURS, LayerList, items_of
 from jwinteractive_widgets.mask_desk import MaskDesk
+from jwinteractive_widgets.mask_files import MaskFiles
+from jwinteractive_widgets.mask_statistics import MaskStatistics
 
 __all__ = ["MaskPanel"]
 
@@ -28,6 +30,8 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         Takes strokes and changes to the session.
     layers
         The list of layers.
+    statistics, files
+        The pages that measure exposures, and that save and take in.
     pages
         What is shown below the bar, by its title.
     """
@@ -51,14 +55,19 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.bar = Actions(on_do=self._do, hand_over=hand_over, label="Mask")
         self.level = w.Text(
             placeholder="the value of the pixel clicked",
-            description="flood from",
+            description="flood",
+            tooltip="a flood fills what hangs together at this value or above",
             continuous_update=False,
-            style={"description_width": "70px"},
+            style={"description_width": "46px"},
             layout=w.Layout(width="auto"),
         )
         self.level.observe(lambda change: hand_over(self._set_level, change["new"]), "value")
+        self.statistics = MaskStatistics(session, background, fail)
+        self.files = MaskFiles(session, self.desk, background, fail)
         self.pages: dict[str, w.Widget] = {
             "Layers": w.VBox([self.layers, self.level]),
+            "Measure": self.statistics,
+            "Files": self.files,
         }
         self._stack = w.Stack(list(self.pages.values()), selected_index=0)
         super().__init__([self.bar, self.total, self._stack])

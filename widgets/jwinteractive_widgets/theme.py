@@ -9,7 +9,7 @@ import anywidget
 __all__ = ["Theme"]
 
 STATIC = Path(__file__).parent / "static"
-SHEETS = ("theme", "workbench", "plots", "takehome", "comparison")
+SHEETS = ("theme", "workbench", "plots", "takehome", "comparison", "mask")
 
 
 class Theme(anywidget.AnyWidget):

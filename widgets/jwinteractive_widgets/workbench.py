@@ -86,7 +86,15 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def __init__(self, session: Session) -> None:
         self.session = session
         self._background = Background(
-            "frame", "ramp", "refit", "curves", "sky", "methods", "recovery"
+            "frame",
+            "ramp",
+            "refit",
+            "curves",
+            "sky",
+            "methods",
+            "recovery",
+            "statistics",
+            "files",
         )
         hand_over = self._background.hand_over
         self._saving: Callable[[], object] = lambda: None

@@ -50,16 +50,16 @@ function render({ model, el }) {
   const other = select("layer to combine with", () => {});
   op.fill(COMBINE, "union");
   const combine = make("button", {
-    class: "jwi-plain jwi-layers-combine", type: "button", text: "combine",
-    title: "make a new layer of the two", on: { click: () => send("combine", { how: op.value, other: other.value }) },
-  });
+    class: "jwi-plain", type: "button", title: "make a new layer of the two", "aria-label": "combine",
+    on: { click: () => send("combine", { how: op.value, other: other.value }) },
+  }, icon("add"));
   const line = (label, ...parts) => make("label", { class: "jwi-layers-line" }, make("span", { text: label }), ...parts);
   const both = make("div", { class: "jwi-layers-line" }, op, other, combine);
   const origin = make("div", { class: "jwi-layers-origin" });
   const form = make("div", { class: "jwi-layers-form", role: "group", "aria-label": "the chosen layer" },
     make("div", { class: "jwi-layers-line" }, name, zoom, up, down, remove),
     line("class", flag),
-    make("label", { class: "jwi-layers-line" }, make("span"), make("span", { class: "jwi-layers-check" }, unusable, make("span", { text: "not to be used (DO_NOT_USE)" }))),
+    make("label", { class: "jwi-layers-line" }, make("span"), make("span", { class: "jwi-layers-check" }, unusable, make("span", { text: "not to be used" }))),
     line("does", how), line("groups", groups), line("for", exposure), line("note", comment), both, origin);
 
   const box = make("div", { class: "jwi-chrome jwi-layers" }, none, list, form);

@@ -1,0 +1,61 @@
+"""Classes of bad pixels as layers of a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jwinteractive.badpix.classes import BadpixParams, level_of
+from jwinteractive.badpix.evidence import Evidence
+from jwinteractive.data import Array
+from jwinteractive.masks import Layer, Mask, Origin, Selection
+
+__all__ = ["USABLE", "layers_of", "measured_mask"]
+
+USABLE = ("WARM", "LOW_QE")
+"""Classes whose pixels stay in use: their noise tells what they are worth."""
+
+
+def layers_of(
+    found: Mapping[str, Array], evidence: Evidence, params: BadpixParams
+) -> tuple[Layer, ...]:
+    """Layers of the classes that `classify` found pixels of, named as their flags.
+
+    Their origin says what was measured and with which thresholds.
+    """
+    level = level_of(evidence) if params.level == "auto" else params.level
+    n = len(evidence.names)
+    details: dict[str, Any] = {
+        "level": level,
+        "exposures": " ".join(evidence.names),
+        **{k: v for k, v in params.changed().items() if k != "level"},
+    }
+    origin = Origin(kind="statistic", text=f"of {n} exposures, {level}", details=details)
+    return tuple(
+        Layer(
+            name=name,
+            flags=(name,) if name in USABLE else (name, "DO_NOT_USE"),
+            pixels=Selection.from_mask(plane),
+            origin=origin,
+        )
+        for name, plane in found.items()
+        if plane.any()
+    )
+
+
+def measured_mask(mask: Mask, layers: tuple[Layer, ...]) -> Mask:
+    """Mask with layers in place of those that statistics gave it before.
+
+    A layer that somebody has changed the flags of, or switched off, stays so.
+    """
+    kept = {own.name: own for own in mask.layers if own.origin.kind == "statistic"}
+    new = {layer.name: layer for layer in layers}
+    for name, own in kept.items():
+        if name in new:
+            at = {"flags": own.flags, "on": own.on, "how": own.how, "comment": own.comment}
+            mask = mask.with_layer(new.pop(name).replace(**at))
+        else:
+            mask = mask.without(name)
+    for layer in new.values():
+        mask = mask.with_layer(layer.replace(name=mask.free_name(layer.name)))
+    return mask
