@@ -320,8 +320,13 @@ def detector(instrument: str, detector_name: str) -> Detector:
 
 def same_detector(name: str, other: str) -> bool:
     """Whether two header names are of one detector: NIRCam's long-wave ones have two each."""
-    a, b = (n.strip().upper() for n in (name, other))
-    return _ALIASES.get(a, a) == _ALIASES.get(b, b)
+    return science_name(name) == science_name(other)
+
+
+def science_name(name: str) -> str:
+    """Name of a detector in the headers of science files: NRCALONG, where others say NRCA5."""
+    word = name.strip().upper()
+    return _ALIASES.get(word, word)
 
 
 def subarray(detector_name: str, name: str) -> Subarray:

@@ -1,6 +1,7 @@
 """Bad-pixel masks: selections of pixels, layers of flags, and their text form."""
 
 from jwinteractive.masks.difference import FlagChange, MaskDiff, diff
+from jwinteractive.masks.formats import FORMS, Written, read_mask, write_mask
 from jwinteractive.masks.layers import CLASSES, Groups, Layer, Mask, Origin, Part
 from jwinteractive.masks.selection import Selection
 from jwinteractive.masks.shapes import Ellipse, Line, Polygon, Rectangle, Shape, parse_shape
@@ -9,6 +10,7 @@ from jwinteractive.masks.text import from_text, read_text, to_text, write_text
 
 __all__ = [
     "CLASSES",
+    "FORMS",
     "TOOLS",
     "Ellipse",
     "FlagChange",
@@ -24,11 +26,14 @@ __all__ = [
     "Rectangle",
     "Selection",
     "Shape",
+    "Written",
     "diff",
     "drawn",
     "from_text",
     "parse_shape",
+    "read_mask",
     "read_text",
     "to_text",
+    "write_mask",
     "write_text",
 ]
