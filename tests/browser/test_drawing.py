@@ -191,6 +191,16 @@ def test_a_straight_line_snaps_to_rows_columns_and_diagonals_with_shift(joined, 
     same(easel.inked(), pixels(Line(free.points, 3)))
 
 
+def test_two_quick_dabs_are_two_strokes_and_no_double_click(joined):
+    easel = Easel(joined, "brush", 3)
+    easel.view.go_to((10, 10, 42, 42))
+    joined.push()
+    joined.settle()
+    joined.page.mouse.dblclick(*joined.at(20, 30))
+    easel.last(2)
+    assert easel.view.window == [10, 10, 42, 42]
+
+
 def test_flood_and_a_single_pixel_are_one_click(joined):
     easel = Easel(joined, "flood")
     joined.page.mouse.click(*joined.at(20, 30))
@@ -363,6 +373,17 @@ def test_keys_choose_the_tools_and_brackets_the_size(joined):
     joined.until(lambda: easel.view.brush == 1)
 
 
+def test_keys_choose_on_the_row_of_tools_too_and_do_not_leave_it(joined):
+    easel = Easel(joined, "pan", 10)
+    joined.page.evaluate(
+        "() => { window.strays = []; addEventListener('keydown', (e) => strays.push(e.key)); }"
+    )
+    joined.page.get_by_label("size of the brush").focus()
+    easel.press("4", "]")
+    joined.until(lambda: (easel.view.tool, easel.view.brush) == ("oval", 12))
+    assert joined.page.evaluate("() => strays") == []
+
+
 def test_every_tool_but_the_eraser_says_that_alt_erases(joined):
     Easel(joined)
     group = joined.page.get_by_role("group", name="what a drag draws")
@@ -416,6 +437,16 @@ def test_one_press_draws_at_the_cursor(joined, key, tool, act):
     assert easel.inked((255, 255, 255) if tool == "eraser" else INK)[21, 21]
 
 
+def test_without_a_cursor_the_keyboard_begins_in_the_middle_and_shows_where(joined):
+    easel = Easel(joined, "brush", 11)
+    joined.page.locator(".jwi-canvas").focus()
+    joined.settle()
+    assert easel.outline(32, 32 + 5.5), "the brush"
+    easel.press("Enter")
+    assert easel.last().points == ((32, 32),)
+    assert easel.view.cursor == [32, 32]
+
+
 @pytest.mark.parametrize(("key", "tool"), [("3", "rectangle"), ("4", "oval"), ("6", "stroke")])
 def test_two_presses_set_the_start_and_the_end(joined, key, tool):
     easel = Easel(joined, "pan", 3)
@@ -456,18 +487,19 @@ def test_alt_and_enter_erase_and_escape_drops_what_keys_began(joined):
 # -- pens and fingers -----------------------------------------------------------------------------
 
 
-def fingers(joined, *steps):
+def fingers(joined, *steps, button=0):
     """Pointer events as a pen or fingers make them: (kind, pointer, id, (x, y))."""
     for kind, pointer, number, place in steps:
         x, y = joined.at(*place)
         joined.page.evaluate(
-            """([kind, pointerType, pointerId, clientX, clientY]) => {
+            """([kind, pointerType, pointerId, clientX, clientY, button]) => {
                  const c = document.querySelector('.jwi-canvas');
                  c.setPointerCapture = () => {};
                  c.dispatchEvent(new PointerEvent(kind, { bubbles: true, cancelable: true,
                    pointerType, pointerId, clientX, clientY, buttons: 1,
-                   button: kind === 'pointermove' ? -1 : 0, isPrimary: pointerId === 1 })); }""",
-            [kind, pointer, number, x, y],
+                   button: kind === 'pointermove' ? -1 : button, isPrimary: pointerId === 1 }));
+               }""",
+            [kind, pointer, number, x, y, button],
         )
 
 
@@ -483,6 +515,13 @@ def test_a_pen_and_a_finger_draw(joined, pointer):
     drawn = easel.last()
     assert drawn.points == ((10, 10), (14, 20))
     same(easel.inked(), pixels(Line(drawn.points, 3)))
+
+
+def test_the_blunt_end_of_a_pen_erases(joined):
+    easel = Easel(joined, "brush", 3)
+    down, up = ("pointerdown", "pen", 1, (10, 10)), ("pointerup", "pen", 1, (10, 10))
+    fingers(joined, down, up, button=5)
+    assert easel.last().erase
 
 
 def test_a_second_finger_drops_the_stroke_and_zooms(joined):

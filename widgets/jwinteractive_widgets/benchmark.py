@@ -1,4 +1,4 @@
-"""What ``jwinteractive bench viewer knob`` puts on screen and turns, on the kernel's side."""
+"""What ``jwinteractive bench viewer knob mask_stroke`` shows and turns, on the kernel's side."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ const CORNERED = ["rectangle", "oval", "stroke"]; // a start and an end
 const OUTLINED = [...CORNERED, "lasso"];
 const MOST = 20_000; // points of a stroke
 const SNAP = Math.tan(Math.PI / 8);
+const ERASER = 5; // button that the blunt end of a pen is
 const ERASING = "#ffffff";
 const DRAW_HINT = "drag draws · Alt erases · 1–8 tools · [ ] size · space and drag pans · Escape drops · arrow keys and Enter draw";
 
@@ -123,7 +124,9 @@ function drawRow(model, set) {
   });
   slider.addEventListener("input", () => set("brush", BRUSHES[slider.value]));
   const text = make("output", "jwi-count");
-  const element = make("div", "jwi-row jwi-draw", { role: "toolbar", "aria-label": "drawing" },
+  const element = make("div", "jwi-row jwi-draw", {
+    role: "toolbar", "aria-label": "drawing", "data-lm-suppress-shortcuts": "true", // 1 is a tool
+  },
     make("span", "jwi-key", {}, "draw"), tools.element, make("span", "jwi-key", {}, "size"), slider, text);
   const draw = () => {
     element.hidden = !model.get("drawing");
@@ -136,8 +139,8 @@ function drawRow(model, set) {
   return { element, draw };
 }
 
-/** What is drawn in one view. */
-function drawingOver({ model, view, send, redraw, remark }) {
+/** What is drawn in one view; `pick` moves the keyboard's cursor, `focused` says if it is here. */
+function drawingOver({ model, view, send, redraw, remark, pick, focused }) {
   let count = Math.floor(Math.random() * 1e8) * 1e6; // no two views count alike
   const first = count;
   let stroke = null; // what is being drawn: { n, tool, points, size, erase, stamp, keys, told }
@@ -242,6 +245,7 @@ function drawingOver({ model, view, send, redraw, remark }) {
   };
   const act = (erase) => {
     const at = cursor();
+    if (!model.get("cursor").length) pick(at); // seen from now on
     if (!stroke?.keys) {
       start(at, erase, true);
       if (AT_ONCE.includes(stroke.tool)) finish();
@@ -258,24 +262,32 @@ function drawingOver({ model, view, send, redraw, remark }) {
     const next = by > 0 ? BRUSHES.find((one) => one > size) : BRUSHES.findLast((one) => one < size);
     if (next) set("brush", next);
   };
-  const key = (event) => {
-    const { key: name, ctrlKey, metaKey, altKey, shiftKey } = event;
-    if (!model.get("drawing")) return false;
+  /** Take a key for a tool or the size of the brush; whether it was one. */
+  const chooseBy = ({ key: name, shiftKey, altKey }) => {
     if (name === "[" || name === "]") { resize(name === "]" ? 1 : -1); return true; } // AltGr and 8 too
-    if (ctrlKey || metaKey) return false;
+    const tool = !shiftKey && !altKey && DRAW_TOOLS[Number(name) - 1]?.[0];
+    if (tool) set("tool", tool);
+    return Boolean(tool);
+  };
+  row.element.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || !chooseBy(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  const key = (event) => {
+    const { key: name, ctrlKey, metaKey, altKey } = event;
+    if (!model.get("drawing")) return false;
+    if ((ctrlKey || metaKey) && !event.getModifierState("AltGraph")) return false;
     if (name === "Enter" || name === " ") {
       if (!active()) return false;
       if (name === " " && !stroke?.keys && !event.repeat) space = "down"; // drags pan while it is down
       else if (!event.repeat) act(altKey);
       return true;
     }
-    if (altKey) return name === "Alt" && active(); // else it goes on to the browser's menu
+    if (name === "Alt") return active(); // else it goes on to the browser's menu
     if (name === "Escape" && stroke) { drop(); return true; }
     if (name === "c" && stroke?.keys && stroke.tool === "lasso") { finish(); return true; }
-    const tool = !shiftKey && DRAW_TOOLS[Number(name) - 1]?.[0];
-    if (!tool) return false;
-    set("tool", tool);
-    return true;
+    return chooseBy(event);
   };
   const keyUp = (event) => {
     if (event.key === "Alt" && active()) event.preventDefault();
@@ -298,9 +310,10 @@ function drawingOver({ model, view, send, redraw, remark }) {
       if (space) space = "used";
       return Boolean(space) || event.button === 1;
     },
+    held: () => Boolean(space),
     blur: () => { space = null; },
     begin(place, event) {
-      start(dataOf(place), event.altKey, false);
+      start(dataOf(place), event.altKey || event.button === ERASER, false);
       if (stroke.tool === "flood") finish();
       else tell();
       redraw();
@@ -351,9 +364,10 @@ function drawingOver({ model, view, send, redraw, remark }) {
         if (points.length > 1) twice(() => traceStroke(pen, view, dpr, { ...stroke, points }), [5, 3]);
       }
       const tool = model.get("tool");
-      if (active() && SIZED.includes(tool) && pointer) {
+      const hand = pointer ? dataOf(pointer) : focused() && cursor();
+      if (active() && SIZED.includes(tool) && hand) {
         const size = model.get("brush");
-        const [x, y] = seat(dataOf(pointer), tool, size);
+        const [x, y] = seat(hand, tool, size);
         const r = (0.5 * size * view.width * dpr) / (view.window[2] - view.window[0]);
         const [cx, cy] = view.toScreen(x + 0.5, y + 0.5, dpr);
         twice(() => { pen.beginPath(); pen.arc(cx, cy, Math.max(r, 2 * dpr), 0, 2 * Math.PI); }, []);

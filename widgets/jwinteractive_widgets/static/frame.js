@@ -118,7 +118,13 @@ function render({ model, el }) {
   ellipses.element.addEventListener("keydown", (event) => keys(event));
   const masks = overlayOver(view);
   const drawing = drawingOver({
-    model, view, send: (message) => model.send(message), redraw: () => redraw(), remark: () => remark(),
+    model,
+    view,
+    send: (message) => model.send(message),
+    redraw: () => redraw(),
+    remark: () => remark(),
+    pick: (pixel) => pick(pixel),
+    focused: () => document.activeElement === canvas,
   });
   tools.offer(false);
   root.append(tools.element, drawing.row.element, compared.element, stage, bar.element, parts.readout, axes.element, flags.element, ellipses.element);
@@ -383,7 +389,7 @@ function render({ model, el }) {
     if (view.zoom(Math.exp(speed * lines * event.deltaY), ...view.toData(...place(event)))) moved();
   }, { passive: false });
   canvas.addEventListener("pointerdown", (event) => {
-    if (!view.window || event.button > 1 || event.button < 0) return;
+    if (!view.window || ![0, 1, ERASER].includes(event.button)) return;
     if (event.button === 1) event.preventDefault(); // else it scrolls by itself
     canvas.setPointerCapture(event.pointerId);
     canvas.focus({ preventScroll: true });
@@ -403,7 +409,7 @@ function render({ model, el }) {
     }
     canvas.style.cursor = nearSplit(at[0]) ? "ew-resize"
       : gesture?.kind === "pan" && gesture.moved ? "grabbing"
-      : (!drawing.active() && ellipses.cursor(at)) || "crosshair";
+      : drawing.held() ? "grab" : (!drawing.active() && ellipses.cursor(at)) || "crosshair";
     ellipses.point(drawing.active() ? null : at);
     drawing.point(at);
     point(view.pixel(...at));
@@ -461,7 +467,8 @@ function render({ model, el }) {
   };
   canvas.addEventListener("keydown", keys);
   canvas.addEventListener("keyup", drawing.keyUp);
-  canvas.addEventListener("blur", drawing.blur);
+  canvas.addEventListener("blur", () => { drawing.blur(); remark(); });
+  canvas.addEventListener("focus", () => remark());
 
   // -- what Python says ---------------------------------------------------------------------------
 
