@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jwinteractive.badpix.classes import BadpixParams, level_of
 from jwinteractive.badpix.evidence import Evidence
+from jwinteractive.badpix.selfcal import SelfcalParams
 from jwinteractive.data import Array
 from jwinteractive.masks import Layer, Mask, Origin, Selection
 
-__all__ = ["USABLE", "layers_of", "measured_mask"]
+__all__ = ["SELFCAL", "USABLE", "layers_of", "measured_mask", "selfcal_layer"]
+
+SELFCAL = "badpix_selfcal"
+"""Name of the layer that the official algorithm gives."""
 
 USABLE = ("WARM", "LOW_QE")
 """Classes whose pixels stay in use: their noise tells what they are worth."""
@@ -43,12 +47,29 @@ def layers_of(
     )
 
 
+def selfcal_layer(plane: Array, names: Iterable[str], params: SelfcalParams) -> Layer:
+    """Layer of the pixels [y, x] that `selfcal` flags in exposures of some names."""
+    named = " ".join(names)
+    details: dict[str, Any] = {"exposures": named, **params.changed()}
+    text = f"of {len(named.split())} exposures"
+    return Layer(
+        name=SELFCAL,
+        pixels=Selection.from_mask(plane),
+        origin=Origin(kind="statistic", text=text, details=details),
+    )
+
+
 def measured_mask(mask: Mask, layers: tuple[Layer, ...]) -> Mask:
-    """Mask with layers in place of those that statistics gave it before.
+    """Mask with layers in place of those that the same statistics gave it before.
 
     A layer that somebody has changed the flags of, or switched off, stays so.
     """
-    kept = {own.name: own for own in mask.layers if own.origin.kind == "statistic"}
+    one = any(layer.name == SELFCAL for layer in layers)
+    kept = {
+        own.name: own
+        for own in mask.layers
+        if own.origin.kind == "statistic" and (own.name == SELFCAL) == one
+    }
     new = {layer.name: layer for layer in layers}
     for name, own in kept.items():
         if name in new:

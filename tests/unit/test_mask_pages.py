@@ -1,6 +1,5 @@
 """The studio's pages that measure exposures and that save, take in and compare masks."""
 
-import numpy as np
 import pytest
 
 pytest.importorskip("bqplot", reason="the lab extra is not installed")
@@ -57,3 +56,93 @@ def test_a_file_that_is_no_mask_is_refused_in_one_line(files, tmp_path):
     assert "jwi-takehome-error" in files.outcome.value
     assert not files.buttons["take"].disabled
     assert len(files.session.mask().layers) == 1
+
+
+@pytest.fixture(scope="module")
+def programme(tmp_path_factory):
+    """Rates of six dithered exposures of 256 x 256 pixels with hot pixels that nobody knows of."""
+    from jwinteractive.simulate.rates import simulate_rates
+
+    folder = tmp_path_factory.mktemp("programme")
+    small = {"size": (256, 256), "readpatt": "DEEP8", "ngroups": 20}
+    return simulate_rates(folder, 6, **small, new_hot=0.01, seed=11)
+
+
+@pytest.fixture
+def measured(sent, programme):
+    """The page that measures, on a session of these rates."""
+    import jwinteractive
+    from jwinteractive_widgets import workbench
+
+    made = workbench(jwinteractive.open(programme.paths))
+    made._do("mask")
+    page = made.mask.statistics
+    page.button.click()
+    yield page
+    made.close()
+
+
+def test_measured_classes_become_layers_that_say_what_they_are_of(measured, programme):
+    mask = measured.session.mask()
+    hot = mask["HOT"]
+    truth = Selection.from_mask(programme.pixels.dq & dq.HOT)
+    assert (hot.selection & truth).count > 0.6 * hot.count
+    assert hot.origin.kind == "statistic"
+    assert hot.origin.details["exposures"].count("_rate.fits") == 6
+    assert hot.flags == ("DO_NOT_USE", "HOT")
+    assert mask["WARM"].flags == ("WARM",)
+    assert "HOT" in measured.table.value
+
+
+def test_layers_follow_the_slider_as_one_edit_and_keep_what_was_changed_by_hand(measured):
+    session = measured.session
+    session.use_mask(session.mask().changed("WARM", on=False))
+    before = session.mask()["WARM"].count
+    for value in (4.0, 5.0, 6.0):
+        measured._set("warm", value)
+    session.rest()
+    warm = session.mask()["WARM"]
+    assert warm.count < before
+    assert not warm.on
+    assert warm.origin.details["warm"] == 6.0
+    session.undo()
+    assert session.mask()["WARM"].count == before
+
+
+def test_false_flags_by_chance_are_told_and_fall_with_the_threshold(measured):
+    def chance():
+        row = measured.table.value.split("<td>WARM</td>")[1].split("</td>")
+        return float(row[1].removeprefix("<td>"))
+
+    measured._set("significance", 3.0)
+    many = chance()
+    measured._set("significance", 4.5)
+    assert chance() < 0.1 * many
+
+
+def test_the_official_algorithm_gives_a_layer_of_its_own_beside_the_others(measured):
+    measured.method.value = "badpix_selfcal"
+    measured.button.click()
+    mask = measured.session.mask()
+    assert "HOT" in mask
+    assert mask["badpix_selfcal"].count == pytest.approx(0.002 * 256**2, rel=0.05)
+    measured._set("flagfrac_upper", 0.01)
+    measured.button.click()
+    assert measured.session.mask()["badpix_selfcal"].count == pytest.approx(
+        0.011 * 256**2, rel=0.05
+    )
+
+
+def test_one_exposure_is_refused_and_files_may_be_named(bench, programme):
+    page = bench.mask.statistics
+    page.button.click()
+    assert "one exposure" in page.said.value
+    page.source.value = str(programme.paths[0].parent)
+    page.button.click()
+    assert "6 exposures of NRCA1" in page.said.value
+    mask = bench.session.mask()
+    assert mask.shape == (256, 256), "a mask of a larger window holds for this one, too"
+    assert "HOT" in mask
+    page.source.value = "nothing-here*"
+    page.button.click()
+    assert "names no files" in page.said.value

@@ -76,7 +76,7 @@ class MaskFiles(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         acts: dict[str, tuple[str, str, Callable[[], None]]] = {
             "save": ("Save mask", "Write the mask of the exposure in view", self._save),
             "take": ("Take in", "Add what a file flags to the mask, as layers", self._take),
-            "compare": ("Compare", "Say what differs from the mask in a file", self._compare),
+            "compare": ("Compare", "Say what differs from the mask in a file", self._compare_with),
         }
         for name, (label, tooltip, act) in acts.items():
             button = w.Button(description=label, tooltip=tooltip)
@@ -131,7 +131,7 @@ class MaskFiles(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
         self._do(f"reading {path.name}", lambda: read_mask(path, like), done)
 
-    def _compare(self) -> None:
+    def _compare_with(self) -> None:
         path, like, mine = self._file(), self._like(), self.desk.mask
 
         def work() -> tuple[MaskDiff, str]:

@@ -22,12 +22,14 @@ from jwinteractive.badpix import (
     level_of,
     mirrored,
 )
-from jwinteractive.badpix.layers import layers_of, measured_mask
+from jwinteractive.badpix.layers import SELFCAL, layers_of, measured_mask, selfcal_layer
+from jwinteractive.badpix.selfcal import SelfcalParams, selfcal
+from jwinteractive.badpix.stack import open_rate
 from jwinteractive.chain import Progress
-from jwinteractive.data import Array
+from jwinteractive.data import Array, Exposure
 from jwinteractive.errors import InputError, JwinteractiveError
-from jwinteractive.masks import Mask
-from jwinteractive.params import fields_of
+from jwinteractive.masks import Layer, Mask
+from jwinteractive.params import Params, fields_of
 from jwinteractive.session import Session
 from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.form import ParamForm
@@ -50,14 +52,16 @@ class _Sorted:
 class MaskStatistics(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """Page that measures exposures and turns classes of bad pixels into layers.
 
-    The layers follow the sliders from then on; the numbers by chance do so at once.
+    The layers follow the sliders from then on, with the numbers by chance.
 
     Attributes
     ----------
+    method
+        "noise", or "badpix_selfcal", the official algorithm.
     evidence
-        What was measured, or None.
-    params
-        The present thresholds.
+        What was measured by noise, or None.
+    params, shares
+        The present thresholds, and the parameters of the official algorithm.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class MaskStatistics(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.session, self._background, self._fail = session, background, fail
         self.evidence: Evidence | None = None
         self.params = BadpixParams()
+        self.shares = SelfcalParams()
         self._cancel: threading.Event | None = None
         self._resting: Callable[[], object] = lambda: None
         hand_over = background.hand_over
@@ -78,6 +83,14 @@ class MaskStatistics(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             style={"description_width": "36px"},
             layout=w.Layout(width="auto"),
         )
+        self.method = w.Dropdown(
+            options=[("thresholds of noise", "noise"), ("official badpix_selfcal", SELFCAL)],
+            description="by",
+            tooltip="How bad pixels are told",
+            style={"description_width": "36px"},
+            layout=w.Layout(width="auto"),
+        )
+        self.method.observe(lambda _: hand_over(self._other_method), "value")
         self.button = w.Button(
             description="Measure",
             tooltip="Read all exposures, a strip of each at a time",
@@ -91,7 +104,8 @@ class MaskStatistics(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             on_set=self._set, on_commit=self._commit, on_reset=self._reset, hand_over=hand_over
         )
         self.form.layout.display = "none"
-        super().__init__([self.source, self.button, self.said, self.table, self.form])
+        parts = [self.source, self.method, self.button, self.said, self.table, self.form]
+        super().__init__(parts)
         self.add_class("jwi-mask-page")
         self._show_form()
 
@@ -105,6 +119,9 @@ class MaskStatistics(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             source = self._source()
         except JwinteractiveError as error:
             self._say(str(error), bad=True)
+            return
+        if self.method.value == SELFCAL:
+            self._measure_shares(source)
             return
         own = self._cancel = threading.Event()
         self.button.description = "Cancel"
@@ -135,6 +152,34 @@ class MaskStatistics(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
         self._background.submit(work, done, failed, "statistics")
 
+    def _measure_shares(self, source: Session | list[Path]) -> None:
+        """Let the official algorithm flag its shares of the pixels."""
+        paths = [f.path for f in source.exposures] if isinstance(source, Session) else source
+        p = self.shares
+        self.button.disabled = True
+        self._say("measuring …")
+
+        def done(plane: Array) -> None:
+            self.button.disabled = False
+            layer = selfcal_layer(plane, [path.name for path in paths], p)
+            self._say(f"{layer.count:,} pixels of {len(paths)} exposures: a fixed share")
+            self.table.value = ""
+            self._flag((layer,), open_rate(paths[0]).exposure, layer.pixels.shape)
+            self.session.rest()
+
+        def failed(error: BaseException) -> None:
+            self.button.disabled = False
+            if not isinstance(error, JwinteractiveError):
+                self._fail(error)
+            self._say(str(error), bad=True)
+
+        self._background.submit(lambda _: selfcal(paths, p), done, failed, "statistics")
+
+    def _other_method(self) -> None:
+        own = self.method.value == SELFCAL
+        self.form.layout.display = "" if own or self.evidence is not None else "none"
+        self._show_form()
+
     def _ended(self) -> None:
         self._cancel = None
         self.button.description = "Measure"
@@ -158,16 +203,17 @@ class MaskStatistics(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             return  # another value is on its way
         self.table.value = _table(made)
         layers = layers_of(made.found, self.evidence, made.params)
+        self._flag(layers, self.evidence.exposure, self.evidence.shape)
+
+    def _flag(self, layers: tuple[Layer, ...], exposure: Exposure, shape: tuple[int, int]) -> None:
+        """Have layers in the mask of the detector that was measured."""
         try:
-            mask = self._mask()
+            mask = self._mask(exposure, shape)
             self.session.turn_mask(measured_mask(mask, layers))
         except JwinteractiveError as error:
             self._say(str(error), bad=True)
 
-    def _mask(self) -> Mask:
-        """The mask of the detector that was measured."""
-        assert self.evidence is not None  # asked by `_take` only
-        exposure, shape = self.evidence.exposure, self.evidence.shape
+    def _mask(self, exposure: Exposure, shape: tuple[int, int]) -> Mask:
         for number in range(len(self.session.exposures)):
             mask = self.session.mask(number)
             if mask.shape == shape and not mask.misfit(exposure, shape):
@@ -185,12 +231,17 @@ class MaskStatistics(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     # -- thresholds ---------------------------------------------------------------------------
 
     def _show_form(self) -> None:
-        fields = [f.describe() for f in fields_of(BadpixParams)]
-        mine = self.params.changed()
+        p: Params = self.shares if self.method.value == SELFCAL else self.params
+        fields = [f.describe() for f in fields_of(type(p))]
+        mine = p.changed()
         origins = {f["name"]: "you" if f["name"] in mine else "default" for f in fields}
-        self.form.show("bad pixels", "", fields, self.params.as_dict(), origins)
+        self.form.show(str(self.method.value), "", fields, p.as_dict(), origins)
 
     def _set(self, name: str, value: Any) -> None:
+        if self.method.value == SELFCAL:  # measured again when asked: it takes seconds
+            self.shares = self.shares.replace(**{name: value})
+            self._show_form()
+            return
         self.params = self.params.replace(**{name: value})
         self._show_form()
         self._sort()
@@ -201,7 +252,8 @@ class MaskStatistics(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._resting = self._background.later(REST, self.session.rest)
 
     def _reset(self, name: str) -> None:
-        self._commit(name, getattr(BadpixParams(), name))
+        p: Params = self.shares if self.method.value == SELFCAL else self.params
+        self._commit(name, getattr(type(p)(), name))
 
     def _say(self, text: str, bad: bool = False) -> None:
         kind = 'class="jwi-takehome-error" role="alert"' if bad else 'role="status"'
