@@ -167,7 +167,7 @@ def _real(tail: Tail, p: BadpixParams, factors: Array) -> Array:
     excess = tail.significance * tail.sigma
     real = (tail.significance > p.significance) & (tail.good >= _FEW)
     real &= excess > p.steady * tail.scatter * np.sqrt(factors[tail.good])
-    spreads = (tail.beside > 3 * tail.sigma) & (p.sharp * tail.beside > excess)
+    spreads = (tail.beside > 2 * tail.sigma) & (p.sharp * tail.beside > excess)
     return np.asarray(real & ~spreads)
 
 

@@ -210,8 +210,8 @@ def _block(
 class _Typical:
     """What most pixels are like.
 
-    Sky level of each exposure; Poisson and read variance of an integration; Poisson variance of an
-    exposure that a unit of rate adds; what was assumed.
+    Sky level of each exposure; Poisson and read variance of an integration; variance that an
+    exposure shows for each unit that its rate is high by chance; what was assumed.
     """
 
     skies: list[float]
@@ -241,7 +241,9 @@ def _typical(members: Sequence[Member]) -> _Typical:
         if known.any():
             shot = float(np.median(poisson[known]))
             noises.append((shot * nint, float(np.median(read[known])) * nint))
-            slopes.append(shot / skies[-1] if skies[-1] > 0 else 0.0)
+            # of a rate that is high by chance, only the part of the photons shows in its error
+            share = shot / max(shot + float(np.median(read[known])), 1e-30)
+            slopes.append(share * shot / skies[-1] if skies[-1] > 0 else 0.0)
         else:
             errors = np.concatenate([r.err[~r.bad] for _, r in rows])
             noises.append((float(np.median(errors)) ** 2 * nint, 0.0))

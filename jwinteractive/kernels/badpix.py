@@ -235,8 +235,8 @@ def compare(
     factors
         Variance of the median of n exposures in units of that of one, by n.
     by_rate
-        Variance of one exposure that a unit of rate adds. Noise is that which a pixel like its
-        surroundings has: a measured rate that is high by chance must not look more noisy.
+        Variance of one exposure that goes with a unit of rate. Noise is that which a pixel like its
+        surroundings has: a rate that is high by chance must not look more noisy.
     sigma, z
         Filled: noise of rate minus level, and the difference in units of it.
     """
