@@ -20,6 +20,7 @@ from jwinteractive.bench.detector import (
 from jwinteractive.bench.draw import mask_stroke
 from jwinteractive.bench.irs2 import irs2
 from jwinteractive.bench.jumpfit import jump_fit
+from jwinteractive.bench.mask import mask_statistics
 from jwinteractive.bench.rows import Row
 from jwinteractive.bench.snowballs import snowballs
 from jwinteractive.errors import ParamError, suggestion
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[], Row]] = {
     "jump_fit": jump_fit,
     "snowballs": snowballs,
     "irs2": irs2,
+    "mask_statistics": mask_statistics,
     "preview": preview,
     "inspect": inspect,
     "import": importing,

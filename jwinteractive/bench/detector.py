@@ -20,6 +20,7 @@ from jwinteractive.compare import robust_width
 from jwinteractive.data import Array, Box, Rate
 
 __all__ = [
+    "WATCHED",
     "detector1",
     "detector1_2x20",
     "detector1_tso",
@@ -137,7 +138,7 @@ def importing() -> Row:
     return row("import", start("jwinteractive"), start("jwst.pipeline"))
 
 
-_PEAK = """
+WATCHED = """
 import sys, threading, time
 import psutil
 process, top, on = psutil.Process(), 0, True
@@ -156,10 +157,11 @@ on = False
 thread.join()
 print((top - start) / 2**20)
 """
-_OURS = _PEAK.format(
+"""Program that tells how much memory (MB) something takes beyond what was there before it."""
+_OURS = WATCHED.format(
     opened="import jwinteractive; session = jwinteractive.open(path)", run="session.run()"
 )
-_PEER = _PEAK.format(
+_PEER = WATCHED.format(
     opened="from jwinteractive import official_run; start_model = official_run.opened(path)",
     run="official_run.detector1(path, start_model)",
 )

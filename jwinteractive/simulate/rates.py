@@ -107,6 +107,8 @@ def _exposure(
         values = np.where(unusable, np.nan, plane).astype(np.float32)
         images.append(fits.ImageHDU(values, name=name))
     images[0].header["BUNIT"] = "DN/s"
+    if geometry.detector.instrument == "NIRSPEC":
+        images[0].header["DISPAXIS"] = 1
     return [fits.PrimaryHDU(), *images[:2], fits.ImageHDU(flags, name="DQ"), *images[2:]]
 
 
@@ -138,6 +140,7 @@ def _describe(
     start = START_MJD + settings.day + number * settings.ngroups * geometry.group_time / 43200
     header.update(
         TELESCOP="JWST",
+        DATAMODL="ImageModel",
         INSTRUME=geometry.detector.instrument,
         DETECTOR=geometry.detector.name,
         EXP_TYPE=settings.exposure_type,
