@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses as dc
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,14 +15,15 @@ import numpy as np
 
 from jwinteractive.badpix.chance import median_factors, typical_scatter
 from jwinteractive.badpix.evidence import Evidence, RampEvidence
+from jwinteractive.badpix.progress import Clock
 from jwinteractive.badpix.stack import Member, check_alike
 from jwinteractive.chain import Progress, cores
 from jwinteractive.data import Array
-from jwinteractive.errors import Cancelled, InputError
+from jwinteractive.errors import InputError
 from jwinteractive.kernels.badpix import blend, compare, local_level, second_neighbour
 from jwinteractive.kernels.lanes import sorting_network
 
-__all__ = ["Clock", "combine_exposures", "level_offsets"]
+__all__ = ["combine_exposures", "level_offsets"]
 
 _SOURCE_LIMIT = 4.0  # sigma of the light of neighbours
 _STRIP_BYTES = 16 * 2**20  # of rates and errors of all exposures
@@ -45,37 +45,6 @@ def level_offsets(dispersion: int) -> Array:
     else:
         pairs = [(y, x) for y in range(-2, 3) for x in range(-2, 3) if max(abs(y), abs(x)) == 2]
     return np.array(pairs, np.int64)
-
-
-class Clock:
-    """Tells how far the work is, and stops it."""
-
-    def __init__(
-        self,
-        total: int,
-        report: Callable[[Progress], None] | None,
-        cancel: threading.Event | None,
-    ) -> None:
-        self._total, self._report, self._cancel = total, report, cancel
-        self._began, self._done = time.perf_counter(), 0
-
-    def tick(self) -> None:
-        """Count one more strip.
-
-        Raises
-        ------
-        Cancelled
-            If it was asked for.
-        """
-        self._done += 1
-        if self._report is not None:
-            spent = time.perf_counter() - self._began
-            left = spent / self._done * (self._total - self._done)
-            self._report(Progress("bad pixels", self._done, self._total, spent, left))
-        if self._cancel is not None and self._cancel.is_set():
-            raise Cancelled(
-                f"bad-pixel statistics: cancelled after {self._done} of {self._total} strips"
-            )
 
 
 def combine_exposures(
@@ -110,7 +79,7 @@ def combine_exposures(
     good, count = np.empty((ny, nx), np.uint16), np.empty((ny, nx), np.uint16)
     rows = max(_FEWEST, min(_MOST, _STRIP_BYTES // (9 * depth * nx)))
     strips = [(y, min(y + rows, ny)) for y in range(0, ny, rows)]
-    clock = Clock(2 * len(strips), report, cancel)
+    clock = Clock("bad pixels", 2 * len(strips), report, cancel)
     nets = (sorting_network(8), sorting_network(depth))
 
     def over_exposures(strip: tuple[int, int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses as dc
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,12 +11,13 @@ import numpy as np
 
 from jwinteractive.badpix.combine import combine_exposures
 from jwinteractive.badpix.evidence import Evidence
-from jwinteractive.badpix.stack import check_alike, open_rate
+from jwinteractive.badpix.ramps import reduce_ramps
+from jwinteractive.badpix.stack import Member, Rows, check_alike, header_facts, open_rate
 from jwinteractive.chain import Progress
-from jwinteractive.data import Array
+from jwinteractive.data import Array, Exposure, Ramp
 from jwinteractive.errors import InputError
 from jwinteractive.fitsfile import opened_fits
-from jwinteractive.session import Session
+from jwinteractive.session import Session, open_session
 
 __all__ = ["gather"]
 
@@ -34,7 +36,9 @@ def gather(
     Parameters
     ----------
     source
-        Files (rate, rateints or cal), or the exposures of a session.
+        Files, or the exposures of a session: rate, rateints and cal files are taken as they are,
+        uncal and ramp files go through the steps of the session first (those of the recipe that
+        suits the first file), and their ramps tell more.
     flat
         Flat-field reference, a file or its array [y, x]: response where the exposures are dark.
     dispersion
@@ -51,18 +55,77 @@ def gather(
         no good pixel.
     Cancelled
         After ``cancel``.
+    StepError, MissingReference, RecipeError
+        If raw exposures cannot be reduced.
     """
-    paths = [f.path for f in source.exposures] if isinstance(source, Session) else source
-    members = [open_rate(Path(path)) for path in paths]
-    check_alike(members)
+    session, paths = _opened(source)
+    raw = {} if session is None else _raw(session)
+    members: dict[int, Member] = {
+        k: open_rate(path) for k, path in enumerate(paths) if k not in raw
+    }
+    # what cannot be taken together is said before anything long starts
+    check_alike([members[k] if k in members else raw[k] for k in range(len(paths))])
+    ramps = None
+    if session is not None and raw:
+        reduced, ramps = reduce_ramps(
+            session,
+            list(raw),
+            [m.dispersion for m in raw.values()],
+            report=report,
+            cancel=cancel,
+            threads=threads,
+        )
+        members |= dict(zip(raw, reduced, strict=True))
     return combine_exposures(
-        members,
+        [members[k] for k in range(len(paths))],
         flat=None if flat is None else _flat(flat, members[0].shape),
         dispersion=dispersion,
+        ramps=ramps,
         report=report,
         cancel=cancel,
         threads=threads,
     )
+
+
+@dc.dataclass(frozen=True)
+class _Raw:
+    """A raw exposure as its header has it."""
+
+    name: str
+    exposure: Exposure
+    shape: tuple[int, int]
+    dispersion: int
+    mjd: float = 0.0
+
+    def rows(self, y0: int, y1: int) -> Rows:
+        """Not known before it is reduced."""
+        raise InputError(f"{self.name}: is not reduced yet")
+
+    def variances(self, y0: int, y1: int) -> tuple[Array, Array]:
+        """Not known before it is reduced."""
+        raise InputError(f"{self.name}: is not reduced yet")
+
+
+def _opened(source: Session | Iterable[str | Path]) -> tuple[Session | None, list[Path]]:
+    """Session that can reduce what is raw, None where nothing is; and the files."""
+    if isinstance(source, Session):
+        return source, [file.path for file in source.exposures]
+    paths = [Path(path) for path in source]
+    return (open_session(paths) if any(_is_raw(path) for path in paths) else None), paths
+
+
+def _is_raw(path: Path) -> bool:
+    with opened_fits(path) as hdus:
+        return any(h.name == "SCI" and len(h.shape) == 4 for h in hdus)
+
+
+def _raw(session: Session) -> dict[int, _Raw]:
+    found = {}
+    for k, file in enumerate(session.exposures):
+        if isinstance(file.product, Ramp):
+            e = file.exposure
+            found[k] = _Raw(file.path.name, e, file.product.shape, header_facts({}, e)[1])
+    return found
 
 
 def _flat(flat: str | Path | Array, shape: tuple[int, int]) -> Array:

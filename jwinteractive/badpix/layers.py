@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from jwinteractive.badpix.selfcal import SelfcalParams
 from jwinteractive.data import Array
 from jwinteractive.masks import Layer, Mask, Origin, Selection
 
-__all__ = ["SELFCAL", "USABLE", "layers_of", "measured_mask", "selfcal_layer"]
+__all__ = ["SELFCAL", "USABLE", "day_of", "layers_of", "measured_mask", "selfcal_layer"]
 
 SELFCAL = "badpix_selfcal"
 """Name of the layer that the official algorithm gives."""
@@ -45,6 +46,14 @@ def layers_of(
         for name, plane in found.items()
         if plane.any()
     )
+
+
+def day_of(evidence: Evidence) -> str:
+    """Day of the last exposure, for `Mask.date`; "" where it is not known."""
+    last = max(evidence.mjds, default=0.0)
+    if last <= 0:
+        return ""
+    return (dt.date(1858, 11, 17) + dt.timedelta(days=int(last))).isoformat()
 
 
 def selfcal_layer(plane: Array, names: Iterable[str], params: SelfcalParams) -> Layer:
