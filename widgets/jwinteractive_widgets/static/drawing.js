@@ -127,7 +127,8 @@ function drawRow(model, set) {
   const element = make("div", "jwi-row jwi-draw", {
     role: "toolbar", "aria-label": "drawing", "data-lm-suppress-shortcuts": "true", // 1 is a tool
   },
-    make("span", "jwi-key", {}, "draw"), tools.element, make("span", "jwi-key", {}, "size"), slider, text);
+    make("span", "jwi-key", {}, "draw"), tools.element,
+    make("span", "jwi-size", {}, make("span", "jwi-key", {}, "size"), slider, text));
   const draw = () => {
     element.hidden = !model.get("drawing");
     tools.draw(model.get("tool"));
