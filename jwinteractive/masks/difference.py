@@ -86,8 +86,8 @@ def diff(before: Mask | None, after: Mask | None) -> MaskDiff:
     return MaskDiff(before, after, tuple(changed))
 
 
-def _head(mask: Mask) -> tuple[str, str, str]:
-    return mask.title, mask.comment, mask.subarray
+def _head(mask: Mask) -> tuple[str, ...]:
+    return mask.title, mask.comment, mask.subarray, mask.date
 
 
 def _layer_words(old: Layer | None, new: Layer | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses as dc
 import hashlib
+import math
 import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -19,7 +20,7 @@ from jwinteractive.masks import runs as _runs
 from jwinteractive.masks.selection import Selection
 from jwinteractive.masks.shapes import Shape
 
-__all__ = ["CLASSES", "Groups", "Layer", "Mask", "Origin", "Part"]
+__all__ = ["CLASSES", "LARGEST", "Groups", "Layer", "Mask", "Origin", "Part"]
 
 CLASSES = (
     "OTHER_BAD_PIXEL",
@@ -39,9 +40,13 @@ CLASSES = (
 )
 """Flags that tell what is wrong with a pixel, for lists of choices; any other is allowed too."""
 
+LARGEST = 4096
+"""Pixels a side that no frame exceeds: detectors have 2048, interleaved frames 3200."""
+
 HOWS = ("add", "remove", "within")
 KINDS = ("drawn", "statistic", "imported", "reference", "combined")
 _GROUPS = re.compile(r"i(\d+) g(\d+)-(\d*)", re.ASCII)
+_DAY = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", re.ASCII)
 _GROUP_FLAGS = ("JUMP_DET", "SATURATED", "DO_NOT_USE")
 
 Kind = Literal["drawn", "statistic", "imported", "reference", "combined"]
@@ -82,6 +87,10 @@ class Groups:
         return cls(integration=i, first=first, last=last)
 
 
+def _number(value: Any) -> float:
+    return value if isinstance(value, float) else 0.0
+
+
 @dc.dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """Where a layer comes from: its kind, in words, and what repeats it (plain values)."""
@@ -93,6 +102,15 @@ class Origin:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InputError(f"origin {self.kind!r} of a layer: {suggestion(self.kind, KINDS)}")
+        for key, value in self.details.items():
+            plain = isinstance(value, str | int | float | bool) and not isinstance(
+                value, np.generic
+            )
+            if key in ("kind", "text") or not plain or not math.isfinite(_number(value)):
+                raise InputError(
+                    f"origin, {key} = {value!r}: must be text, true or false, or a finite number, "
+                    "and not called kind or text"
+                )
 
 
 @dc.dataclass(frozen=True, kw_only=True, eq=False)
@@ -230,6 +248,8 @@ class Mask:
         From the first that is applied to the last.
     title, comment
         What it is, and what somebody says of it.
+    date
+        Day of the data that it was made of, such as "2026-03-01"; "": not known.
     """
 
     instrument: str
@@ -240,12 +260,15 @@ class Mask:
     layers: tuple[Layer, ...] = ()
     title: str = ""
     comment: str = ""
+    date: str = ""
 
     def __post_init__(self) -> None:
-        if min(self.shape) < 1 or min(self.corner) < 1:
+        if self.date and not _DAY.fullmatch(self.date):
+            raise InputError(f"date {self.date!r} of a mask: needs the form '2026-03-01'")
+        if min(*self.shape, *self.corner) < 1 or max(*self.shape, *self.corner) > LARGEST:
             raise InputError(
-                f"mask of {self.detector}: shape {self.shape} and corner {self.corner} must be 1 "
-                "or more"
+                f"mask of {self.detector}: shape {self.shape} and corner {self.corner} must lie in "
+                f"1 to {LARGEST} pixels"
             )
         names = [layer.name for layer in self.layers]
         for layer in self.layers:

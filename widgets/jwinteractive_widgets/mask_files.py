@@ -19,12 +19,12 @@ from jwinteractive_widgets.mask_desk import MaskDesk
 __all__ = ["MaskFiles"]
 
 _NAMES = {
-    "text": "text (.toml), to share",
-    "reference": "MASK reference (override_mask)",
-    "user_dq": "user_supplied_dq of dq_init",
-    "user_mask": "user_mask of clean_flicker_noise",
+    "text": "text to share (.toml)",
+    "reference": "MASK reference",
+    "user_dq": "user_supplied_dq",
+    "user_mask": "user_mask of 1/f cleaning",
     "ds9": "regions of DS9 (.reg)",
-    "fits": "FITS image with layers",
+    "fits": "FITS with layers",
     "coordinates": "list of pixels (.txt)",
 }
 

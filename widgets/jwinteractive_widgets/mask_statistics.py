@@ -22,7 +22,7 @@ from jwinteractive.badpix import (
     level_of,
     mirrored,
 )
-from jwinteractive.badpix.layers import SELFCAL, layers_of, measured_mask, selfcal_layer
+from jwinteractive.badpix.layers import SELFCAL, day_of, layers_of, measured_mask, selfcal_layer
 from jwinteractive.badpix.selfcal import SelfcalParams, selfcal
 from jwinteractive.badpix.stack import open_rate
 from jwinteractive.chain import Progress
@@ -100,6 +100,7 @@ class MaskStatistics(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.button.on_click(lambda _: hand_over(self._press))
         self.said = w.HTML()
         self.table = w.HTML()
+        self.table.add_class("jwi-mask-table-box")
         self.form = ParamForm(
             on_set=self._set, on_commit=self._commit, on_reset=self._reset, hand_over=hand_over
         )
@@ -203,13 +204,17 @@ class MaskStatistics(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             return  # another value is on its way
         self.table.value = _table(made)
         layers = layers_of(made.found, self.evidence, made.params)
-        self._flag(layers, self.evidence.exposure, self.evidence.shape)
+        evidence = self.evidence
+        self._flag(layers, evidence.exposure, evidence.shape, day_of(evidence))
 
-    def _flag(self, layers: tuple[Layer, ...], exposure: Exposure, shape: tuple[int, int]) -> None:
+    def _flag(
+        self, layers: tuple[Layer, ...], exposure: Exposure, shape: tuple[int, int], day: str = ""
+    ) -> None:
         """Have layers in the mask of the detector that was measured."""
         try:
             mask = self._mask(exposure, shape)
-            self.session.turn_mask(measured_mask(mask, layers))
+            made = measured_mask(mask, layers)
+            self.session.turn_mask(made.replace(date=day or made.date))
         except JwinteractiveError as error:
             self._say(str(error), bad=True)
 
@@ -235,7 +240,8 @@ class MaskStatistics(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         fields = [f.describe() for f in fields_of(type(p))]
         mine = p.changed()
         origins = {f["name"]: "you" if f["name"] in mine else "default" for f in fields}
-        self.form.show(str(self.method.value), "", fields, p.as_dict(), origins)
+        title = SELFCAL if p is self.shares else "thresholds"
+        self.form.show(title, "", fields, p.as_dict(), origins)
 
     def _set(self, name: str, value: Any) -> None:
         if self.method.value == SELFCAL:  # measured again when asked: it takes seconds

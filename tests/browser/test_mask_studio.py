@@ -1,0 +1,120 @@
+"""The mask studio in the workbench: drawn on by a person, followed by the picture."""
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory):
+    """A simulated NIRCam exposure of 1 x 10 x 256 x 256."""
+    from jwinteractive.simulate import simulate
+
+    folder = tmp_path_factory.mktemp("studio")
+    return simulate("nircam", size=(256, 256), seed=5, crowding=1500, faintest=20).write(folder)
+
+
+@pytest.fixture
+def studio(open_bench, crowded):
+    """The workbench with the mask page open, at the rate."""
+    screen = open_bench(crowded, "studio", (1500, 1150))
+    screen.page.locator(".jwi-step[data-step=ramp_fit]").click()
+    screen.until("wb.session.look.step", "ramp_fit")
+    screen.page.get_by_role("button", name="Mask", exact=True).click()
+    screen.until("wb.canvas.view.drawing", True)
+    screen.settled()
+    return screen
+
+
+def place(screen, x, y, size=256):
+    box = screen.page.locator(".jwi-canvas").bounding_box()
+    scale = box["width"] / size
+    return box["x"] + (x + 0.5) * scale, box["y"] + (size - y - 0.5) * scale
+
+
+def drag(screen, *points):
+    mouse = screen.page.mouse
+    mouse.move(*place(screen, *points[0]))
+    mouse.down()
+    for point in points[1:]:
+        mouse.move(*place(screen, *point), steps=4)
+    mouse.up()
+
+
+COUNT = "wb.session.mask().layers[-1].count"
+FLAGGED = "int((wb.canvas.picture.frame.dq & (1 << 30) > 0).sum())"
+
+
+def test_layers_drawn_by_hand_are_listed_flagged_in_the_picture_and_undone(studio):
+    page = studio.page
+    drag(studio, (60, 60), (100, 90), (140, 60))
+    studio.until("[x.name for x in wb.session.mask().layers]", ["drawn"])
+    count = studio.ask(COUNT)
+    studio.until(FLAGGED, count)
+    page.keyboard.press("3")
+    drag(studio, (20, 180), (60, 220))
+    studio.until(COUNT, count + 41 * 41)
+    studio.until(FLAGGED, count + 41 * 41)
+    page.get_by_role("button", name="new layer to draw on").click()
+    page.keyboard.press("Escape")
+    page.locator(".jwi-canvas").focus()
+    page.keyboard.press("5")
+    drag(studio, (150, 150), (200, 150), (220, 200), (160, 210), (150, 150))
+    studio.until("len(wb.session.mask().layers)", 2)
+    studio.settled()
+    studio.shoot("studio-light")
+    studio.theme("Dark")
+    studio.shoot("studio-dark")
+    studio.theme("Light")
+
+
+@pytest.fixture(scope="module")
+def programme(tmp_path_factory):
+    """Rates of six dithered exposures with pixels that became hot since the references."""
+    from jwinteractive.simulate.rates import simulate_rates
+
+    folder = tmp_path_factory.mktemp("programme")
+    small = {"size": (256, 256), "readpatt": "DEEP8", "ngroups": 20}
+    return simulate_rates(folder, 6, **small, new_hot=0.01, seed=11).paths
+
+
+def test_exposures_are_measured_into_layers_that_follow_a_slider_and_are_saved(
+    notebook, screen_of, jupyter, programme
+):
+    import shutil
+
+    folder = jupyter.work / "measured"
+    shutil.copytree(programme[0].parent, folder)
+    notebook(
+        "measured.ipynb",
+        "from jwinteractive_widgets import workbench\n"
+        "from pathlib import Path\n"
+        "wb = workbench(sorted(Path('measured').glob('*_rate.fits')), folder='measured-session')\n"
+        "wb",
+    )
+    screen = screen_of("measured.ipynb", (1500, 1150), folder)
+    page = screen.page
+    page.get_by_role("button", name="Mask", exact=True).click()
+    page.get_by_role("button", name="Measure", exact=True).click()
+    page.locator(".jwi-mask-page").get_by_role("button", name="Measure").click()
+    screen.until("'HOT' in wb.session.mask() and 'WARM' in wb.session.mask()", True)
+    warm = "wb.session.mask()['WARM'].count"
+    before = screen.ask(warm)
+    row = page.locator('.jwi-mask-page .jwi-row[data-name="warm"]')
+    row.locator("input[type=range]").focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(400)
+    assert screen.ask(warm) < before
+    screen.settled()
+    screen.shoot("measure-light")
+    screen.theme("Dark")
+    screen.shoot("measure-dark")
+    screen.theme("Light")
+    page.get_by_role("button", name="Files", exact=True).click()
+    page.get_by_label("as", exact=True).select_option("MASK reference")
+    page.get_by_role("button", name="Save mask").click()
+    page.locator(".jwi-mask-page").get_by_text("written:").wait_for()
+    assert screen.ask("Path('nrca1_mask.fits').exists()")
+    screen.shoot("files-light")
+    screen.theme("Dark")
+    screen.shoot("files-dark")
+    screen.theme("Light")
