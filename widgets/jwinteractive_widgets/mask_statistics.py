@@ -317,14 +317,19 @@ def _table(made: _Sorted) -> str:
     rows = []
     for name, plane in made.found.items():
         chance, mirror = made.chance[name], made.mirror.get(name)
-        told = "" if math.isnan(chance) else f"{chance:.2g}"
+        if math.isnan(chance) and not plane.any():
+            continue  # what was measured cannot tell
+        few = (
+            "&lt; 0.01" if chance < 0.01 else f"{chance:.2g}" if chance < 100 else f"{chance:,.0f}"
+        )
+        told = "" if math.isnan(chance) else few
         below = "" if mirror is None else f"{mirror:.0f}"
         rows.append(
             f"<tr><td>{name}</td><td>{int(plane.sum()):,}</td><td>{told}</td><td>{below}</td></tr>"
         )
     return (
         '<table class="jwi-mask-table"><thead><tr><th>class</th><th>pixels</th>'
-        '<th title="false flags that Gaussian noise alone is expected to give">by noise</th>'
+        '<th title="false flags that Gaussian noise alone is expected to give">noise</th>'
         '<th title="pixels as far below their surroundings: an upper limit of false flags">'
-        f"mirrored</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        f"mirror</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
     )
