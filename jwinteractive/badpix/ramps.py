@@ -22,6 +22,7 @@ from jwinteractive.chain import Link, Progress, cores, run_strip, strip_rows
 from jwinteractive.data import Array, Box, Exposure, Product, Ramp, Rate
 from jwinteractive.errors import InputError
 from jwinteractive.groups import DroppedGroups
+from jwinteractive.journal import Settings
 from jwinteractive.kernels.lanes import flatten
 from jwinteractive.kernels.readstats import EDGE, STEPS, add_ramps
 from jwinteractive.noise import Noise
@@ -33,9 +34,7 @@ __all__ = ["HeldRate", "reduce_ramps"]
 
 _PLANES = ("rate", "err", "var_poisson", "var_rnoise")
 _SUMS = 7
-_BAD = np.array(
-    [dq.DO_NOT_USE | dq.SATURATED, dq.DO_NOT_USE | dq.SATURATED | dq.JUMP_DET], np.uint8
-)
+_FLAGS = np.array([dq.DO_NOT_USE | dq.SATURATED, dq.JUMP_DET], np.uint8)
 _MISFIT = 1e-4  # chance of a chi2 as high as one that fails
 _MOST_DOF = 4096
 
@@ -75,7 +74,7 @@ class _Gathered:
         kind = np.dtype(np.uint8 if differences < 256 else np.uint16)
         self._scratch = Scratch(
             {
-                "sums": ((*shape, _SUMS), np.dtype(np.float32)),
+                "sums": ((*shape, 2, _SUMS), np.dtype(np.float32)),
                 "counts": ((*shape, bins), kind),
             }
         )
@@ -133,7 +132,9 @@ class _Reduced:
     """One exposure on its way from raw to rate."""
 
     def __init__(self, session: Session, number: int, gathered: _Gathered) -> None:
-        self._source, self._links = session.chain(number)
+        # what the user's mask flags so far must be found again
+        bare = Settings(session.recipe, session.references.with_masks(()))
+        self._source, self._links = session.chain(number, settings=bare)
         self._gathered = gathered
         self._name = session.exposures[number].path.name
         names = [link.step.name for link in self._links]
@@ -184,7 +185,7 @@ class _Reduced:
         noise = Noise.of(ramp, gain, readnoise)  # type: ignore[arg-type]  # by reference type
         slope = np.where(bad, np.float32(np.nan), fitted.data * np.float32(e.group_time))
         span = _span(self._fit, e.ngroups)
-        sums = np.zeros((slope.size, _SUMS), np.float32)
+        sums = np.zeros((slope.size, 2, _SUMS), np.float32)
         counts = np.zeros((slope.size, self._gathered.counts.shape[-1]), np.uint8)
         counts = counts.astype(self._gathered.counts.dtype)
         add_ramps(
@@ -195,7 +196,7 @@ class _Reduced:
             noise.gain,
             span,
             _curvature(*span, e.ngroups),
-            _BAD,
+            _FLAGS,
             sums,
             counts,
         )
@@ -255,15 +256,13 @@ def _evidence(gathered: _Gathered, headers: Sequence[Exposure]) -> RampEvidence:
     }
     for y in range(0, shape[0], 64):
         part = slice(y, y + 64)
-        early, var_early, late, var_late, bend, var_bend, n = np.moveaxis(
-            np.array(gathered.sums[part]), -1, 0
-        )
+        chosen = _chosen(np.array(gathered.sums[part]))
+        early, late, decay, decays, bend, bends, n = np.moveaxis(chosen, -1, 0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            known = n > 0
             ratio = np.where(late > 0, early / late, np.where(early > 0, np.inf, np.nan))
-            found["decay"][part] = np.where(known, ratio, np.nan)
-            found["decay_sigma"][part] = (early - late) / np.sqrt(var_early + var_late)
-            found["curvature"][part] = bend / np.sqrt(var_bend)
+            found["decay"][part] = np.where(n > 0, ratio, np.nan)
+            found["decay_sigma"][part] = _mean_sigma(decay, decays, n)
+            found["curvature"][part] = _mean_sigma(bend, bends, n)
             judged = gathered.judged[part]
             found["misfit"][part] = np.where(judged > 0, gathered.failed[part] / judged, np.nan)
         counts = np.array(gathered.counts[part])
@@ -275,6 +274,25 @@ def _evidence(gathered: _Gathered, headers: Sequence[Exposure]) -> RampEvidence:
         width = _width(found[name])
         found[name] /= np.float32(max(1.0, width))
     return RampEvidence(**found)
+
+
+def _chosen(sums: Array) -> Array:
+    """Sums [y, x, 7] of the ramps without a jump; of all, where those are fewer than half.
+
+    A hit spoils few of the ramps of a pixel. What flows in or switches is a jump in most of them.
+    """
+    clean, jumped = sums[..., 0, :], sums[..., 1, :]
+    often = clean[..., -1:] < jumped[..., -1:]
+    chosen: Array = np.where(often, clean + jumped, clean)
+    return chosen
+
+
+def _mean_sigma(total: Array, squares: Array, n: Array) -> Array:
+    """Significance in sigma of a mean of n values, where need be by their own scatter."""
+    variance = squares / n - (total / n) ** 2
+    # a few values of unit variance scatter by less than twice their sigma
+    found: Array = total / np.sqrt(n * np.where(variance > 4, variance, 1))
+    return found
 
 
 def _width(plane: Array) -> float:
