@@ -18,7 +18,7 @@ from jwinteractive.masks.selection import Selection
 __all__ = ["from_coordinates", "is_coordinates", "to_coordinates"]
 
 _COUNT: Final = re.compile(r"#\s*columns are x y, counted from ([01])\b")
-_CARD: Final = re.compile(r"#\s*([A-Z0-9]{1,8})\s*=\s*(\S.*)")
+_CARD: Final = re.compile(r"#\s*([A-Z0-9-]{1,8})\s*=\s*(\S.*)")
 _PAIR: Final = re.compile(r"[(\[]?\s*(-?\d+)(?:\.0*)?\s*[,;\s]\s*(-?\d+)(?:\.0*)?\s*[)\]]?,?")
 
 

@@ -22,7 +22,7 @@ from jwinteractive.data import Array
 from jwinteractive.errors import InputError
 from jwinteractive.fitsfile import opened_fits
 from jwinteractive.irs2 import FAST, science_rows
-from jwinteractive.masks.layers import Kind, Layer, Mask, Origin
+from jwinteractive.masks.layers import LARGEST, Kind, Layer, Mask, Origin
 from jwinteractive.masks.places import Like, checked, place_of
 from jwinteractive.masks.selection import Selection
 from jwinteractive.masks.text import from_text
@@ -33,7 +33,6 @@ BAD: Final = ("OTHER_BAD_PIXEL", "DO_NOT_USE")
 """Flags of pixels that a file only calls bad."""
 
 TEXT: Final = "MASKTEXT"  # HDU of the text of a mask
-_LARGEST: Final = 4096  # pixels a side: detectors have 2048, interleaved frames 3200
 
 
 def read_image(path: Path, like: Like, flags: Iterable[str] | None = None) -> Mask:
@@ -121,10 +120,10 @@ class _File:
         shape: tuple[int, ...] = hdu.shape
         if len(shape) < 2 or 0 in shape:
             raise InputError(f"{hdu.name} is of {shape}: needs rows and columns of pixels")
-        if max(shape[-2:]) > _LARGEST:
+        if max(shape[-2:]) > LARGEST:
             raise InputError(
                 f"{hdu.name} is {shape[-1]} x {shape[-2]} pixels: no detector has more than "
-                f"{_LARGEST} a side: give an image in pixels of a detector"
+                f"{LARGEST} a side: give an image in pixels of a detector"
             )
         pixels: Array = np.asarray(hdu.data)
         if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():

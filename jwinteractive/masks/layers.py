@@ -81,7 +81,7 @@ class Groups:
             If it cannot be read.
         """
         found = _GROUPS.fullmatch(text)
-        if found is None or "0" in found.groups():
+        if found is None or any(number and not int(number) for number in found.groups()):
             raise InputError(f"groups {text!r}: need the form 'i1 g5-' or 'i1 g5-7', from 1")
         i, first, last = (int(number or 0) - 1 for number in found.groups())
         return cls(integration=i, first=first, last=last)

@@ -5,6 +5,7 @@ An empty `Mask` says it: instrument, detector, size and corner of the window.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ __all__ = ["Like", "cards_of", "checked", "empty_like", "place_of"]
 Like = Mask | tuple[Exposure, tuple[int, int]] | None
 """What a file is read for: a mask, or an exposure with the size (ny, nx) of its frames."""
 
+_DAY = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", re.ASCII)
 _NONE = ("ANY", "N/A", "GENERIC", "NONE", "MULTIPLE")
 
 
@@ -26,7 +28,7 @@ def empty_like(like: Like) -> Mask | None:
     if like is None:
         return None
     if isinstance(like, Mask):
-        return like.replace(layers=(), title="", comment="")
+        return like.replace(layers=(), title="", comment="", date="")
     return Mask.of(*like)
 
 
@@ -71,6 +73,8 @@ def cards_of(mask: Mask) -> dict[str, Any]:
         "SUBSIZE1": mask.shape[1],
         "SUBSIZE2": mask.shape[0],
     }
+    if mask.date:
+        cards["DATE-OBS"] = mask.date
     known = DETECTORS.get(mask.detector)
     if known is not None:
         cards |= {"FASTAXIS": known.fastaxis, "SLOWAXIS": known.slowaxis}
@@ -115,8 +119,15 @@ def place_of(cards: Mapping[str, Any], shape: tuple[int, int], like: Like) -> Ma
         shape=shape,
         corner=corner,
         subarray=subarray or "GENERIC",
+        date=_date(cards),
     )
     return checked(place, like)
+
+
+def _date(cards: Mapping[str, Any]) -> str:
+    """Day of the data, where the header says it as it should."""
+    day = str(cards.get("DATE-OBS") or "")[:10]
+    return day if _DAY.fullmatch(day) else ""
 
 
 def _word(cards: Mapping[str, Any], keyword: str) -> str:

@@ -22,13 +22,14 @@ __all__ = ["Ellipse", "Line", "Polygon", "Rectangle", "Shape", "parse_shape"]
 Corners = tuple[tuple[float, float], ...]  # (y, x) of each
 
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
+_FAR = 100_000  # pixels: beyond all frames, and no strain on what fills shapes
 _KEEP = 2  # decimals: a hundredth of a pixel is finer than any hand
 
 
 def _tidy(value: float) -> float:
     number = round(float(value), _KEEP) + 0.0
-    if not np.isfinite(number):
-        raise InputError(f"coordinate {value}: must be a finite number of pixels")
+    if not abs(number) <= _FAR:  # NaN too: a comparison with NaN is false
+        raise InputError(f"coordinate {value}: must be a number of pixels, at most {_FAR} from 0")
     return number
 
 
@@ -139,14 +140,14 @@ def _spans(points: Array, shape: tuple[int, int]) -> tuple[Array, Array, Array]:
         y = np.arange(max(int(np.ceil(low)), 0), min(int(np.ceil(high)), shape[0]))
         rows.append(y)
         places.append(xa + (y - ya) * ((xb - xa) / (yb - ya)))
-    if not rows:
-        none = np.empty(0, np.int64)
-        return none, none, none
-    y, x = np.concatenate(rows), np.concatenate(places)
+    none = np.empty(0, np.int64)
+    y, x = np.concatenate([none, *rows]), np.concatenate([np.empty(0), *places])
     order = np.lexsort((x, y))
     y, x = y[order], np.ceil(x[order]).astype(np.int64)
     y, x0, x1 = y[::2], x[::2], x[1::2]
     some = x0 < x1
+    if not some.any():  # outside of the frame, or between the centres
+        return none, none, none
     y, x0, x1 = y[some], x0[some], x1[some]
     # of two spans that touch, one run
     joined = np.append(False, (y[1:] == y[:-1]) & (x0[1:] == x1[:-1]))

@@ -6,7 +6,7 @@ import gzip
 import numpy as np
 import pytest
 from astropy.io import fits
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jwinteractive import dq
@@ -678,6 +678,7 @@ def layers(draw):
 stacks = st.lists(layers(), max_size=3, unique_by=lambda m: m.name).map(tuple)
 
 
+@settings(deadline=None)
 @given(stacks)
 def test_regions_of_any_mask_come_back_exactly(stack):
     from jwinteractive.masks.ds9 import from_ds9, to_ds9
