@@ -537,6 +537,8 @@ def test_a_second_finger_drops_the_stroke_and_zooms(joined):
     )
     joined.settle()
     assert [d for d in easel.final if d.points] == []
+    assert [d.points for d in easel.final] == [()] * len({d.stroke for d in easel.heard})
+    assert not easel.inked().any()
     assert easel.view.window[2] - easel.view.window[0] < 50
 
 
