@@ -132,6 +132,21 @@ def test_layers_travel_to_each_view_for_its_viewport(view, customs, browser_says
     assert two[1] < one[1]
 
 
+def test_layers_of_a_stroke_that_goes_on_do_not_end_what_the_browser_draws_of_it(
+    sent, customs, browser_says
+):
+    def take(stroke):
+        view.show_overlay(np.zeros((NY, NX), np.uint32), LAYERS, answers=stroke.stroke)
+
+    view = FrameView(drawing=True, on_draw=take)
+    view.show(Frame(title="rate", data=np.ones((NY, NX), np.float32)))
+    looks(view, browser_says)
+    browser_says(view, **SAID)
+    browser_says(view, **{**SAID, "stroke": 13, "rest": False})
+    browser_says(view, **{**SAID, "stroke": 13})
+    assert [c["answers"] for c, _ in customs(view, "overlay")] == [12, 12, 13]
+
+
 def test_a_view_that_moves_gets_the_layers_there_and_one_that_left_gets_none(
     view, customs, browser_says, sent
 ):

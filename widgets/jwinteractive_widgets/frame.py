@@ -215,6 +215,7 @@ class FrameView(anywidget.AnyWidget):
             "draw": on_draw,
         }
         self._overlay = Overlay()
+        self._going = 0  # number of the stroke that is not finished
         self._marks, self._editable = Marks(), False
         self._read_out = read_out
         self._note = ""
@@ -302,8 +303,8 @@ class FrameView(anywidget.AnyWidget):
             Of each {"bit": 1, 2, 4 ..., "name", "colour": "#rrggbb", "opacity": 0 to 1}; where
             several bits are set, the first layer is on top.
         answers
-            Number of the newest finished stroke that the plane has: what the browser drew of it,
-            and of those before, is replaced by the plane.
+            Number of the newest stroke that the plane has: what the browser drew of it, and of
+            those before, is replaced by the plane; not yet while it goes on.
 
         Raises
         ------
@@ -312,7 +313,8 @@ class FrameView(anywidget.AnyWidget):
         """
         if self.frame is None:
             raise InputError("overlay: there is no frame yet; show one first")
-        self._overlay.show(plane, layers, self.frame.full_shape, answers)
+        done = None if answers == self._going else answers
+        self._overlay.show(plane, layers, self.frame.full_shape, done)
         for name in self._views:
             self._send_overlay(name)
 
@@ -426,6 +428,7 @@ class FrameView(anywidget.AnyWidget):
             case {"kind": "draw"}:
                 drawn = heard(message)
                 if drawn is not None and self.drawing and self.frame is not None:
+                    self._going = 0 if drawn.rest else drawn.stroke
                     self._on["draw"](drawn)
             case {"kind": "style", "changed": [*names]}:
                 changes = {str(n): self._style(str(n)) for n in names}
