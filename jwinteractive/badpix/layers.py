@@ -68,10 +68,11 @@ def selfcal_layer(plane: Array, names: Iterable[str], params: SelfcalParams) -> 
     )
 
 
-def measured_mask(mask: Mask, layers: tuple[Layer, ...]) -> Mask:
+def measured_mask(mask: Mask, layers: tuple[Layer, ...], day: str = "") -> Mask:
     """Mask with layers in place of those that the same statistics gave it before.
 
-    A layer that somebody has changed the flags of, or switched off, stays so.
+    A layer that somebody has changed the flags of, or switched off, stays so. ``day`` is that of
+    the data, see `day_of`.
     """
     one = any(layer.name == SELFCAL for layer in layers)
     kept = {
@@ -88,4 +89,4 @@ def measured_mask(mask: Mask, layers: tuple[Layer, ...]) -> Mask:
             mask = mask.without(name)
     for layer in new.values():
         mask = mask.with_layer(layer.replace(name=mask.free_name(layer.name)))
-    return mask
+    return mask.replace(date=day or mask.date)

@@ -213,8 +213,7 @@ class MaskStatistics(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         """Have layers in the mask of the detector that was measured."""
         try:
             mask = self._mask(exposure, shape)
-            made = measured_mask(mask, layers)
-            self.session.turn_mask(made.replace(date=day or made.date))
+            self.session.turn_mask(measured_mask(mask, layers, day))
         except JwinteractiveError as error:
             self._say(str(error), bad=True)
 

@@ -14,7 +14,7 @@ from jwinteractive.saved import SESSION_FILE
 from jwinteractive.session import Session, open_session
 from jwinteractive_widgets.workbench import Workbench
 
-__all__ = ["SESSIONS", "claim", "workbench"]
+__all__ = ["SESSIONS", "claim", "mask_studio", "workbench"]
 
 SESSIONS = Path("jwinteractive-sessions")
 LOCKED = "it is kept by another kernel: close that one, or save this session under Take home"
@@ -59,6 +59,18 @@ def workbench(
         raise InputError("no exposures: name at least one file")
     place = Path(folder) if folder is not None else SESSIONS / _name(paths)
     return _on(_resumed(paths, recipe, refs, place))
+
+
+def mask_studio(
+    what: Session | str | Path | Iterable[str | Path], **options: Any
+) -> Workbench:
+    """Open a workbench to make a mask of bad pixels: its frame can be drawn on at once.
+
+    Arguments and errors as for `workbench`.
+    """
+    bench = workbench(what, **options)
+    bench.show_page("Mask")
+    return bench
 
 
 def _on(session: Session) -> Workbench:

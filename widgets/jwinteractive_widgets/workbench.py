@@ -161,7 +161,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._side = w.Stack(list(pages.values()), selected_index=0)
         self._side.add_class("jwi-side-pages")
         self.side = Actions(on_do=self._turn_side, hand_over=self._background.hand_over)
-        self._show_side("Parameters")
+        self.show_page("Parameters")
         grid = w.Box(
             [
                 card("steps", self.steps),
@@ -394,7 +394,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             case ["fit"]:
                 self.canvas.fit()
             case ["save"]:
-                self._show_side("Take home")
+                self.show_page("Take home")
             case ["take", "home"]:
                 self._turn_to("Take home")
             case ["mask"]:
@@ -462,7 +462,8 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if paths != text and paths not in self.session.journal[-1].text:
             self.session.note("save", text)
 
-    def _show_side(self, page: str) -> None:
+    def show_page(self, page: str) -> None:
+        """Show a page of the side: "Parameters", "Mask" or "Take home"."""
         self._side.selected_index = self._pages.index(page)
         self.side.show(
             [
@@ -478,10 +479,10 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _turn_to(self, page: str) -> None:
         """Show a page, or the parameters if it is there already."""
         here = self._pages[self._side.selected_index]
-        self._show_side("Parameters" if here == page else page)
+        self.show_page("Parameters" if here == page else page)
 
     def _turn_side(self, act: str, value: Any = None) -> None:
-        self._show_side(act)
+        self.show_page(act)
 
     # -- coming back --------------------------------------------------------------------------
 
