@@ -98,6 +98,8 @@ def compile_steps(names: Sequence[str]) -> None:
             Link(step, stage.params, given, model)(ramp)
     if "refpix" in names:
         _compile_irs2()
+    if SLOWEST not in names:
+        _compile_statistics()
 
 
 def _compile_irs2() -> None:
@@ -120,6 +122,39 @@ def _compile_irs2() -> None:
         step = registry["refpix"]
         whole = Whole(exposure, Box.whole(ramp.shape), ramp.crop)
         step(ramp, step.params(), given, step.learn(whole, step.params(), given))
+
+
+def _compile_statistics() -> None:
+    """Bad-pixel statistics are no step: their kernels take tiny stacks, of the types they get."""
+    import numpy as np
+
+    from jwinteractive.kernels.badpix import (
+        blend,
+        compare,
+        local_level,
+        median_filter,
+        second_neighbour,
+    )
+    from jwinteractive.kernels.lanes import flatten, sorting_network
+    from jwinteractive.kernels.readstats import EDGE, STEPS, add_ramps
+
+    stack, plane = np.zeros((3, 10, 18), np.float32), np.zeros((8, 16), np.float32)
+    number, net = np.zeros((8, 16), np.uint16), sorting_network(3)
+    blend(stack, stack, (sorting_network(8), net), 4.0, plane, plane, plane, plane, number)
+    offsets = np.array([(0, -1), (0, 0), (0, 1)], np.int64)
+    local_level(plane, 0, 8, offsets, net, plane, plane, number)
+    second_neighbour(plane, plane, 0, 8, plane)
+    factors = np.ones(4, np.float32)
+    compare(plane, plane, plane, number, plane, number, factors, 0.0, plane, plane)
+    median_filter(plane, 0, 8, 1, 3, net, plane)
+    ramps, line = flatten(np.zeros((1, 4, 4, 4), np.float32)), np.zeros(16, np.float32)
+    fixed = flatten(line[None, None])[0]
+    flags, weights = flatten(np.zeros((1, 4, 4, 4), np.uint8)), np.zeros((2, 4), np.float32)
+    for kind in (np.uint8, np.uint16):
+        counts = np.zeros((16, 2 * EDGE * STEPS + 2), kind)
+        spoilt = np.array([1, 4], np.uint8)
+        sums = np.zeros((16, 2, 7), np.float32)
+        add_ramps(ramps, flags, line, line, fixed, (0, 3), weights, spoilt, sums, counts)
 
 
 if __name__ == "__main__":

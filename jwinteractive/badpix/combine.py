@@ -25,12 +25,13 @@ from jwinteractive.kernels.lanes import sorting_network
 
 __all__ = ["combine_exposures", "level_offsets"]
 
-_SOURCE_LIMIT = 4.0  # sigma of the light of neighbours
+_SOURCE_LIMIT = 3.0  # sigma of the light of neighbours
 _STRIP_BYTES = 16 * 2**20  # of rates and errors of all exposures
 _FEWEST, _MOST = 4, 128  # rows
 _SAMPLED = 96  # rows that sky levels and typical noise are taken from
 _LINE = 7  # pixels on each side along the dispersion
 _ROW_SHARE = 2**18  # pixels that a width is taken from, about
+_RESTLESS = 2.5  # scatter of the neighbours, in units of the usual, that light must have caused
 _LIT = 0.2  # noise of a response that still tells something
 
 
@@ -118,6 +119,8 @@ def combine_exposures(
     factor = _noise_factor(planes["spread"], good, depth)
     planes["error"] *= np.float32(factor)
     planes["spread"] /= np.float32(factor**2)
+    with ThreadPoolExecutor(threads or cores(), thread_name_prefix="badpix") as pool:
+        _calm(planes["spread"], planes["z"], good, depth, strips, pool)
     compare(
         planes["rate"],
         planes["level"],
@@ -155,6 +158,32 @@ def combine_exposures(
         ramps=ramps,
         notes=(*notes, *typical.notes),
     )
+
+
+def _calm(
+    spread: Array,
+    beside: Array,
+    good: Array,
+    depth: int,
+    strips: Sequence[tuple[int, int]],
+    pool: ThreadPoolExecutor,
+) -> None:
+    """Measure the scatter of pixels by that of their neighbours where light makes all scatter.
+
+    ``beside`` is written over.
+    """
+    relative = spread / typical_scatter(depth).astype(np.float32)[good]
+    near, known = np.empty_like(spread), np.empty_like(good)
+    eight = np.array([(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x], np.int64)
+    net = sorting_network(8)
+
+    def work(strip: tuple[int, int]) -> None:
+        y0, y1 = strip
+        local_level(relative, y0, y1, eight, net, near, beside, known)
+        restless = near[y0:y1] > _RESTLESS
+        spread[y0:y1][restless] /= near[y0:y1][restless]
+
+    list(pool.map(work, strips))
 
 
 def _block(

@@ -79,7 +79,8 @@ class Evidence:
     sigma, significance
         Noise of ``rate - level``, and that difference in units of it.
     spread
-        Sum of the squared deviations from the median in units of the errors, the largest left out.
+        Sum of the squared deviations from the median in units of the errors, the largest left out;
+        where those of the neighbours are large too, in units of theirs.
     beside
         Second highest (lowest, if the pixel lies below its level) of the four neighbours, less
         the level.

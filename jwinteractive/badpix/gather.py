@@ -116,7 +116,7 @@ def _opened(source: Session | Iterable[str | Path]) -> tuple[Session | None, lis
 
 def _is_raw(path: Path) -> bool:
     with opened_fits(path) as hdus:
-        return any(h.name == "SCI" and len(h.shape) == 4 for h in hdus)
+        return any(h.name == "SCI" and len(getattr(h, "shape", ())) == 4 for h in hdus)
 
 
 def _raw(session: Session) -> dict[int, _Raw]:

@@ -24,6 +24,7 @@ __all__ = ["Member", "RateFile", "Rows", "check_alike", "header_facts", "open_ra
 
 UNUSED = dq.DO_NOT_USE | dq.NON_SCIENCE | dq.REFERENCE_PIXEL
 _STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}  # by BITPIX
+_IMAGES = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
 _PLANES = ("SCI", "ERR", "DQ", "VAR_POISSON", "VAR_RNOISE")
 
 
@@ -175,7 +176,8 @@ def open_rate(path: Path) -> RateFile:
         If it is damaged, holds no rate, or has no errors.
     """
     with opened_fits(path) as hdus:
-        names = {h.name: h for h in hdus if h.shape}
+        images = [h for h in hdus if isinstance(h, _IMAGES) and h.shape]
+        names = {h.name: h for h in images}
         science = names.get("SCI")
         if science is None or len(science.shape) not in (2, 3):
             raise InputError(

@@ -19,12 +19,12 @@ STEPS = 2
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _usable(groupdq: Any, i: int, p: int, first: int, last: int, flags: int) -> bool:
-    """Whether no group from first to last, included, has one of the flags."""
+def _flags_of(groupdq: Any, i: int, p: int, first: int, last: int) -> int:
+    """All flags that the groups from first to last, included, have."""
     seen = 0
     for g in range(first, last + 1):
         seen |= groupdq[i, g, p]
-    return seen & flags == 0
+    return seen
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -60,10 +60,11 @@ def add_ramps(
         Weights of the groups [group] whose sum is the curvature, and their sums from each
         difference to the end [difference].
     flags
-        Flags that spoil a group: those of bad groups, and those of jumps, too.
+        Those that spoil a group, and those of jumps.
     sums
-        Filled up [pixel, 7]: rates (DN per group) and variances in the first and in the last third
-        of the ramps, curvature, its variance, ramps.
+        Filled up [pixel, 2, 7], ramps without and with a jump apart: rates (DN per group) in the
+        first and in the last third; their difference in sigma, and its square; the curvature in
+        sigma, and its square; number of ramps.
     counts
         Filled up [pixel, bin]: differences from the rate, in sigma.
     """
@@ -89,15 +90,13 @@ def add_ramps(
                 b = int(x)
                 if counts[p, b] < full:
                     counts[p, b] += 1
-            if last - first < 3 or not _usable(groupdq, i, p, first, last, flags[1]):
+            if last - first < 3:
                 continue
-            early = data[i, first + third, p] - data[i, first, p]
-            late = data[i, last, p] - data[i, last - third, p]
-            variance = 2 * read[p] / third**2 + shot / third
-            sums[p, 0] += early / third
-            sums[p, 1] += variance
-            sums[p, 2] += late / third
-            sums[p, 3] += variance
+            seen = _flags_of(groupdq, i, p, first, last)
+            if seen & flags[0]:
+                continue
+            early = (data[i, first + third, p] - data[i, first, p]) / third
+            late = (data[i, last, p] - data[i, last - third, p]) / third
             bend = np.float32(0)
             reads = np.float32(0)
             photons = np.float32(0)
@@ -106,6 +105,13 @@ def add_ramps(
                 bend += w * data[i, g, p]
                 reads += w**2
                 photons += weights[1, g] ** 2
-            sums[p, 4] += bend
-            sums[p, 5] += reads * read[p] + photons * shot
-            sums[p, 6] += 1
+            decay = (early - late) / np.sqrt(2 * (2 * read[p] / third**2 + shot / third))
+            bend /= np.sqrt(reads * read[p] + photons * shot)
+            into = sums[p, 1 if seen & flags[1] else 0]
+            into[0] += early
+            into[1] += late
+            into[2] += decay
+            into[3] += decay**2
+            into[4] += bend
+            into[5] += bend**2
+            into[6] += 1

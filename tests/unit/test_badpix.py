@@ -260,7 +260,7 @@ def test_false_flags_are_as_many_as_expected(tmp_path):
         expected, found, below = expected_false(e, p), classify(e, p), mirrored(e, p)
         actual = np.count_nonzero(flagged(found, ("HOT", "WARM")) & good)
         said = expected["HOT"] + expected["WARM"]
-        assert said / 1.5 < actual < 1.5 * said
+        assert said / 1.7 < actual < 1.7 * said
         # Poisson noise is skewed: fewer are low than high
         assert actual / 2 < below["HOT"] + below["WARM"] < 1.2 * actual
         actual = np.count_nonzero(found["UNRELIABLE_SLOPE"] & good)
@@ -401,7 +401,9 @@ def test_progress_is_told_and_cancel_stops(tmp_path):
     assert seen[-1].done == seen[-1].total > 2
     stop = threading.Event()
     stop.set()
-    with pytest.raises(Cancelled, match="bad-pixel statistics: cancelled after 1 of"):
+    with pytest.raises(
+        Cancelled, match=r"bad-pixel statistics \(bad pixels\): cancelled after 1 of"
+    ):
         gather(paths, cancel=stop)
 
 
