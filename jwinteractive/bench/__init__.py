@@ -48,7 +48,8 @@ LARGE = ("detector1_2x20", "detector1_tso")  # many minutes and GB, the official
 def bench(names: Sequence[str], only_list: bool, as_json: bool) -> int:
     """Run benchmarks, print a table, write build/bench.json.
 
-    Names may hold wildcards; without any, all run but those in `LARGE`.
+    Names may hold wildcards, or be the first word of several; without any, all run but those in
+    `LARGE`.
 
     Raises
     ------
@@ -60,7 +61,8 @@ def bench(names: Sequence[str], only_list: bool, as_json: bool) -> int:
         return 0
     chosen = [name for name in BENCHMARKS if not names and name not in LARGE]
     for name in names:
-        found = fnmatch.filter(BENCHMARKS, name)
+        # "mask" is all of mask_statistics, mask_stroke ...
+        found = fnmatch.filter(BENCHMARKS, name) or fnmatch.filter(BENCHMARKS, f"{name}_*")
         if not found:
             raise ParamError(f"benchmark {name!r}: {suggestion(name, BENCHMARKS)}")
         chosen += found
