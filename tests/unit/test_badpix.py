@@ -181,6 +181,23 @@ def test_hot_and_warm_pixels_are_found_and_no_others(programme):
     assert not (found["HOT"] & found["WARM"]).any()
 
 
+def test_the_roc_of_faint_pixels_lies_above_that_of_the_least_rate(programme):
+    from jwinteractive.badpix.stack import open_rate
+
+    made, e = programme
+    rates = [open_rate(p).rows(0, 512).rate for p in made.paths]
+    least = np.fmin.reduce(rates) - e.level
+    true = made.pixels.dq
+    faint = (true == dq.HOT) & (np.abs(made.excess / np.nanmedian(e.sigma) - 4) < 1)
+    good = (true == 0) & (e.good > 1)
+    for false in (1e-4, 1e-3, 1e-2):
+        ours, theirs = (
+            (x[faint & (e.good > 1)] > np.quantile(x[good], 1 - false)).mean()
+            for x in (e.significance, least)
+        )
+        assert ours > 1.2 * theirs
+
+
 def test_telegraph_pixels_scatter_more_than_noise(programme):
     made, e = programme
     telegraph = made.pixels.dq == dq.TELEGRAPH

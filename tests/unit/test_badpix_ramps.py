@@ -154,6 +154,22 @@ def test_rc_bent_and_telegraph_pixels_are_found(raw, evidence):
         assert found[name][true].mean() > 0.75, name
 
 
+def test_each_statistic_tells_its_pixels_from_good_ones(raw, evidence):
+    """Points of the ROC curves: share found where one good pixel of 1000 is flagged."""
+    _, pixels = raw
+    r, usable = evidence.ramps, evidence.good > 1
+    cases = (
+        (r.decay_sigma, (pixels.dq == dq.RC) & (pixels.inflow > 500), 0.9),
+        (np.abs(r.curvature), (pixels.dq == dq.NONLINEAR) & (pixels.bend > 0.05), 0.85),
+        (r.telegraph, (pixels.dq == dq.TELEGRAPH) & (pixels.rtn_amplitude > 60), 0.6),
+        (evidence.significance, (pixels.dq == dq.HOT) & (pixels.dark > 1.0), 0.95),
+    )
+    for statistic, true, least in cases:
+        x = np.nan_to_num(statistic, nan=-100.0)
+        threshold = np.quantile(x[usable & (pixels.dq == 0)], 0.999)
+        assert (x[true & usable] > threshold).mean() > least
+
+
 def test_good_pixels_are_not_flagged_by_their_ramps(raw, evidence):
     good = raw[1].dq == 0
     found, expected = classify(evidence), expected_false(evidence)
