@@ -12,6 +12,8 @@ from typing import Any
 
 import jwinteractive
 from jwinteractive.errors import InputError, JwinteractiveError, OutputError, ParamError
+from jwinteractive.mask_command import add_options as add_mask_options
+from jwinteractive.mask_command import use_files
 from jwinteractive.params import fields_of
 
 __all__ = ["main"]
@@ -96,6 +98,14 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--refs", type=Path, metavar="DIR", help="folder of reference files")
     p.add_argument("--ref", action="append", default=[], metavar="TYPE=FILE", help="one reference")
     p.add_argument(
+        "--mask",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="bad pixels, any form",
+    )
+    p.add_argument(
         "--carry-persistence",
         action="store_true",
         help="in order of time, hand the persistence windows of each exposure to the next of its "
@@ -143,6 +153,8 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--folder", type=Path, metavar="DIR", help="working folder")
     p.add_argument("--port", type=int)
     p.add_argument("--no-browser", action="store_true")
+
+    add_mask_options(command("mask", _mask, "Make, show, compare and convert masks of bad pixels."))
 
     command("warm", _warm, "Compile the kernels into the disk cache, once after installing.")
 
@@ -287,6 +299,7 @@ def _prepare(asked: argparse.Namespace) -> Any:
     for text in asked.ref:
         session.use(*_split(text, "TYPE=FILE"))
     _set(session, asked.set)
+    use_files(session, asked.mask)
     for step in asked.skip:
         session.enable(step, False)
     if asked.carry_persistence:
@@ -440,6 +453,12 @@ def _lab(asked: argparse.Namespace) -> int:
     from jwinteractive.lab import launch
 
     return launch(asked.folder, asked.port, not asked.no_browser, asked.files)
+
+
+def _mask(asked: argparse.Namespace) -> int:
+    from jwinteractive.mask_command import run
+
+    return run(asked, _ProgressBar)
 
 
 def _warm(asked: argparse.Namespace) -> None:

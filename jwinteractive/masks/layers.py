@@ -16,7 +16,6 @@ from jwinteractive import dq
 from jwinteractive.data import Array, Box, Exposure
 from jwinteractive.detectors import same_detector
 from jwinteractive.errors import InputError, suggestion
-from jwinteractive.masks import runs as _runs
 from jwinteractive.masks.selection import Selection
 from jwinteractive.masks.shapes import Shape
 
@@ -462,6 +461,8 @@ class Mask:
 
         Without one: what holds for all exposures.
         """
+        from jwinteractive.masks import runs as _runs  # compiles: not before it is needed
+
         out = np.zeros(self.shape, np.uint32)
         for layer in self.layers:
             if layer.groups is not None or not layer.applies_to(root):

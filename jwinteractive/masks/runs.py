@@ -14,10 +14,6 @@ from numba import njit
 from jwinteractive.data import Array
 
 __all__ = [
-    "DIFFERENCE",
-    "INTERSECTION",
-    "SYMMETRIC",
-    "UNION",
     "clear",
     "flooded",
     "keep",
@@ -28,17 +24,15 @@ __all__ = [
     "within",
 ]
 
-# bit 2 a + b says whether a place belongs to the result, a and b whether it does to either set
-UNION: Final = 0b1110
-INTERSECTION: Final = 0b1000
-DIFFERENCE: Final = 0b0100
-SYMMETRIC: Final = 0b0110
 _LAST: Final = np.iinfo(np.int64).max
 
 
 @njit(cache=True, nogil=True)
 def merge(a: Array, b: Array, table: int) -> Array:
-    """Runs int64 [n, 2] of what ``table`` makes of two sets; each is sorted and its runs apart."""
+    """Runs int64 [n, 2] of what ``table`` makes of two sets; each is sorted and its runs apart.
+
+    Bit 2 a + b of the table says whether a place belongs, a and b whether it does to either set.
+    """
     out = np.empty((len(a) + len(b), 2), np.int64)
     i = j = n = 0
     in_a = in_b = 0

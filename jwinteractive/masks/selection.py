@@ -7,16 +7,20 @@ import hashlib
 import re
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 
 from jwinteractive.data import Array, Box
 from jwinteractive.errors import InputError
-from jwinteractive.masks import runs as _runs
 
 __all__ = ["Selection"]
 
+# tables of `runs.merge`
+_UNION: Final = 0b1110
+_INTERSECTION: Final = 0b1000
+_DIFFERENCE: Final = 0b0100
+_SYMMETRIC: Final = 0b0110
 _LINE = re.compile(r"(\d+)\s*:((?:\s+\d+(?:-\d+)?)+)", re.ASCII)
 
 
@@ -56,8 +60,10 @@ class Selection:
     @classmethod
     def from_mask(cls, mask: Array) -> Self:
         """Pixels that are not 0 in an image [y, x]."""
+        from jwinteractive.masks import runs  # compiles: not before it is needed
+
         ny, nx = mask.shape
-        return cls((ny, nx), _runs.runs_of(np.ascontiguousarray(mask != 0)))
+        return cls((ny, nx), runs.runs_of(np.ascontiguousarray(mask != 0)))
 
     @classmethod
     def from_rows(cls, shape: tuple[int, int], y: Array, x0: Array, x1: Array) -> Self:
@@ -120,8 +126,10 @@ class Selection:
 
     def mask(self) -> Array:
         """Image bool [y, x]."""
+        from jwinteractive.masks import runs  # compiles: not before it is needed
+
         out = np.zeros(self.shape, np.bool_)
-        _runs.paint(self.runs, True, out)
+        runs.paint(self.runs, True, out)
         return out
 
     def pixels(self) -> Array:
@@ -147,8 +155,10 @@ class Selection:
 
     def crop(self, box: Box) -> Selection:
         """Pixels inside a box of the frame, as a set of the box's pixels."""
+        from jwinteractive.masks import runs  # compiles: not before it is needed
+
         at = (box.y0, box.y1, box.x0, box.x1)
-        return Selection(box.shape, _runs.within(self.runs, self.shape[1], at))
+        return Selection(box.shape, runs.within(self.runs, self.shape[1], at))
 
     def moved(self, shape: tuple[int, int], dy: int, dx: int) -> Selection:
         """The same pixels in a frame of another size whose pixel (0, 0) lies at (-dy, -dx)."""
@@ -158,24 +168,26 @@ class Selection:
     # -- combined -----------------------------------------------------------------------------
 
     def _with(self, other: Selection, table: int) -> Selection:
+        from jwinteractive.masks import runs  # compiles: not before it is needed
+
         if self.shape != other.shape:
             raise InputError(
                 f"pixels of {self.shape} and of {other.shape} cannot be combined: take frames of "
                 "one shape"
             )
-        return Selection(self.shape, _runs.merge(self.runs, other.runs, table))
+        return Selection(self.shape, runs.merge(self.runs, other.runs, table))
 
     def __or__(self, other: Selection) -> Selection:
-        return self._with(other, _runs.UNION)
+        return self._with(other, _UNION)
 
     def __and__(self, other: Selection) -> Selection:
-        return self._with(other, _runs.INTERSECTION)
+        return self._with(other, _INTERSECTION)
 
     def __sub__(self, other: Selection) -> Selection:
-        return self._with(other, _runs.DIFFERENCE)
+        return self._with(other, _DIFFERENCE)
 
     def __xor__(self, other: Selection) -> Selection:
-        return self._with(other, _runs.SYMMETRIC)
+        return self._with(other, _SYMMETRIC)
 
     def __invert__(self) -> Selection:
         return Selection.whole(self.shape) - self

@@ -14,7 +14,6 @@ import numpy as np
 
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
-from jwinteractive.masks.runs import trace
 from jwinteractive.masks.selection import Selection
 
 __all__ = ["Ellipse", "Line", "Polygon", "Rectangle", "Shape", "parse_shape"]
@@ -188,6 +187,8 @@ class Line:
         high = np.minimum(np.floor(points.max(axis=0) + reach), np.array(shape) - 1).astype(int)
         if (low > high).any():
             return found
+        from jwinteractive.masks.runs import trace  # compiles: not before it is needed
+
         near = np.zeros(high - low + 1, np.bool_)
         trace(points - low, reach, near)
         return found | Selection.from_mask(near).moved(shape, *low.tolist())

@@ -8,7 +8,6 @@ from typing import Final
 from jwinteractive.data import Array, Box
 from jwinteractive.errors import InputError, suggestion
 from jwinteractive.masks.layers import Layer
-from jwinteractive.masks.runs import flooded
 from jwinteractive.masks.selection import Selection
 from jwinteractive.masks.shapes import Ellipse, Line, Polygon, Rectangle, Shape
 
@@ -43,6 +42,8 @@ class Ground:
             raise InputError(f"flood from y={y}, x={x}: lies outside of what the picture shows")
         at = y - self.box.y0, x - self.box.x0
         level = float(self.data[at]) if self.level is None else self.level
+        from jwinteractive.masks.runs import flooded  # compiles: not before it is needed
+
         found = Selection.from_mask(flooded(self.data, *at, level))
         if not found:
             raise InputError(
