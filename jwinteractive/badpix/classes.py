@@ -232,7 +232,7 @@ def expected_false(evidence: Evidence, params: BadpixParams | None = None) -> di
         return float((counts * 0.5 * erfc(needed / np.sqrt(2))).sum())
 
     hot = passing(p.hot * noise / sigma)
-    false = dict.fromkeys(CLASSES, float("nan"))
+    false: dict[str, float] = dict.fromkeys(CLASSES, float("nan"))
     false["HOT"] = hot
     false["WARM"] = max(0.0, passing(p.warm * noise / sigma) - hot)
     if evidence.response_from:
