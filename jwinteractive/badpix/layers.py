@@ -6,19 +6,38 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
+from jwinteractive import dq
 from jwinteractive.badpix.classes import BadpixParams, level_of
 from jwinteractive.badpix.evidence import Evidence
+from jwinteractive.badpix.evolution import Epoch, EvolutionParams
 from jwinteractive.badpix.selfcal import SelfcalParams
 from jwinteractive.data import Array
+from jwinteractive.errors import InputError
 from jwinteractive.masks import Layer, Mask, Origin, Selection
 
-__all__ = ["SELFCAL", "USABLE", "day_of", "layers_of", "measured_mask", "selfcal_layer"]
+__all__ = [
+    "OF_MASKS",
+    "SELFCAL",
+    "USABLE",
+    "day_of",
+    "epochs_of",
+    "layers_of",
+    "measured_mask",
+    "selfcal_layer",
+]
 
 SELFCAL = "badpix_selfcal"
 """Name of the layer that the official algorithm gives."""
 
 USABLE = ("WARM", "LOW_QE")
 """Classes whose pixels stay in use: their noise tells what they are worth."""
+
+OF_MASKS = EvolutionParams(false=1e-5)
+"""Parameters of `evolution.follow` for masks: what they flag was measured or seen, and is true."""
+
+_MJD_0 = dt.date(1858, 11, 17)
 
 
 def layers_of(
@@ -53,7 +72,7 @@ def day_of(evidence: Evidence) -> str:
     last = max(evidence.mjds, default=0.0)
     if last <= 0:
         return ""
-    return (dt.date(1858, 11, 17) + dt.timedelta(days=int(last))).isoformat()
+    return (_MJD_0 + dt.timedelta(days=int(last))).isoformat()
 
 
 def selfcal_layer(plane: Array, names: Iterable[str], params: SelfcalParams) -> Layer:
@@ -90,3 +109,38 @@ def measured_mask(mask: Mask, layers: tuple[Layer, ...], day: str = "") -> Mask:
     for layer in new.values():
         mask = mask.with_layer(layer.replace(name=mask.free_name(layer.name)))
     return mask.replace(date=day or mask.date)
+
+
+def epochs_of(masks: Iterable[Mask]) -> list[Epoch]:
+    """Masks of several dates as epochs for `evolution.follow`: a class for each flag.
+
+    A flag that one of them has was looked for in all. What says how a pixel is used, not what is
+    wrong with it (DO_NOT_USE), is no class.
+
+    Raises
+    ------
+    InputError
+        If a mask has no date, or is of other pixels than the first.
+    """
+    masks = list(masks)
+    for mask in masks:
+        name = mask.title or f"mask of {mask.detector}"
+        if not mask.date:
+            raise InputError(f'{name}: has no date: set date = "2026-03-01" in its text')
+        if mask.place != masks[0].place:
+            raise InputError(
+                f"{name}: is of {mask.detector} {mask.shape} from {mask.corner}, the first mask of "
+                f"{masks[0].detector} {masks[0].shape} from {masks[0].corner}: take masks of one "
+                "detector and window"
+            )
+    planes = [mask.dq() for mask in masks]
+    known = np.bitwise_or.reduce([np.bitwise_or.reduce(p, axis=None) for p in planes] or [0])
+    names = [n for n in dq.names(int(known)) if n not in ("DO_NOT_USE", "REFERENCE_PIXEL")]
+    return [
+        Epoch(_mjd(mask.date), {n: p & np.uint32(dq.BITS[n]) != 0 for n in names})
+        for mask, p in zip(masks, planes, strict=True)
+    ]
+
+
+def _mjd(day: str) -> float:
+    return float((dt.date.fromisoformat(day) - _MJD_0).days)

@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("bqplot", reason="the lab extra is not installed")
 
 from jwinteractive import dq
-from jwinteractive.masks import Layer, Rectangle, Selection, read_text
+from jwinteractive.masks import Layer, Rectangle, Selection, read_text, write_text
 
 
 @pytest.fixture
@@ -148,3 +148,34 @@ def test_one_exposure_is_refused_and_files_may_be_named(bench, programme):
     page.source.value = "nothing-here*"
     page.button.click()
     assert "names no files" in page.said.value
+
+
+@pytest.fixture
+def dated(files):
+    """The page of epochs, with masks of three dates in the folder: a box that grows at the last."""
+    mask = files.session.mask().changed("box", flags=("HOT", "DO_NOT_USE"))
+    for month, rows in ((1, 5), (4, 5), (7, 9)):
+        own = mask.changed("box", shapes=(Rectangle(2, rows, 3, 6),))
+        write_text(own.replace(date=f"2026-0{month}-01"), f"{month}_mask.toml")
+    page = files.session
+    files.session.use_mask(mask.replace(date="2026-10-01"))
+    return page
+
+
+def test_masks_are_followed_by_date_and_new_pixels_become_layers(bench, dated):
+    page = bench.mask.epochs
+    page.present.value = False
+    page.button.click()
+    assert "3 dates" in page.said.value
+    assert "<td>HOT</td><td>16</td><td>32</td><td>+16</td><td>−0</td>" in page.said.value
+    assert page.plot.plot.curves[0].y.tolist() == [16, 16, 32]
+    page.add.click()
+    assert bench.session.mask()["new HOT"].count == 16
+    assert bench.session.mask()["new HOT"].origin.text == "bad since 2026-07-01"
+
+
+def test_a_mask_without_a_date_is_named(bench, dated, tmp_path):
+    write_text(bench.session.mask().replace(date=""), "undated_mask.toml")
+    page = bench.mask.epochs
+    page.button.click()
+    assert "undated_mask.toml: has no date" in page.said.value

@@ -15,6 +15,7 @@ from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.canvas import Canvas
 from jwinteractive_widgets.layerlist import COLOURS, LayerList, items_of
 from jwinteractive_widgets.mask_desk import MaskDesk
+from jwinteractive_widgets.mask_epochs import MaskEpochs
 from jwinteractive_widgets.mask_files import MaskFiles
 from jwinteractive_widgets.mask_statistics import MaskStatistics
 
@@ -30,8 +31,8 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         Takes strokes and changes to the session.
     layers
         The list of layers.
-    statistics, files
-        The pages that measure exposures, and that save and take in.
+    statistics, files, epochs
+        The pages that measure exposures, that save and take in, and that follow masks by date.
     pages
         What is shown below the bar, by its title.
     """
@@ -64,10 +65,12 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.level.observe(lambda change: hand_over(self._set_level, change["new"]), "value")
         self.statistics = MaskStatistics(session, background, fail)
         self.files = MaskFiles(session, self.desk, background, fail)
+        self.epochs = MaskEpochs(session, self.desk, background, fail)
         self.pages: dict[str, w.Widget] = {
             "Layers": w.VBox([self.layers, self.level]),
             "Measure": self.statistics,
             "Files": self.files,
+            "Epochs": self.epochs,
         }
         self._stack = w.Stack(list(self.pages.values()), selected_index=0)
         super().__init__([self.bar, self.total, self._stack])
