@@ -39,31 +39,87 @@ def drag(screen, *points):
     mouse.up()
 
 
-COUNT = "wb.session.mask().layers[-1].count"
 FLAGGED = "int((wb.canvas.picture.frame.dq & (1 << 30) > 0).sum())"
 
 
-def test_layers_drawn_by_hand_are_listed_flagged_in_the_picture_and_undone(studio):
+def test_every_tool_draws_on_a_layer_that_the_picture_follows_and_undo_takes_back(studio):
     page = studio.page
-    drag(studio, (60, 60), (100, 90), (140, 60))
-    studio.until("[x.name for x in wb.session.mask().layers]", ["drawn"])
-    count = studio.ask(COUNT)
-    studio.until(FLAGGED, count)
-    page.keyboard.press("3")
-    drag(studio, (20, 180), (60, 220))
-    studio.until(COUNT, count + 41 * 41)
-    studio.until(FLAGGED, count + 41 * 41)
-    page.get_by_role("button", name="new layer to draw on").click()
-    page.keyboard.press("Escape")
+    counts = [0]
+
+    def grew(by=None):
+        now = then = counts[-1]
+        for _ in range(100):  # on its way a stroke is in the mask, too
+            now, then = studio.ask("sum(x.count for x in wb.session.mask().layers)"), now
+            if now == then != counts[-1] and not studio.ask("wb.mask.desk._begun is not None"):
+                break
+            page.wait_for_timeout(50)
+        assert now != counts[-1], "nothing was drawn"
+        assert by is None or now - counts[-1] == by
+        counts.append(now)
+        studio.until(FLAGGED, now)
+
+    drag(studio, (60, 60), (100, 90), (140, 60))  # the brush is at hand
+    grew()
     page.locator(".jwi-canvas").focus()
-    page.keyboard.press("5")
-    drag(studio, (150, 150), (200, 150), (220, 200), (160, 210), (150, 150))
+    page.keyboard.press("3")  # rectangle
+    drag(studio, (20, 180), (60, 220))
+    grew(41 * 41)
+    page.keyboard.press("4")  # ellipse
+    drag(studio, (180, 180), (220, 200))
+    grew()
+    page.keyboard.press("5")  # lasso
+    drag(studio, (150, 100), (200, 100), (220, 150), (160, 160), (150, 100))
+    grew()
+    page.keyboard.press("6")  # line
+    drag(studio, (10, 20), (120, 30))
+    grew()
+    page.keyboard.press("8")  # single pixels
+    page.mouse.click(*place(studio, 240, 20))
+    grew(1)
+    page.mouse.click(*place(studio, 240, 20))
+    grew(-1)
+    page.keyboard.press("2")  # eraser
+    drag(studio, (30, 200), (50, 200))
+    grew()
+    assert counts[-1] < counts[-2]
+    page.keyboard.press("3")
+    page.keyboard.down("Alt")
+    drag(studio, (40, 170), (70, 190))
+    page.keyboard.up("Alt")
+    grew()
+    assert counts[-1] < counts[-2]
+    bright = studio.ask(
+        "[int(v) for v in __import__('numpy').unravel_index("
+        "__import__('numpy').nanargmax(wb.canvas.picture.frame.data),"
+        " wb.canvas.picture.frame.data.shape)]"
+    )
+    page.keyboard.press("7")  # flood
+    page.mouse.click(*place(studio, bright[1], bright[0]))
+    grew()
+    page.keyboard.press("8")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    grew()
+
+    page.get_by_role("button", name="new layer to draw on").click()
     studio.until("len(wb.session.mask().layers)", 2)
+    page.locator(".jwi-canvas").focus()
+    page.keyboard.press("4")
+    drag(studio, (90, 120), (120, 140))
+    studio.until("wb.session.mask().layers[1].count > 0", True)
     studio.settled()
     studio.shoot("studio-light")
     studio.theme("Dark")
     studio.shoot("studio-dark")
     studio.theme("Light")
+
+    page.get_by_label("which groups").select_option(label="group 10 to the end, integration 1")
+    studio.until("str(wb.session.mask().layers[1].groups)", "i1 g10-")
+    ramp = "wb.session.preview(wb.session.input().covers, 'user_flags')"
+    jumps = f"int(({ramp}.groupdq[0, 9, 130, 105] & 4) > 0)"
+    studio.until(jumps, 1)
+    page.locator(".jwi-workbench").press("u")
+    studio.until("wb.session.mask().layers[1].groups is None", True)
 
 
 @pytest.fixture(scope="module")
