@@ -349,7 +349,7 @@ class Joined:
                 some = [base64.b64encode(b).decode() for b in buffers]
                 found.append({"content": data["content"], "buffers": some})
             elif data.get("method") in ("update", "echo_update"):
-                found.append({"state": data["state"]})
+                found.append({"state": data["state"], "echo": data["method"] != "update"})
         self._waiting.clear()
         return found
 
