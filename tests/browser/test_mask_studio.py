@@ -101,7 +101,7 @@ def test_every_tool_draws_on_a_layer_that_the_picture_follows_and_undo_takes_bac
     page.keyboard.press("Enter")
     grew()
 
-    page.get_by_role("button", name="new layer to draw on").click()
+    page.get_by_role("button", name="New layer").click()
     studio.until("len(wb.session.mask().layers)", 2)
     page.locator(".jwi-canvas").focus()
     page.keyboard.press("4")

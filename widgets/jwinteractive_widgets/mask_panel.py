@@ -54,6 +54,19 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.layers = LayerList(on_act=self.desk.act, hand_over=hand_over)
         self.total = w.HTML()
         self.bar = Actions(on_do=self._do, hand_over=hand_over, label="Mask")
+        new = Actions(on_do=self._do, hand_over=hand_over, label="Layers")
+        tooltip = "add an empty layer, and draw on it from now on"
+        new.show(
+            [
+                {
+                    "id": "add",
+                    "kind": "button",
+                    "label": "New layer",
+                    "icon": "add",
+                    "tooltip": tooltip,
+                }
+            ]
+        )
         self.level = w.Text(
             placeholder="the value of the pixel clicked",
             description="flood",
@@ -67,7 +80,7 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.files = MaskFiles(session, self.desk, background, fail)
         self.epochs = MaskEpochs(session, self.desk, background, fail)
         self.pages: dict[str, w.Widget] = {
-            "Layers": w.VBox([self.layers, self.level]),
+            "Layers": w.VBox([new, self.layers, self.level]),
             "Measure": self.statistics,
             "Files": self.files,
             "Epochs": self.epochs,
@@ -130,27 +143,15 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _turn(self, index: int) -> None:
         self._stack.selected_index = index
-        pages: list[dict[str, Any]] = [
-            {"id": f"page-{i}", "kind": "toggle", "label": title, "value": i == index}
-            for i, title in enumerate(self.pages)
-        ]
         self.bar.show(
             [
-                *pages,
-                {"id": "gap", "kind": "spacer"},
-                {
-                    "id": "add",
-                    "kind": "button",
-                    "label": "",
-                    "icon": "add",
-                    "tooltip": "new layer to draw on",
-                },
+                {"id": f"page-{i}", "kind": "toggle", "label": title, "value": i == index}
+                for i, title in enumerate(self.pages)
             ]
         )
 
     def _do(self, act: str, value: Any = None) -> None:
         if act == "add":
-            self._turn(0)
             self.desk.add()
         elif act.startswith("page-"):
             self._turn(int(act.removeprefix("page-")))
