@@ -102,6 +102,58 @@ def test_world_coordinates_in_glue_are_pixels_of_the_exposure(glue, product):
     assert data.get_component(x).units == "pix"
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_data_in_glue_say_where_on_the_detector_they_lie(glue):
+    from jwinteractive.masks.states import PLACE
+
+    long = Exposure(instrument="NIRCAM", detector="NRCALONG", ystart=101, xstart=201)
+    rate = a_rate().replace(exposure=long).crop(Box(1, 3, 2, 5))
+    assert handover.to_glue(rate, "box").meta[PLACE] == ("NRCALONG", 102, 203)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("box", [None, Box(1, 4, 1, 5)])
+def test_layers_of_a_mask_arrive_in_glue_as_subsets(glue, box):
+    from glue.core import DataCollection
+
+    from jwinteractive.masks import Groups, Layer, Mask, Rectangle, Selection
+
+    none = Selection.none((NY, NX))
+    shapes = (Rectangle(1, 2, 1, 3),)
+    mask = Mask.of(
+        EXPOSURE,
+        (NY, NX),
+        layers=(
+            Layer(name="bad", pixels=none, shapes=shapes),
+            Layer(name="off", pixels=none, on=False),
+            Layer(name="other", pixels=none, exposure="another"),
+            Layer(
+                name="shower",
+                pixels=none,
+                shapes=shapes,
+                flags=("JUMP_DET",),
+                groups=Groups(integration=1, first=1),
+            ),
+        ),
+    )
+    inside = np.zeros((NY, NX), bool)
+    inside[1:3, 1:4] = True
+    for product, names in ((a_rate(), ["bad"]), (a_raw_ramp(), ["bad", "shower"])):
+        part = product if box is None else product.crop(box)
+        here = inside if box is None else inside[box.y0 : box.y1, box.x0 : box.x1]
+        data = handover.to_glue(part, "x")
+        collection = DataCollection([data])
+        handover.add_layers(collection, data, mask)
+        groups = collection.subset_groups
+        assert [g.label for g in groups] == names
+        expected = np.broadcast_to(here, data.shape)
+        np.testing.assert_array_equal(groups[0].subset_state.to_mask(data), expected)
+        if len(names) > 1:
+            some = np.zeros(data.shape, bool)
+            some[1, 1:] = here
+            np.testing.assert_array_equal(groups[1].subset_state.to_mask(data), some)
+
+
 # -- jdaviz ---------------------------------------------------------------------------------------
 
 

@@ -232,6 +232,7 @@ def test_the_shown_product_opens_in_other_programs_in_the_given_place(programs, 
         panel.buttons[name].click()
         assert place.children == (panel.handed,)
     assert [p[0] for p in programs] == ["glue", "jdaviz"]
+    assert programs[0][3]["mask"].same(session.mask())
     assert programs[1][3] == {"integration": 1}
     assert programs[1][1].arrays().keys() == session.run("jump").arrays().keys()
     assert programs[0][2].endswith("after jump")

@@ -12,10 +12,14 @@ import numpy as np
 
 from jwinteractive import dq
 from jwinteractive.data import Array, Product, Ramp, Rate, RateInts
+from jwinteractive.detectors import science_name
 from jwinteractive.errors import InputError, JwinteractiveError
+from jwinteractive.masks import Mask
+from jwinteractive.masks.states import PLACE, layer_states
 from jwinteractive.views import Shown, product_views
 
 __all__ = [
+    "add_layers",
     "installed",
     "load",
     "open_in_glue",
@@ -57,7 +61,8 @@ def to_glue(product: Product, label: str) -> Any:
     """Return a product as a `glue.core.Data` with the components data, err and dq.
 
     Its world coordinates are pixels of the exposure, also for a box; from 0, and so are groups and
-    integrations. A ramp is [integration, group, y, x], its dq that of the samples and pixels.
+    integrations. A ramp is [integration, group, y, x], its dq that of the samples and pixels. Where
+    it lies on the detector is in its `meta`, so that `masks.states.linked` can link several.
 
     Raises
     ------
@@ -75,19 +80,33 @@ def to_glue(product: Product, label: str) -> Any:
 
     names = ("x", "y", "group" if isinstance(product, Ramp) else "integration", "integration")
     ndim = planes["data"][0].ndim
+    covers, exposure = product.covers, product.exposure
     matrix = np.eye(ndim + 1)  # glue counts axes from the last of an array
-    matrix[:2, -1] = product.covers.x0, product.covers.y0
+    matrix[:2, -1] = covers.x0, covers.y0
     coordinates = AffineCoordinates(
         matrix, units=["pix", "pix", "", ""][:ndim], labels=list(names[:ndim])
     )
     data = Data(label=label, coords=coordinates)
+    corner = (exposure.ystart + covers.y0, exposure.xstart + covers.x0)
+    data.meta[PLACE] = (science_name(exposure.detector), *corner)
     for name, (array, unit) in planes.items():
         data.add_component(Component(array, units=unit), name)
     return data
 
 
-def open_in_glue(product: Product, label: str) -> Any:
+def add_layers(collection: Any, data: Any, mask: Mask, root: str = "") -> None:
+    """Add a subset group to a `DataCollection` for each layer of a mask that holds for ``data``.
+
+    ``root`` is the name of their exposure.
+    """
+    for name, state in layer_states(mask, data, root):
+        collection.new_subset_group(label=name, subset_state=state)
+
+
+def open_in_glue(product: Product, label: str, mask: Mask | None = None) -> Any:
     """Open a product in glue's image viewer; return the `glue_jupyter.JupyterApplication`.
+
+    Layers of a mask become subset groups.
 
     Raises
     ------
@@ -103,6 +122,8 @@ def open_in_glue(product: Product, label: str) -> Any:
         raise JwinteractiveError(way_to_install("glue")) from None
     application = jglue(show=False)
     application.add_data(data)
+    if mask is not None:
+        add_layers(application.data_collection, data, mask, product.exposure.filename)
     application.imshow(data=data, show=False)
     return application
 

@@ -231,7 +231,8 @@ class TakeHome(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         def made(product: Product) -> None:
             # widgets are made on the kernel's loop, never on a worker
             if program == "glue":
-                self.handed = handover.open_in_glue(product, label)
+                mask = self.session.mask(active)
+                self.handed = handover.open_in_glue(product, label, mask=mask)
             else:
                 self.handed = handover.open_in_jdaviz(
                     product, label, integration=_integration(product, shown)
