@@ -31,8 +31,8 @@ __all__ = ["COLOURS", "FrameView", "mask_layers"]
 
 STATIC = Path(__file__).parent / "static"
 MODULES = (
-    "paint.js", "tools.js", "viewport.js", "ellipses.js", "overlay.js", "shapes.js", "drawing.js",
-    "poster.js", "frame.js",
+    "paint.js", "tools.js", "viewport.js", "ellipses.js", "overlay.js", "shapes.js", "drafts.js",
+    "drawing.js", "poster.js", "frame.js",
 )  # fmt: skip
 TOOLS = ("pan", "box", "line", "ellipse")
 COLOURS = {
