@@ -275,6 +275,8 @@ class Session:
             As for `use_mask`.
         """
         references = self._with_mask(mask)
+        if any(mask.same(own) for own in self.references.masks):
+            return  # the end of a stroke adds nothing to its last move
         knob = ("mask", mask.detector)
         if not self._edits.is_turning(knob):
             self.rest()

@@ -17,7 +17,7 @@ from jwinteractive.bench.detector import (
     inspect,
     preview,
 )
-from jwinteractive.bench.draw import mask_stroke
+from jwinteractive.bench.draw import mask_preview, mask_stroke
 from jwinteractive.bench.irs2 import irs2
 from jwinteractive.bench.jumpfit import jump_fit
 from jwinteractive.bench.mask import mask_statistics
@@ -41,6 +41,7 @@ BENCHMARKS: dict[str, Callable[[], Row]] = {
     "viewer": viewer,
     "knob": knob,
     "mask_stroke": mask_stroke,
+    "mask_preview": mask_preview,
 }
 LARGE = ("detector1_2x20", "detector1_tso")  # many minutes and GB, the official side's above all
 

@@ -227,8 +227,15 @@
   /** From letting the pointer go to what Python makes of the stroke: the middle becomes bright. */
   const applied = (selector) => afterPointer("pointerup", () => middle(selector) > 138);
 
+  /** From letting the pointer go to the picture that Python computed after it. */
+  const repictured = () => {
+    const frame = document.querySelector(".jwi-frame").dataset;
+    const before = frame.serial;
+    return afterPointer("pointerup", () => frame.serial !== before);
+  };
+
   window.jwiBench = {
     pause, ready, ask, show, toPixels, act, zooming, set, slide, commit, pick, drag, digest, middle, counter,
-    afterPaint, canvas, follows, applied,
+    afterPaint, canvas, follows, applied, repictured,
   };
 })();

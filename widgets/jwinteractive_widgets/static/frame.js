@@ -207,6 +207,7 @@ function render({ model, el }) {
     drawing.paint(pen, dpr());
     drawOver();
     drawBadges(splitting);
+    root.dataset.serial = String(layers.b.near?.serial ?? "");
     root.dataset.drawn = String(Number(root.dataset.drawn || 0) + 1);
   };
   const drawOver = () => {
