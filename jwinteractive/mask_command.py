@@ -69,6 +69,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     p.add_argument("files", nargs=2, type=Path, metavar="MASK")
     reading(p)
 
+    p = command("evolve", "Follow bad pixels over masks of several dates.")
+    p.add_argument("files", nargs="+", type=Path, metavar="MASK", help="of one window, in any form")
+    p.add_argument("--dates", nargs="+", metavar="DATE", help="of the masks, where these tell none")
+    p.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings")
+    p.add_argument("-o", "--output", type=Path, metavar="MASK", help="for what is bad at the end")
+    writing(p)
+
     p = command("convert", "Write a mask in another form.", epilog=_FORMS)
     p.add_argument("file", type=Path, metavar="IN")
     p.add_argument("output", type=Path, metavar="OUT")
@@ -82,7 +89,13 @@ _METHODS = "statistics in units of the noise (default), or the official badpix_s
 
 def run(asked: argparse.Namespace, bar: Bar) -> int:
     """Do what was asked for; ``bar`` shows the progress of long work."""
-    {"build": _build, "show": _show, "diff": _diff, "convert": _convert}[asked.what](asked, bar)
+    {
+        "build": _build,
+        "show": _show,
+        "diff": _diff,
+        "evolve": _evolve,
+        "convert": _convert,
+    }[asked.what](asked, bar)
     return 0
 
 
@@ -254,35 +267,21 @@ def _params(kind: type[P], settings: Sequence[str], **given: Any) -> P:
 
 
 def _build(asked: argparse.Namespace, bar: Bar) -> None:
-    from jwinteractive import badpix
-    from jwinteractive.badpix.layers import day_of, layers_of, measured_mask, selfcal_layer
+    from jwinteractive.badpix import BadpixParams, SelfcalParams
+    from jwinteractive.mask_build import by_noise, by_selfcal
 
     _check_output(asked)
-    rows: list[dict[str, Any]] = []
     if asked.method == "selfcal":
-        chosen = _params(badpix.SelfcalParams, asked.settings)
-        plane = badpix.selfcal(asked.files, chosen, threads=asked.threads)
-        layer = selfcal_layer(plane, [path.name for path in asked.files], chosen)
-        like = _like(asked.files[0])
-        assert isinstance(like, tuple)  # selfcal takes products alone
-        mask = measured_mask(Mask.of(*like), (layer,))
-        rows.append({"class": layer.name, "pixels": layer.count})
+        chosen = _params(SelfcalParams, asked.settings)
+        mask, rows = by_selfcal(asked.files, chosen, threads=asked.threads)
     else:
-        params = _params(badpix.BadpixParams, asked.settings, level=asked.level)
+        params = _params(BadpixParams, asked.settings, level=asked.level)
         with bar() as show:
-            evidence = badpix.gather(
-                asked.files, flat=asked.flat, report=show, threads=asked.threads
+            mask, rows, notes = by_noise(
+                asked.files, params, flat=asked.flat, threads=asked.threads, report=show
             )
-        for note in evidence.notes:
+        for note in notes:
             _say(note)
-        found = badpix.classify(evidence, params)
-        chance = badpix.expected_false(evidence, params)
-        empty = Mask.of(evidence.exposure, evidence.shape)
-        mask = measured_mask(empty, layers_of(found, evidence, params), day_of(evidence))
-        for name, plane in found.items():
-            n = chance.get(name, float("nan"))
-            known = None if n != n else round(n, 2)  # NaN alone differs from itself
-            rows.append({"class": name, "pixels": int(plane.sum()), "expected_false": known})
     written = _write(mask, asked)
     told = {"output": str(written.path), "lost": written.lost, "classes": rows}
     lines = [
@@ -291,3 +290,43 @@ def _build(asked: argparse.Namespace, bar: Bar) -> None:
         for row in rows
     ]
     _tell(asked, told, [str(written.path), *lines])
+
+
+def _evolve(asked: argparse.Namespace, bar: Bar) -> None:
+    from jwinteractive.badpix.evolution import EvolutionParams
+    from jwinteractive.mask_build import evolved
+
+    if asked.output:
+        _check_output(asked)
+    params = _params(EvolutionParams, asked.settings)
+    masks = _dated([read_mask(path) for path in asked.files], asked)
+    last, rows = evolved(masks, params)
+    days = [mask.date for mask in masks]
+    told: dict[str, Any] = {"dates": days, "classes": rows}
+    lines = [f"bad at {', '.join(days)}"]
+    for row in rows:
+        counts = " ".join(f"{n:,}" for n in row["pixels"])
+        lines.append(f"{row['class']}: {counts} (last: {row['new']:,} new, {row['gone']:,} gone)")
+    if asked.output:
+        written = _write(last, asked)
+        told |= {"output": str(written.path), "lost": written.lost}
+        lines.insert(0, str(written.path))
+    _tell(asked, told, lines)
+
+
+def _dated(masks: list[Mask], asked: argparse.Namespace) -> list[Mask]:
+    """Masks in the order of their dates, all of one window."""
+    if asked.dates:
+        if len(asked.dates) != len(masks):
+            raise ParamError(f"{len(asked.dates)} dates for {len(masks)} masks: give one for each")
+        masks = [m.replace(date=day) for m, day in zip(masks, asked.dates, strict=True)]
+    first = masks[0]
+    for path, mask in zip(asked.files, masks, strict=True):
+        if not mask.date:
+            raise InputError(f"{path.name}: tells no date: give --dates 2026-03-01 ...")
+        if (mask.detector, mask.corner, mask.shape) != (first.detector, first.corner, first.shape):
+            raise InputError(
+                f"{path.name}: is of {_place(mask)}, {asked.files[0].name} of {_place(first)}: "
+                "take masks of one window"
+            )
+    return sorted(masks, key=lambda m: m.date)

@@ -159,7 +159,8 @@ def layers_of(subsets: Any, like: Mask, data: Any = None) -> tuple[Layer, ...]:
     like
         The mask that they are for.
     data
-        Whose pixels are taken; by default the first of the detector of ``like``.
+        Whose pixels are taken; by default those of the window of ``like``, or else the largest of
+        its detector.
 
     Raises
     ------
@@ -189,10 +190,19 @@ def _data_for(collection: Any, groups: list[Any], like: Mask) -> Any:
         list(collection) if collection is not None else [s.data for g in groups for s in g.subsets]
     )
     wanted = science_name(like.detector)
-    for data in known:
-        if data.ndim >= 2 and data.meta.get(PLACE, (wanted,))[0] == wanted:
-            return data
-    raise InputError(f"no data of {like.detector} are open in glue: open the exposure there first")
+
+    def rank(data: Any) -> tuple[bool, int]:
+        _, *corner = data.meta.get(PLACE, (wanted, *like.corner))
+        return (tuple(corner), _shape(data)) == (like.corner, like.shape), int(
+            np.prod(_shape(data))
+        )
+
+    fitting = [d for d in known if d.ndim >= 2 and d.meta.get(PLACE, (wanted,))[0] == wanted]
+    if not fitting:
+        raise InputError(
+            f"no data of {like.detector} are open in glue: open the exposure there first"
+        )
+    return max(fitting, key=rank)
 
 
 def _taken_apart(state: Any, data: Any, dy: int, dx: int) -> tuple[list[Shape], list[Selection]]:

@@ -236,3 +236,65 @@ def test_build_takes_thresholds(run, rates, tmp_path):
     }
     assert ("significance", 3.0) in origin
     assert ("level", "deep") in origin
+
+
+def a_mask(warm, date=""):
+    shape = (10, 12)
+    layer = Layer(name="w", flags=("WARM",), pixels=Selection.parse(warm, shape))
+    return Mask(instrument="NIRCAM", detector="NRCA1", shape=shape, layers=(layer,), date=date)
+
+
+def test_evolve_follows_pixels_over_masks_of_several_dates(run, tmp_path):
+    days = ["2026-01-01", "2026-02-01", "2026-03-01"]
+    # one pixel always, one from the second date on, one on the second alone
+    seen = ["1: 1", "1: 1\n2: 2-3", "1: 1\n2: 2"]
+    paths = [
+        write_mask(a_mask(w, d), tmp_path / f"{d}.toml").path
+        for w, d in zip(seen, days, strict=True)
+    ]
+    # one flag is not enough for a pixel that was good, two are
+    words = ("mask", "evolve", *paths[::-1], "-o", tmp_path / "end.toml", "--json")
+    code, told, _ = run(*words)
+    assert code == 0
+    told = json.loads(told)
+    assert told["dates"] == days
+    (row,) = told["classes"]
+    assert row["class"] == "WARM"
+    assert row["pixels"] == [0, 1, 2]
+    assert row["new"] == 1
+    end = read_mask(tmp_path / "end.toml")
+    assert end["WARM"].selection == Selection.parse("1: 1\n2: 2", (10, 12))
+    assert end.date == days[-1]
+    code, text, _ = run("mask", "evolve", *paths)
+    assert code == 0
+    assert "WARM: " in text
+
+
+@pytest.mark.parametrize(
+    ("dates", "options", "code", "said"),
+    [
+        (["2026-01-01", ""], (), 3, "1.toml: tells no date"),
+        (["", ""], ("--dates", "2026-01-01"), 2, "give one for each"),
+        (["", ""], ("--dates", "2026-01-01", "March"), 3, "needs the form"),
+        (["2026-01-01"], (), 3, "needs at least 2"),
+        (["2026-01-01", "2026-02-01"], ("--set", "entr=1"), 2, "did you mean"),
+        (["", ""], ("--dates", "2026-01-01", "2026-02-01"), 0, ""),
+    ],
+)
+def test_masks_without_dates_are_not_followed(run, dates, options, code, said, tmp_path):
+    paths = [
+        write_mask(a_mask("1: 1", date), tmp_path / f"{n}.toml").path
+        for n, date in enumerate(dates)
+    ]
+    got, _, err = run("mask", "evolve", *paths, *options)
+    assert got == code
+    assert said in err
+
+
+def test_masks_of_two_windows_are_not_followed(run, tmp_path):
+    one = write_mask(a_mask("1: 1", "2026-01-01"), tmp_path / "1.toml").path
+    moved = a_mask("1: 1", "2026-02-01").replace(corner=(5, 5))
+    two = write_mask(moved, tmp_path / "2.toml").path
+    code, _, err = run("mask", "evolve", one, two)
+    assert code == 3
+    assert "take masks of one window" in err

@@ -245,6 +245,8 @@ def test_pixels_and_masks_hold_on_another_window_too():
     collection.new_subset_group("a", state)
     (back,) = layers_of(collection, mask_of(corner=(31, 21)), part)
     np.testing.assert_array_equal(back.selection.mask(), expected)
+    (same,) = layers_of(collection, mask_of(corner=(31, 21)), full)
+    assert same.pixels == back.pixels
     # a state of glue's own, drawn on the window, that glue looks up in the wrong places
     own = MaskSubsetState(VALUES > 1, list(part.pixel_component_ids))
     whole = np.zeros((100, 120), bool)
