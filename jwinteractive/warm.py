@@ -136,7 +136,7 @@ def _compile_statistics() -> None:
         second_neighbour,
     )
     from jwinteractive.kernels.lanes import flatten, sorting_network
-    from jwinteractive.kernels.readstats import EDGE, STEPS, add_ramps
+    from jwinteractive.kernels.readstats import EDGE, STEPS, add_ramps, compare_mixtures
 
     stack, plane = np.zeros((3, 10, 18), np.float32), np.zeros((8, 16), np.float32)
     number, net = np.zeros((8, 16), np.uint16), sorting_network(3)
@@ -155,6 +155,8 @@ def _compile_statistics() -> None:
         spoilt = np.array([1, 4], np.uint8)
         sums = np.zeros((16, 2, 7), np.float32)
         add_ramps(ramps, flags, line, line, fixed, (0, 3), weights, spoilt, sums, counts)
+        laws = np.full((1, 1, counts.shape[1]), 0.1)
+        compare_mixtures(counts, laws[0], laws[0, 0], laws, 1, np.empty(16), np.empty(16))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ _SUMS = 7
 _FLAGS = np.array([dq.DO_NOT_USE | dq.SATURATED, dq.JUMP_DET], np.uint8)
 _MISFIT = 1e-4  # chance of a chi2 as high as one that fails
 _MOST_DOF = 4096
+_ROWS = 64
 
 
 @dc.dataclass(frozen=True)
@@ -125,7 +126,7 @@ def reduce_ramps(
                 clock.tick()
             gathered.let_go()
             members.append(reduced.held(axis))
-    return members, _evidence(gathered, headers)
+        return members, _evidence(gathered, pool)
 
 
 class _Reduced:
@@ -248,14 +249,15 @@ def _cuts(chi2: Array, dof: Array) -> Array:
     return cuts
 
 
-def _evidence(gathered: _Gathered, headers: Sequence[Exposure]) -> RampEvidence:
+def _evidence(gathered: _Gathered, pool: ThreadPoolExecutor) -> RampEvidence:
     """What the sums tell; strip by strip, for they are large."""
     shape = gathered.failed.shape
     found: dict[str, Any] = {
         f.name: np.full(shape, np.nan, np.float32) for f in dc.fields(RampEvidence)
     }
-    for y in range(0, shape[0], 64):
-        part = slice(y, y + 64)
+
+    def work(y: int) -> None:
+        part = slice(y, y + _ROWS)
         chosen = _chosen(np.array(gathered.sums[part]))
         early, late, decay, decays, bend, bends, n = np.moveaxis(chosen, -1, 0)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -270,6 +272,8 @@ def _evidence(gathered: _Gathered, headers: Sequence[Exposure]) -> RampEvidence:
         found["telegraph"][part] = bic.reshape(counts.shape[:2])
         found["switching"][part] = switching.reshape(counts.shape[:2])
         gathered.let_go()
+
+    list(pool.map(work, range(0, shape[0], _ROWS)))
     for name in ("decay_sigma", "curvature"):
         width = _width(found[name])
         found[name] /= np.float32(max(1.0, width))

@@ -1,6 +1,6 @@
 """What the reads of ramps tell of their pixels: ends, curvature, and a histogram of differences.
 
-Source: dossier 5.
+Source: dossier 5; expectation and maximisation of Dempster, Laird & Rubin 1977 (JRSS B 39, 1).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-__all__ = ["EDGE", "STEPS", "add_ramps"]
+__all__ = ["EDGE", "STEPS", "add_ramps", "compare_mixtures"]
 
 EDGE = 8
 """Differences from the rate are counted in bins up to so many sigma, and beyond."""
@@ -115,3 +115,83 @@ def add_ramps(
             into[4] += bend
             into[5] += bend**2
             into[6] += 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _likelihood(n: Any, bins: Any, many: int, laws: Any, parts: int, rounds: int, w: Any) -> float:
+    """Log likelihood of the best mixture of some laws; ``w`` is filled with the weights."""
+    total = 0.0
+    for c in range(many):
+        total += n[c]
+    w[0] = 1 - 0.02 * (parts - 1)
+    for k in range(1, parts):
+        w[k] = 0.02
+    shares = np.empty(3)
+    for _ in range(rounds):
+        shares[:] = 0
+        for c in range(many):
+            chance = 0.0
+            for k in range(parts):
+                chance += w[k] * laws[k, bins[c]]
+            for k in range(parts):
+                shares[k] += n[c] * laws[k, bins[c]] / chance
+        for k in range(parts):
+            w[k] *= shares[k] / total
+    found = 0.0
+    for c in range(many):
+        chance = 0.0
+        for k in range(parts):
+            chance += w[k] * laws[k, bins[c]]
+        found += n[c] * np.log(chance)
+    return found
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def compare_mixtures(
+    counts: Any, noise: Any, hits: Any, steps: Any, rounds: int, gain: Any, share: Any
+) -> None:
+    """How much better noise, hits and steps describe pixels than noise and hits alone.
+
+    Parameters
+    ----------
+    counts
+        Differences by bin [pixel, bin].
+    noise, hits, steps
+        Chance of each bin: of noise [width, bin], hits [bin], and steps [width, step, bin].
+    rounds
+        Of expectation and maximisation.
+    gain, share
+        Filled [pixel]: difference of the Bayesian information criterion, weight of the steps.
+    """
+    width_count, step_count, bin_count = steps.shape
+    laws = np.empty((3, bin_count))
+    laws[1] = hits
+    n = np.empty(bin_count)
+    bins = np.empty(bin_count, np.int64)
+    w = np.empty(3)
+    for p in range(counts.shape[0]):
+        many = 0
+        total = 0.0
+        for b in range(bin_count):
+            if counts[p, b]:
+                n[many] = counts[p, b]
+                bins[many] = b
+                total += counts[p, b]
+                many += 1
+        plain = better = -np.inf
+        own = 0
+        for width in range(width_count):
+            laws[0] = noise[width]
+            found = _likelihood(n, bins, many, laws, 2, rounds, w)
+            if found > plain:
+                plain = found
+                own = width
+        for width in range(own + 1):  # without its steps, noise is not wider
+            laws[0] = noise[width]
+            for step in range(step_count):
+                laws[2] = steps[width, step]
+                found = _likelihood(n, bins, many, laws, 3, rounds, w)
+                if found > better:
+                    better = found
+                    share[p] = w[2]
+        gain[p] = 2 * (better - plain) - 2 * np.log(total)
