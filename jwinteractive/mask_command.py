@@ -49,6 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         p.add_argument("--to", choices=tuple(FORMS), help="form; default: as the ending says")
         p.add_argument("--base", type=Path, metavar="REF", help="reference below a reference")
         p.add_argument("--exposure", default="", metavar="NAME", help="one that the file is for")
+        p.add_argument("--irs2", action="store_true", help="rows of NIRSpec's IRS2 frames")
         p.add_argument("--overwrite", action="store_true", help="replace a file that exists")
 
     p = command("build", "Find bad pixels in several exposures of one detector.")
@@ -239,6 +240,7 @@ def _write(mask: Mask, asked: argparse.Namespace) -> Written:
         overwrite=asked.overwrite,
         base=asked.base,
         exposure=asked.exposure,
+        irs2=asked.irs2,
         origin=getattr(asked, "origin", None) or 0,
     )
     for line in written.lost:

@@ -45,19 +45,21 @@ def reference_file(
     base: Path | None = None,
     described: Mapping[str, str] | None = None,
     exposure: str = "",
+    irs2: bool = False,
 ) -> fits.HDUList:
     """MASK reference with the flags of a mask.
 
     On top of another reference, ``base``: of its window, with its flags. Without one, reference
-    pixels are flagged where the detector has them.
+    pixels are flagged where the detector has them. ``irs2``: with the rows of interleaved frames.
 
     Raises
     ------
     InputError
-        If the base cannot be used.
+        If the base cannot be used, or the mask is of no whole NIRSpec frame.
     """
     if base is None:
         bits, cards = mask.dq(exposure) | _reference_pixels(mask), cards_of(mask)
+        bits = _irs2_rows(mask, bits) if irs2 else bits
     else:
         bits, cards = _on_base(mask, base, exposure)
     head = {
@@ -125,6 +127,24 @@ def _interleaved(bits: Array, base: Path, detector: str) -> Array:
     return whole
 
 
+def _irs2_rows(mask: Mask, bits: Array) -> Array:
+    """Flags of pixels in the rows of an IRS2 frame; interleaved references have none.
+
+    Raises
+    ------
+    InputError
+        If the mask is of no whole NIRSpec frame.
+    """
+    if mask.detector not in ("NRS1", "NRS2") or mask.shape != DETECTORS[mask.detector].shape:
+        raise InputError(
+            f"mask of {mask.detector}, {mask.shape[1]} x {mask.shape[0]} pixels: only whole frames "
+            "of NIRSpec are read as IRS2: leave irs2 off"
+        )
+    whole = np.zeros((FAST, bits.shape[1]), np.uint32)
+    whole[science_rows(mask.detector)] = bits
+    return whole
+
+
 def _told(layer: Layer) -> str:
     """One line of a reference's history."""
     said = [
@@ -148,9 +168,16 @@ def _ascii(value: Any) -> Any:
     return "".join(c if c.isprintable() else "?" for c in plain)
 
 
-def user_dq_file(mask: Mask, exposure: str = "") -> fits.HDUList:
-    """One image of DQ values, as `dq_init` takes it: for exposures of the mask's window."""
-    return fits.HDUList([_flags(mask, mask.dq(exposure))])
+def user_dq_file(mask: Mask, exposure: str = "", irs2: bool = False) -> fits.HDUList:
+    """One image of DQ values, as `dq_init` takes it: for exposures of the mask's window.
+
+    Raises
+    ------
+    InputError
+        If it shall have the rows of an IRS2 frame, but is of no whole NIRSpec frame.
+    """
+    bits = mask.dq(exposure)
+    return fits.HDUList([_flags(mask, _irs2_rows(mask, bits) if irs2 else bits)])
 
 
 def _flags(mask: Mask, bits: Array) -> fits.PrimaryHDU:

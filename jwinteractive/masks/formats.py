@@ -169,6 +169,7 @@ def write_mask(
     exposure: str = "",
     flags: Iterable[str] | None = None,
     origin: int = 0,
+    irs2: bool = False,
 ) -> Written:
     """Write a mask to a file, which is there whole or not at all.
 
@@ -192,11 +193,14 @@ def write_mask(
         "coordinates" listed (any).
     origin
         Where "coordinates" count from, 0 or 1.
+    irs2
+        Whether "reference" and "user_dq" have the 3200 rows of NIRSpec's IRS2 frames, as official
+        steps want for these; a reference with a base has those of the base.
 
     Raises
     ------
     InputError
-        If the base cannot be used.
+        If the base cannot be used, or ``irs2`` is asked for what is no whole NIRSpec frame.
     OutputError
         If the file is there or cannot be written.
     ParamError
@@ -223,9 +227,9 @@ def write_mask(
             made = coordinates.to_coordinates(mask, origin, names, exposure)
         case "reference":
             under = None if base is None else Path(base)
-            made = exported.reference_file(mask, under, described, exposure)
+            made = exported.reference_file(mask, under, described, exposure, irs2)
         case "user_dq":
-            made = exported.user_dq_file(mask, exposure)
+            made = exported.user_dq_file(mask, exposure, irs2)
         case "user_mask":
             made = exported.user_mask_file(mask, names or ("DO_NOT_USE",), exposure)
         case _:

@@ -107,6 +107,38 @@ def test_a_mask_written_as_flags_by_the_user_does_the_same(instrument, form, tmp
     np.testing.assert_array_equal(its.pixeldq, ramp.pixeldq | reference.dq | mask.dq())
 
 
+@pytest.mark.parametrize("form", ["reference", "user_dq"])
+def test_interleaved_frames_take_files_with_their_rows(form, tmp_path):
+    from jwst.dq_init import DQInitStep
+    from stdatamodels.jwst import datamodels
+
+    from jwinteractive.irs2 import FAST, science_rows
+
+    exposure = example_exposure("NIRSPEC", readpatt="NRSIRS2RAPID", xstart=1, ystart=1, ngroups=1)
+    shape, rows = (2048, 2048), science_rows("NRS1")
+    mask = Mask.of(exposure, shape, layers=layers(shape, (700, 900)))
+    path = write_mask(mask, tmp_path / "m.fits", form, irs2=True).path
+    np.testing.assert_array_equal(read_mask(path).dq() & 0x7FFFFFFF, mask.dq() & 0x7FFFFFFF)
+    whole = np.zeros((FAST, 2048), np.uint32)
+    reference = datamodels.MaskModel(dq=whole)
+    for name, size in (("xsize", 2048), ("ysize", 2048), ("xstart", 1), ("ystart", 1)):
+        reference[f"meta.subarray.{name}"] = size
+    base = reference if form == "user_dq" else str(path)
+    given = {"user_supplied_dq": str(path)} if form == "user_dq" else {}
+    ramp = datamodels.RampModel((1, 1, FAST, 2048))
+    for name, value in reference.meta.subarray.instance.items():
+        ramp[f"meta.subarray.{name}"] = value
+    ramp.meta.instrument.name, ramp.meta.instrument.detector = "NIRSPEC", "NRS1"
+    ramp.meta.exposure.type = "NRS_FIXEDSLIT"
+    its = DQInitStep(override_mask=base, **given).process(ramp)
+    kind = UserDqRef if form == "user_dq" else MaskRef
+    references = References(overrides={kind.reftype: path})
+    mine = references.load(references.find(kind, exposure, shape), exposure, shape)
+    np.testing.assert_array_equal(mine.dq, its.pixeldq[rows])
+    assert (its.pixeldq[rows] & mask.dq() == mask.dq()).all()
+    assert not its.pixeldq[np.setdiff1d(np.arange(FAST), rows)].any()
+
+
 def test_a_reference_on_top_of_another_equals_both_of_them(tmp_path):
     ramp = a_ramp()
     reference = example_references(ramp.exposure)["mask"]

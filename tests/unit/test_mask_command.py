@@ -240,7 +240,8 @@ def test_build_takes_thresholds(run, rates, tmp_path):
 
 def a_mask(warm, date=""):
     shape = (10, 12)
-    layer = Layer(name="w", flags=("WARM",), pixels=Selection.parse(warm, shape))
+    pixels = Selection.parse(warm, shape)
+    layer = Layer(name="w", flags=("WARM", "DO_NOT_USE"), pixels=pixels)
     return Mask(instrument="NIRCAM", detector="NRCA1", shape=shape, layers=(layer,), date=date)
 
 

@@ -638,6 +638,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
         ("m.toml", {"form": "reference"}, OutputError, "let its name end with .fits"),
         ("m.txt", {"origin": 2}, ParamError, "from 0 or 1"),
         ("m.txt", {"flags": ["HOTT"]}, InputError, "no data-quality flag"),
+        ("m.fits", {"form": "user_dq", "irs2": True}, InputError, "leave irs2 off"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(name, options, error, words, tmp_path):

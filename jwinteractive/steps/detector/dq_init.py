@@ -19,6 +19,7 @@ from jwinteractive.errors import MissingReference
 from jwinteractive.masks import Mask, Part
 from jwinteractive.params import Doc, Params
 from jwinteractive.references import MaskRef, Reference
+from jwinteractive.references.kinds import pixel_rows
 from jwinteractive.step import step
 from jwinteractive.views import Frame, Shown, Table, View
 
@@ -65,7 +66,8 @@ class UserDqRef(Reference):
                 f"{hdus.filename()}: a user_supplied_dq needs an image [y, x]; write the flags "
                 "as one"
             )
-        return cls(dq=np.asarray(images[0].data)[window].astype(np.uint32))
+        whole = pixel_rows(np.asarray(images[0].data), exposure)
+        return cls(dq=whole[window].astype(np.uint32))
 
     @classmethod
     def of_mask(cls, mask: Mask, exposure: Exposure, shape: tuple[int, int]) -> Self:
