@@ -503,5 +503,6 @@ class Mask:
     def counts(self, root: str = "") -> dict[str, int]:
         """How many pixels carry each flag, of those that any does."""
         flags = self.dq(root)
-        found = {n: int(np.count_nonzero(flags & np.uint32(b))) for n, b in dq.BITS.items()}
+        names = dq.names(dq.combine(*(flag for own in self.layers for flag in own.flags)))
+        found = {n: int(np.count_nonzero(flags & np.uint32(dq.BITS[n]))) for n in names}
         return {name: n for name, n in found.items() if n}

@@ -21,6 +21,8 @@ from jwinteractive_widgets.mask_statistics import MaskStatistics
 
 __all__ = ["MaskPanel"]
 
+COUNT = 0.25  # seconds without a change after which pixels are counted
+
 
 class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """Page of the workbench that makes a mask; while it is open, the frame can be drawn on.
@@ -46,7 +48,9 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     ) -> None:
         self.session, self.canvas = session, canvas
         self._open = False
+        self._background = background
         self._counted: tuple[Any, ...] = ()
+        self._soon: Callable[[], object] = lambda: None
         self.desk = MaskDesk(session, canvas, fail)
         canvas.on_draw = self.desk.draw
         canvas.pictured.connect(self._pictured)
@@ -118,7 +122,7 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         names = [layer.name for layer in mask.layers]
         at = names.index(chosen) if chosen else 0
         self.canvas.view.ink = COLOURS[at % len(COLOURS)]
-        self._count(mask, exposure.filename)
+        self._count_soon()
         self.desk.show()
         self._turn(self._stack.selected_index or 0)
 
@@ -126,17 +130,25 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if self._open:
             self.desk.show()
 
-    def _count(self, mask: Any, root: str) -> None:
-        state = (mask.detector, mask.shape, mask.subarray, mask.key("pixels", root))
-        if state == self._counted:
-            return
-        self._counted = state
+    def _count_soon(self) -> None:
+        """Count once the hand rests: a full frame takes some milliseconds."""
+        mask, root = self.desk.mask, self.session.input().exposure.filename
+        state = (mask.place, mask.subarray, mask.key("pixels", root))
+        if state != self._counted:
+            self._counted = state
+            self._soon()
+            self._soon = self._background.later(COUNT, self._count)
+
+    def _count(self) -> None:
+        mask, root = self.desk.mask, self.session.input().exposure.filename
         n = int(np.count_nonzero(mask.dq(root)))
         ny, nx = mask.shape
         where = escape(f"{mask.detector} {mask.subarray}, {nx} × {ny}")
+        flags = ", ".join(f"{name} {count:,}" for name, count in mask.counts(root).items())
         self.total.value = (
             f'<span role="status"><b>{n:,}</b> pixels flagged ({100 * n / (ny * nx):.2g} %)</span>'
             f'<br><span class="jwi-quiet">{where}</span>'
+            f'<br><span class="jwi-quiet jwi-mask-counts">{flags}</span>'
         )
 
     # -- what is asked for --------------------------------------------------------------------
