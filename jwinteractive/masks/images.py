@@ -86,9 +86,11 @@ class _File:
         own = self._own()
         if own is not None:
             return own
-        reference = str(self.hdus[0].header.get("REFTYPE") or "").strip().upper() == "MASK"
+        reftype = str(self.hdus[0].header.get("REFTYPE") or "").strip().upper()
+        reference = reftype == "MASK"
         science = self._named("SCI")
-        if science is not None and _used_or_not(science):
+        # a flat may hold 0 and 1, too
+        if not reftype and science is not None and _used_or_not(science):
             return self._map(science, self._pixels(science) == 0, "pixels not to use")
         for name in ("PIXELDQ", "DQ"):
             hdu = self._named(name)
@@ -105,7 +107,14 @@ class _File:
         return self._flags(hdu, "values", "imported")
 
     def _named(self, name: str) -> Any:
-        return next((h for h in self.hdus if h.name == name and h.is_image and h.shape), None)
+        """Image of a name, or None."""
+        found = [h for h in self.hdus if h.name == name and h.is_image and h.shape]
+        if len(found) > 1:
+            raise InputError(
+                f"has {len(found)} images {name}, of parts of the detector: give the file of whole "
+                "frames that it is from"
+            )
+        return found[0] if found else None
 
     def _only(self) -> Any:
         """First image of a file that names none."""

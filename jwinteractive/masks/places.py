@@ -92,6 +92,12 @@ def place_of(cards: Mapping[str, Any], shape: tuple[int, int], like: Like) -> Ma
         If the detector or the place on it is not to be known, or not that of ``like``.
     """
     wanted = empty_like(like)
+    sizes = cards.get("SUBSIZE2") or shape[0], cards.get("SUBSIZE1") or shape[1]
+    if sizes != shape:
+        raise InputError(
+            f"image is {shape[1]} x {shape[0]} pixels, its window {sizes[1]} x {sizes[0]} "
+            "(SUBSIZE1, SUBSIZE2): give whole frames"
+        )
     d = _detector(cards, wanted)
     subarray = _word(cards, "SUBARRAY")
     given = [cards.get(keyword) for keyword in ("SUBSTRT2", "SUBSTRT1")]

@@ -327,6 +327,25 @@ def test_flags_of_a_rate_become_a_layer_each_or_those_that_are_chosen(tmp_path):
     assert [m.name for m in read_mask(path, flags=["HOT", "DEAD"]).layers] == ["HOT"]
 
 
+def test_a_flat_of_0_and_1_is_no_list_of_pixels_to_use(tmp_path):
+    flags = MASKS["flags"].dq()
+    more = [fits.ImageHDU(flags, name="DQ")]
+    path = image(tmp_path, np.ones(SHAPE, np.float32), "SCI", {**WINDOW, "REFTYPE": "FLAT"}, more)
+    np.testing.assert_array_equal(read_mask(path).dq(), flags)
+
+
+def test_real_products_give_their_flags_or_say_why_not(real):
+    cal = sorted((real / "ami").glob("*_cal.fits"))[0]
+    mask = read_mask(cal)
+    with fits.open(cal) as hdus:
+        np.testing.assert_array_equal(mask.dq(), hdus["DQ"].data)
+    assert (mask.detector, mask.subarray, mask.date) == ("NIS", "SUB80", "2022-06-05")
+    with pytest.raises(InputError, match=r"images DQ|its window"):
+        read_mask(sorted((real / "spec").glob("*_cal.fits"))[0])
+    with pytest.raises(InputError, match="has data but no flags"):
+        read_mask(real / "raw" / "niriss_ami_simulated_uncal.fits")
+
+
 def test_flags_of_integrations_are_those_that_any_has(tmp_path):
     flags = np.zeros((2, *SHAPE), np.uint32)
     flags[0, 1, 2], flags[1, 3, 4] = dq.HOT, dq.HOT
@@ -547,6 +566,11 @@ BROKEN = {
     "other window": (fits_with(named(np.ones(SHAPE, int)), SUBSTRT1=9), "mask of NIRCAM NRCA1"),
     "beyond": (fits_with(named(np.ones(SHAPE, int)), SUBSTRT1=2040), "reaches beyond"),
     "wrong shape": (fits_with(named(np.ones((9, 9), int))), "covers 9 x 9"),
+    "part of a window": (
+        fits_with(named(np.ones(SHAPE, int)), SUBSIZE1=2048, SUBSIZE2=2048),
+        "image is 48 x 40 pixels, its window 2048 x 2048",
+    ),
+    "slits": (fits_with(named(np.ones(SHAPE, int)), named(np.ones(SHAPE, int))), "2 images DQ"),
     "sky regions": (text_file("fk5\ncircle(3.1,4.2,5)"), "in fk5 coordinates"),
     "sexagesimal": (text_file("image\ncircle(1:2:3,4:5:6,5)"), "no numbers of pixels"),
     "arcsec": (text_file('image\ncircle(10,10,5")'), "no numbers of pixels"),
