@@ -174,3 +174,16 @@ def test_exposures_are_measured_into_layers_that_follow_a_slider_and_are_saved(
     screen.theme("Dark")
     screen.shoot("files-dark")
     screen.theme("Light")
+
+    page.get_by_role("button", name="Epochs", exact=True).click()
+    for day in ("2024-01-01", "2024-05-01"):
+        mask = f"wb.session.mask().replace(date={day!r})"
+        screen.ask(f"str(__import__('jwinteractive').masks.write_text({mask}, '{day}_mask.toml'))")
+    page.get_by_role("button", name="Follow").click()
+    page.locator(".jwi-mask-page").get_by_text("3 dates").wait_for()
+    page.get_by_role("button", name="New pixels as layers").wait_for()
+    screen.settled()
+    screen.shoot("epochs-light")
+    screen.theme("Dark")
+    screen.shoot("epochs-dark")
+    screen.theme("Light")
