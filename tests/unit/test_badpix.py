@@ -241,6 +241,20 @@ def test_cores_of_dithered_stars_are_not_bad(tmp_path, crowding):
     assert np.count_nonzero(selfcal(made.paths, SelfcalParams())) > 90
 
 
+def test_scatter_that_light_causes_is_told_by_that_of_the_neighbours(tmp_path):
+    rng, paths = np.random.default_rng(6), []
+    wide = np.ones((80, 90))
+    wide[20:50, 20:50] = wide[60, 70] = 6.0
+    for k in range(10):
+        paths.append(rate_file(tmp_path / f"e{k}.fits", wide * rng.normal(0, 1, wide.shape)))
+    found = classify(gather(paths))["UNRELIABLE_SLOPE"]
+    assert found[60, 70]
+    assert found[21:49, 21:49].mean() < 0.01
+    found[60, 70] = False
+    found[19:51, 19:51] = False  # its corners have neighbours of both kinds
+    assert not found.any()
+
+
 def test_stars_that_are_not_dithered_are_told_by_the_light_of_their_neighbours(tmp_path):
     settings = NEW | {"new_hot": 0.0, "telegraph": 0.0, "dead": 0.0, "low_qe": 0.0, "open": 0.0}
     made = simulate_rates(
