@@ -1,7 +1,8 @@
 """Combine exposures strip by strip, and compare each pixel with what surrounds it.
 
 Source: dossier 5. A source that a dither moves is seen by the neighbours of a pixel, too: exposures
-in which they are brighter than in the others do not count there.
+in which they are brighter than in the others do not count there. Why:
+docs/decisions/0016-bad-pixels-by-the-median.md.
 """
 
 from __future__ import annotations
