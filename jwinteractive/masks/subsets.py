@@ -177,7 +177,8 @@ def layers_of(subsets: Any, like: Mask, data: Any = None) -> tuple[Layer, ...]:
     for group in groups:
         shapes, rest = _taken_apart(group.subset_state, data, dy, dx)
         pixels = reduce(Selection.__or__, rest, Selection.none(_shape(data)))
-        name = made.free_name(" ".join(str(group.label).split()) or "subset")
+        label = "".join(c for c in " ".join(str(group.label).split()) if c.isprintable())
+        name = made.free_name(label.strip() or "subset")
         pixels = pixels.moved(like.shape, dy, dx)
         new = Layer(name=name, pixels=pixels, flags=BAD, origin=origin)
         own = like[name] if name in like else new  # noqa: SIM401  # a mask has no get

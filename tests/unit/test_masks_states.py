@@ -143,8 +143,11 @@ def test_subsets_of_one_name_become_layers_of_two():
     data = frame()
     collection = DataCollection([data])
     for _ in range(2):
-        collection.new_subset_group("  Subset \n 1 ", state_of(SHAPES[0], data))
-    assert [m.name for m in layers_of(collection, mask_of())] == ["Subset 1", "Subset 1 2"]
+        collection.new_subset_group("  Subset \n\x00 1 ", state_of(SHAPES[0], data))
+    collection.new_subset_group("\x00")  # in which nothing is selected yet
+    layers = layers_of(collection, mask_of())
+    assert [m.name for m in layers] == ["Subset  1", "Subset  1 2", "subset"]
+    assert layers[2].count == 0
 
 
 def test_every_kind_that_glue_draws_selects_what_glue_says():
