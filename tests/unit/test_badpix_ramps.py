@@ -5,7 +5,14 @@ import pytest
 
 import jwinteractive
 from jwinteractive import dq
-from jwinteractive.badpix import classify, expected_false, gather
+from jwinteractive.badpix import (
+    BadpixParams,
+    SelfcalParams,
+    classify,
+    expected_false,
+    gather,
+    selfcal,
+)
 from jwinteractive.badpix.ramps import _curvature
 from jwinteractive.badpix.telegraph import two_levels
 from jwinteractive.errors import Cancelled, InputError
@@ -213,6 +220,26 @@ def test_raw_exposures_give_the_rates_that_a_session_writes(raw, evidence, tmp_p
     assert mixed.ramps is not None
     by_session = gather(session)
     assert np.array_equal(by_session.rate, evidence.rate, equal_nan=True)
+
+
+def test_more_injected_pixels_are_found_than_by_selfcal_at_equal_false_flags(
+    raw, evidence, tmp_path
+):
+    """Whole chain: hits, 1/f noise, jumps; from ramps, and from the rates alone."""
+    paths, pixels = raw
+    session = jwinteractive.open(paths)
+    rates = [session.write(tmp_path, exposure=k)[0] for k in range(EXPOSURES)]
+    injected, good = (pixels.dq & (dq.HOT | dq.TELEGRAPH)) != 0, pixels.dq == 0
+    share = SelfcalParams(flagfrac_lower=0.003, flagfrac_upper=0.003)
+    theirs = selfcal(rates, share)
+    allowed, found = np.count_nonzero(theirs & good), np.count_nonzero(theirs & injected)
+    assert allowed > 0
+    for e in (evidence, gather(rates)):
+        classes = classify(e, BadpixParams(warm=0.0, unreliable=1.0))
+        names = ("HOT", "WARM", "UNRELIABLE_SLOPE", "TELEGRAPH")
+        ours = np.logical_or.reduce([classes[name] for name in names])
+        assert np.count_nonzero(ours & good) <= allowed
+        assert np.count_nonzero(ours & injected) >= 1.2 * found
 
 
 def test_settings_of_the_session_count(raw, evidence):
