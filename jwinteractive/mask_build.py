@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jwinteractive import badpix, dq
-from jwinteractive.badpix.evolution import Epoch, EvolutionParams, follow
-from jwinteractive.badpix.layers import USABLE, day_of, layers_of, measured_mask, selfcal_layer
+from jwinteractive import badpix
+from jwinteractive.badpix.evolution import EvolutionParams, follow
+from jwinteractive.badpix.layers import (
+    USABLE,
+    day_of,
+    epochs_of,
+    layers_of,
+    measured_mask,
+    selfcal_layer,
+)
 from jwinteractive.chain import Progress
 from jwinteractive.io import open_product
 from jwinteractive.masks import Layer, Mask, Origin, Selection
@@ -69,8 +75,6 @@ def by_selfcal(
 def evolved(masks: Sequence[Mask], params: EvolutionParams) -> tuple[Mask, list[Row]]:
     """Mask of what is bad at the last date, and how many pixels of each class are at each.
 
-    Every class that any mask has was looked for in all; DO_NOT_USE says nothing of a pixel.
-
     Parameters
     ----------
     masks
@@ -79,19 +83,9 @@ def evolved(masks: Sequence[Mask], params: EvolutionParams) -> tuple[Mask, list[
     Raises
     ------
     InputError
-        If there are fewer than two, or all are empty.
+        If there are fewer than two, all are empty, or they cannot be followed together.
     """
-    bits = [mask.dq() for mask in masks]
-    every = np.bitwise_or.reduce([np.bitwise_or.reduce(b, axis=None) for b in bits])
-    names = [name for name in dq.names(int(every)) if name != "DO_NOT_USE"]
-    epochs = [
-        Epoch(
-            mjd=float((dt.date.fromisoformat(mask.date) - dt.date(1858, 11, 17)).days),
-            seen={name: (flags & np.uint32(dq.BITS[name])) != 0 for name in names},
-        )
-        for mask, flags in zip(masks, bits, strict=True)
-    ]
-    evolution = follow(epochs, params)
+    evolution = follow(epochs_of(masks), params)
     origin = Origin(kind="statistic", text=f"of {len(masks)} masks", details=params.changed())
     rows, layers = [], []
     for name, states in evolution.states.items():

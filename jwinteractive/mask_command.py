@@ -256,16 +256,16 @@ def _convert(asked: argparse.Namespace, bar: Bar) -> None:
     _tell(asked, told, [str(written.path)])
 
 
-def _params(kind: type[P], settings: Sequence[str], **given: Any) -> P:
-    """Parameters from options of the form NAME=VALUE."""
-    known = {f.name: f for f in fields_of(kind)}
+def _params(default: P, settings: Sequence[str]) -> P:
+    """Parameters with options of the form NAME=VALUE."""
+    known = {f.name: f for f in fields_of(type(default))}
     values: dict[str, Any] = {}
     for text in settings:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise ParamError(f"option {text!r}: must have the form NAME=VALUE")
         values[name] = known[name].parse(value) if name in known else value
-    return kind(**given).replace(**values)
+    return default.replace(**values)
 
 
 def _build(asked: argparse.Namespace, bar: Bar) -> None:
@@ -274,10 +274,10 @@ def _build(asked: argparse.Namespace, bar: Bar) -> None:
 
     _check_output(asked)
     if asked.method == "selfcal":
-        chosen = _params(SelfcalParams, asked.settings)
+        chosen = _params(SelfcalParams(), asked.settings)
         mask, rows = by_selfcal(asked.files, chosen, threads=asked.threads)
     else:
-        params = _params(BadpixParams, asked.settings, level=asked.level)
+        params = _params(BadpixParams(level=asked.level), asked.settings)
         with bar() as show:
             mask, rows, notes = by_noise(
                 asked.files, params, flat=asked.flat, threads=asked.threads, report=show
@@ -295,12 +295,12 @@ def _build(asked: argparse.Namespace, bar: Bar) -> None:
 
 
 def _evolve(asked: argparse.Namespace, bar: Bar) -> None:
-    from jwinteractive.badpix.evolution import EvolutionParams
+    from jwinteractive.badpix.layers import OF_MASKS
     from jwinteractive.mask_build import evolved
 
     if asked.output:
         _check_output(asked)
-    params = _params(EvolutionParams, asked.settings)
+    params = _params(OF_MASKS, asked.settings)
     masks = _dated([read_mask(path) for path in asked.files], asked)
     last, rows = evolved(masks, params)
     days = [mask.date for mask in masks]

@@ -61,9 +61,7 @@ def workbench(
     return _on(_resumed(paths, recipe, refs, place))
 
 
-def mask_studio(
-    what: Session | str | Path | Iterable[str | Path], **options: Any
-) -> Workbench:
+def mask_studio(what: Session | str | Path | Iterable[str | Path], **options: Any) -> Workbench:
     """Open a workbench to make a mask of bad pixels: its frame can be drawn on at once.
 
     Arguments and errors as for `workbench`.
