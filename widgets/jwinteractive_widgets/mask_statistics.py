@@ -67,7 +67,7 @@ class MaskStatistics(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def __init__(
         self, session: Session, background: Background, fail: Callable[[BaseException], None]
     ) -> None:
-        """Work on lane "statistics" of ``background``."""
+        """Work on lanes "measure" and "thresholds" of ``background``."""
         self.session, self._background, self._fail = session, background, fail
         self.evidence: Evidence | None = None
         self.params = BadpixParams()
@@ -135,7 +135,7 @@ class MaskStatistics(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
         def work(_: threading.Event) -> tuple[Evidence, _Sorted]:
             evidence = gather(source, report=tell, cancel=own)
-            return evidence, _sort(evidence, self.params)
+            return evidence, _sorted(evidence, self.params)
 
         def done(result: tuple[Evidence, _Sorted]) -> None:
             self._ended()
@@ -151,7 +151,7 @@ class MaskStatistics(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 self._fail(error)
             self._say(str(error), bad=True)
 
-        self._background.submit(work, done, failed, "statistics")
+        self._background.submit(work, done, failed, "measure")
 
     def _measure_shares(self, source: Session | list[Path]) -> None:
         """Let the official algorithm flag its shares of the pixels."""
@@ -174,7 +174,7 @@ class MaskStatistics(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 self._fail(error)
             self._say(str(error), bad=True)
 
-        self._background.submit(lambda _: selfcal(paths, p), done, failed, "statistics")
+        self._background.submit(lambda _: selfcal(paths, p), done, failed, "measure")
 
     def _other_method(self) -> None:
         own = self.method.value == SELFCAL
@@ -225,11 +225,12 @@ class MaskStatistics(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         return Mask.of(exposure, shape)
 
     def _sort(self) -> None:
+        """Sort the pixels anew, by the present thresholds."""
         evidence, params = self.evidence, self.params
         if evidence is None:
             return
         self._background.submit(
-            lambda _: _sort(evidence, params), self._take, self._fail, "statistics"
+            lambda _: _sorted(evidence, params), self._take, self._fail, "thresholds"
         )
 
     # -- thresholds ---------------------------------------------------------------------------
@@ -289,7 +290,7 @@ def found_files(text: str) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _sort(evidence: Evidence, params: BadpixParams) -> _Sorted:
+def _sorted(evidence: Evidence, params: BadpixParams) -> _Sorted:
     return _Sorted(
         params,
         classify(evidence, params),

@@ -93,7 +93,8 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             "sky",
             "methods",
             "recovery",
-            "statistics",
+            "measure",
+            "thresholds",
             "files",
         )
         hand_over = self._background.hand_over
