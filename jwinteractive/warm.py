@@ -128,15 +128,10 @@ def _compile_statistics() -> None:
     """Bad-pixel statistics are no step: their kernels take tiny stacks, of the types they get."""
     import numpy as np
 
-    from jwinteractive.kernels.badpix import (
-        blend,
-        compare,
-        local_level,
-        median_filter,
-        second_neighbour,
-    )
+    from jwinteractive.kernels.badpix import blend, compare
     from jwinteractive.kernels.lanes import flatten, sorting_network
     from jwinteractive.kernels.readstats import EDGE, STEPS, add_ramps, compare_mixtures
+    from jwinteractive.kernels.surroundings import local_level, median_filter, second_neighbour
 
     stack, plane = np.zeros((3, 10, 18), np.float32), np.zeros((8, 16), np.float32)
     number, net = np.zeros((8, 16), np.uint16), sorting_network(3)

@@ -21,8 +21,9 @@ from jwinteractive.badpix.stack import Member, check_alike
 from jwinteractive.chain import Progress, cores
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
-from jwinteractive.kernels.badpix import blend, compare, local_level, second_neighbour
+from jwinteractive.kernels.badpix import blend, compare
 from jwinteractive.kernels.lanes import sorting_network
+from jwinteractive.kernels.surroundings import local_level, second_neighbour
 
 __all__ = ["combine_exposures", "level_offsets"]
 

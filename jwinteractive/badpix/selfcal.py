@@ -19,8 +19,8 @@ from jwinteractive.badpix.stack import Member, check_alike, open_rate
 from jwinteractive.chain import cores
 from jwinteractive.data import Array
 from jwinteractive.errors import ParamError
-from jwinteractive.kernels.badpix import median_filter
 from jwinteractive.kernels.lanes import sorting_network
+from jwinteractive.kernels.surroundings import median_filter
 from jwinteractive.params import Doc, Params, Unit
 
 __all__ = ["SelfcalParams", "selfcal"]
@@ -28,7 +28,7 @@ __all__ = ["SelfcalParams", "selfcal"]
 _PEDESTALS = {"MIRIFUSHORT": (50, 974, 503, 516), "MIRIFULONG": (50, 974, 474, 507)}
 """Rows and columns between the channels, where no light falls."""
 _ROWS = 64
-_SORTED = 64  # values of a window that are sorted rather than selected
+_SORTED = 256  # values of a window that are sorted rather than selected
 
 
 class SelfcalParams(Params):

@@ -61,6 +61,7 @@ def official(paths, **settings):
     [
         ("image", {}),
         ("image", {"kernel_size": 3, "flagfrac_lower": 0.0, "flagfrac_upper": 0.02}),
+        ("image", {"kernel_size": 17}),  # too large to be sorted: selected
         ("along x", {}),
         ("along x", {"kernel_size": 7, "flagfrac_lower": 0.01}),
         ("along y", {}),
