@@ -26,6 +26,7 @@ from jwinteractive.warm import warm_once
 __all__ = ["Boxes", "Glance", "Measured", "Reduction"]
 
 SMALL = 2**20  # samples that one core computes before a second one has started
+STRIP = 2**17  # pixels of a strip of a glance
 MB = 2**20
 
 
@@ -265,7 +266,7 @@ class Reduction:
                 links,
                 lambda sample: Store().draft("box", sample, box),
                 box=box,
-                rows=min(256, max(16, -(-box.shape[0] // cores()))),
+                rows=_rows(box),
                 name=self.file.name,
                 cancel=cancel,
             )
@@ -343,6 +344,11 @@ class _Looked(JwinteractiveError):
 
 def _refuse(box: Box) -> Product:
     raise _Looked
+
+
+def _rows(box: Box) -> int:
+    """Rows of a strip of a box: one for each core, but few enough to hear a cancel soon."""
+    return max(16, min(-(-box.shape[0] // cores()), STRIP // box.shape[1]))
 
 
 def _reach(plan: Sequence[Planned]) -> int:

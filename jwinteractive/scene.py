@@ -15,6 +15,7 @@ import numpy as np
 
 from jwinteractive.data import Array, Box
 from jwinteractive.journal import Settings
+from jwinteractive.masks import touched
 from jwinteractive.params import Params
 from jwinteractive.recipe import Recipe
 from jwinteractive.reduction import Glance
@@ -22,7 +23,7 @@ from jwinteractive.session import Session
 from jwinteractive.step import registry
 from jwinteractive.views import Drawing, Ellipse, Frame, Shown, View, product_views
 
-__all__ = ["Picture", "Request", "box_in_view", "picture", "request_of", "views_at"]
+__all__ = ["Picture", "Request", "box_in_view", "mended", "picture", "request_of", "views_at"]
 
 MARGIN = 0.15  # of the viewport on each side that is computed too, for small drags
 WHOLE = 512  # a frame of this size is computed whole, whatever part of it is in view
@@ -101,6 +102,11 @@ class Picture:
         Step that fails, so that the product before it is shown; "" if none does.
     part
         What it covers is less than was asked for: the rest follows.
+    settings
+        What it was computed with; None where they changed meanwhile.
+    mended
+        It is an earlier picture of which only what a mask touched was computed anew; ``glance`` and
+        ``shown`` are of the earlier one.
     """
 
     request: Request
@@ -114,6 +120,8 @@ class Picture:
     edit: Callable[[Any, Shown, Ellipse | None, Ellipse | None], dict[str, Any]] | None = None
     failed: str = ""
     part: bool = False
+    settings: Settings | None = None
+    mended: bool = False
 
     @property
     def note(self) -> str:
@@ -251,7 +259,7 @@ def picture(session: Session, request: Request, cancel: threading.Event | None =
     Cancelled, StepError, MissingReference, RecipeError
         One line each.
     """
-    r = request
+    r, settings = request, session.settings
     views = views_at(session, r.upto, r.exposure)
     view = next((v for v in views if v.title == r.view), views[0])
     glance = session.glance(
@@ -311,4 +319,87 @@ def picture(session: Session, request: Request, cancel: threading.Event | None =
         other_frame=other_frame,
         pair=pair,
         edit=image.edit,
+        settings=settings if session.settings is settings else None,
     )
+
+
+def mended(
+    session: Session, request: Request, earlier: Picture, cancel: threading.Event | None = None
+) -> Picture | None:
+    """Picture like an earlier one but for what the user's mask has touched since.
+
+    Only these pixels, with the context that the steps need, are computed: a stroke is seen at once
+    also on a full frame. Models are held as in any glance. None where it cannot be so.
+
+    Raises
+    ------
+    Cancelled, StepError, MissingReference, RecipeError
+        One line each.
+    """
+    r, settings, whole = request, session.settings, Box.whole(session.input(request.exposure).shape)
+    if not _alike(r, earlier, settings):
+        return None
+    assert earlier.settings is not None  # checked by `_alike`
+    product = session.input(r.exposure)
+    was, now = (
+        s.references.mask_for(product.exposure, product.shape) for s in (earlier.settings, settings)
+    )
+    pixels = touched(was, now)
+    mask = now or was
+    if pixels is None or mask is None:
+        return None
+    hull, frame = pixels.hull, earlier.frame
+    if hull is not None:
+        y, x = product.exposure.ystart - mask.corner[0], product.exposure.xstart - mask.corner[1]
+        plan = [p for p in session.plan(r.upto, r.exposure) if not p.skipped]
+        reach = sum(p.step.reach(p.stage.params) for p in plan)
+        box = Box(hull.y0 - y, hull.y1 - y, hull.x0 - x, hull.x1 - x).grow(reach, whole)
+        box = box.clip(frame.covers)
+        if min(box.shape) > 0:
+            if 2 * box.shape[0] * box.shape[1] > r.box.shape[0] * r.box.shape[1]:
+                return None
+            made = picture(session, dc.replace(r, box=box, knob="", hold=True), cancel)
+            frame = _pasted(frame, made.frame)
+            earlier = dc.replace(earlier, glance=dc.replace(earlier.glance, held=made.glance.held))
+    return dc.replace(
+        earlier,
+        request=r,
+        glance=dc.replace(earlier.glance, full=False),
+        frame=frame,
+        part=False,
+        settings=settings if session.settings is settings else None,
+        mended=True,
+    )
+
+
+def _alike(request: Request, earlier: Picture, settings: Settings) -> bool:
+    """Whether an earlier picture would be this one but for the user's masks."""
+    was, before = earlier.request, earlier.settings
+    return (
+        before is not None
+        and earlier.drawing is None
+        and request.pinned is None
+        and was.pinned is None
+        and not earlier.failed
+        and request.same_place(was)
+        and (request.integration, request.group) == (was.integration, was.group)
+        and request.box in earlier.frame.covers
+        and before.recipe == settings.recipe
+        and before.references.differs_by_masks(settings.references)
+    )
+
+
+def _pasted(frame: Frame, part: Frame) -> Frame:
+    """Frame with another over a box of it."""
+    at = part.covers.slices(frame.covers)
+
+    def over(old: Array | None, new: Array | None) -> Array | None:
+        if old is None or new is None:
+            return old
+        made = old.copy()
+        made[at] = new
+        return made
+
+    data = over(frame.data, part.data)
+    assert data is not None  # both have values
+    return dc.replace(frame, data=data, dq=over(frame.dq, part.dq), err=over(frame.err, part.err))

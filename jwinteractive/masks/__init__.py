@@ -1,6 +1,6 @@
 """Bad-pixel masks: selections of pixels, layers of flags, and their text form."""
 
-from jwinteractive.masks.difference import FlagChange, MaskDiff, diff
+from jwinteractive.masks.difference import FlagChange, MaskDiff, diff, touched
 from jwinteractive.masks.formats import FORMS, Written, read_mask, write_mask
 from jwinteractive.masks.layers import CLASSES, Groups, Layer, Mask, Origin, Part
 from jwinteractive.masks.selection import Selection
@@ -34,6 +34,7 @@ __all__ = [
     "read_mask",
     "read_text",
     "to_text",
+    "touched",
     "write_mask",
     "write_text",
 ]

@@ -11,7 +11,7 @@ from jwinteractive.errors import InputError
 from jwinteractive.masks.layers import Layer, Mask
 from jwinteractive.masks.selection import Selection
 
-__all__ = ["FlagChange", "MaskDiff", "diff"]
+__all__ = ["FlagChange", "MaskDiff", "diff", "touched"]
 
 _HOWS = {"add": "sets flags", "remove": "takes flags off", "within": "keeps flags inside only"}
 _MANY = 4  # layers that differ which are told one by one
@@ -84,6 +84,35 @@ def diff(before: Mask | None, after: Mask | None) -> MaskDiff:
     pairs = ((old.get(name), new.get(name)) for name in dict.fromkeys([*old, *new]))
     changed = ((a, b) for a, b in pairs if a is None or b is None or not (a is b or a.same(b)))
     return MaskDiff(before, after, tuple(changed))
+
+
+def touched(before: Mask | None, after: Mask | None) -> Selection | None:
+    """Pixels that one mask may flag otherwise than another; None where that may be any.
+
+    Either is None where there was none.
+    """
+    made = diff(before, after)
+    shapes = {m.shape for m in (before, after) if m is not None}
+    if len(shapes) != 1 or _moved(before, after):
+        return None
+    found = Selection.none(shapes.pop())
+    for old, new in made.layers:
+        if "within" in (getattr(layer, "how", "") for layer in (old, new)):
+            return None
+        if old is not None and new is not None:
+            grown = new.replace(pixels=old.pixels, shapes=old.shapes).same(old)
+            found |= old.selection ^ new.selection if grown else old.selection | new.selection
+        else:
+            found |= (old or new).selection  # type: ignore[union-attr]  # one of them is there
+    return found
+
+
+def _moved(before: Mask | None, after: Mask | None) -> bool:
+    """Whether layers that both have lie in another order."""
+    if before is None or after is None:
+        return False
+    mine, its = ([layer.name for layer in m.layers] for m in (before, after))
+    return [n for n in mine if n in its] != [n for n in its if n in mine]
 
 
 def _head(mask: Mask) -> tuple[str, ...]:

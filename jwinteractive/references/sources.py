@@ -111,6 +111,15 @@ class References:
         """Copy with other masks by the user."""
         return References(self.folder, self.overrides, self.beside, self.crds, masks)
 
+    def differs_by_masks(self, other: References) -> bool:
+        """Whether another finds all the same but for the user's masks."""
+        mine, its = self.overrides, other.overrides
+        return (
+            (self.folder, self.beside, self.crds) == (other.folder, other.beside, other.crds)
+            and mine.keys() == its.keys()
+            and all(value is its[name] for name, value in mine.items())
+        )
+
     def beside_of(self, folder: Path | None) -> References:
         """Copy that also knows the simulated set of one exposure."""
         return References(self.folder, self.overrides, folder, self.crds, self.masks)

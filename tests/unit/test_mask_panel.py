@@ -104,6 +104,17 @@ def test_the_moves_of_a_stroke_are_one_edit_that_undo_takes_back(studio, draw):
     assert session.mask()["drawn"].count == 7
 
 
+def test_the_end_of_a_stroke_sends_no_layers_again_and_computes_nothing(studio, draw, customs):
+    draw("brush", (10, 10), (16, 10), rest=False, number=7)
+    view, settings = studio.canvas.view, studio.session.settings
+    sent = len(customs(view, "overlay"))
+    draw("brush", (10, 10), (16, 10), number=7)
+    assert len(customs(view, "overlay")) == sent
+    assert customs(view, "answered")[-1][0]["answers"] == 7
+    assert studio.session.settings is settings
+    assert studio.session.can_undo
+
+
 def test_a_dropped_stroke_leaves_nothing(studio, draw):
     draw("brush", (10, 10), (14, 10), rest=False, number=3)
     assert studio.session.mask()["drawn"].count == 5

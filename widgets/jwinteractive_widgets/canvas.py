@@ -14,7 +14,15 @@ from psygnal import Signal
 from jwinteractive.curves import as_table, write_table
 from jwinteractive.data import Box, Ramp, RateInts
 from jwinteractive.errors import Cancelled, JwinteractiveError
-from jwinteractive.scene import Picture, Request, box_in_view, picture, request_of, views_at
+from jwinteractive.scene import (
+    Picture,
+    Request,
+    box_in_view,
+    mended,
+    picture,
+    request_of,
+    views_at,
+)
 from jwinteractive.session import Session
 from jwinteractive.sky import Sky, sky_of
 from jwinteractive_widgets.actions import Actions
@@ -27,6 +35,7 @@ from jwinteractive_widgets.plots import free, slug
 __all__ = ["Canvas"]
 
 SETTLE = 0.25  # seconds without a turn after which held models are measured again
+AT_REST = 1.0  # the same after a stroke: another often follows
 LATE = 0.4  # seconds after which the old picture is said to be old
 GLIMPSE = 512  # a larger box is first shown in part, around what is looked at
 
@@ -143,8 +152,14 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if self.picture is not None:
             self._late = self._background.later(LATE, self._say_late, request)
 
+        earlier, goal = self.picture, then or request
+
         def work(cancel: threading.Event) -> Picture:
             try:
+                if earlier is not None and request.hold:
+                    made = mended(self.session, goal, earlier, cancel)
+                    if made is not None:
+                        return made
                 return picture(self.session, request, cancel)
             except Cancelled:
                 raise
@@ -153,9 +168,13 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
         def show(made: Picture) -> None:
             self._arrived(request)
-            self._show(made if then is None else dc.replace(made, part=True))
-            if then is not None and self._newest is request:
-                self._ask(then)
+            whole = then is None or made.mended
+            self._show(made if whole else dc.replace(made, part=True))
+            if self._newest is request:
+                if whole:
+                    self._newest = goal
+                else:
+                    self._ask(goal)
 
         def fail(error: BaseException) -> None:
             self._arrived(request)
@@ -200,8 +219,9 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         )
         self.pictured.emit(made)
         self._exactly()
-        if made.glance.held and not made.part:
-            self._exactly = self._background.later(SETTLE, self._ask_exactly)
+        if (made.glance.held or made.mended) and not made.part:
+            wait = AT_REST if made.mended else SETTLE
+            self._exactly = self._background.later(wait, self._ask_exactly)
 
     def _refuse_mark(self, error: BaseException) -> None:
         self._fail(error)

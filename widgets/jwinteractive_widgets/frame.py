@@ -318,6 +318,11 @@ class FrameView(anywidget.AnyWidget):
         for name in self._views:
             self._send_overlay(name)
 
+    def answer(self, stroke: int) -> None:
+        """Say that the layers have a finished stroke already: what was drawn of it goes."""
+        self._overlay.answers = stroke
+        self.send({"kind": "answered", "answers": stroke})
+
     def clear_overlay(self) -> None:
         """Take mask layers away."""
         self._overlay.clear()

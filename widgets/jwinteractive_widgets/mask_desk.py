@@ -212,7 +212,9 @@ class MaskDesk:
             if layer.applies_to(root) and _in_group(layer, integration, group)
         ]
         state = (product.shape, *((n, layer.selection.digest) for n, layer in visible))
-        if state == self._shown and answers is None:
+        if state == self._shown:
+            if answers is not None:
+                self.canvas.view.answer(answers)
             return
         self._shown = state
         plane: Array = np.zeros(product.shape, np.uint32)

@@ -69,12 +69,18 @@ def resample_labels(
 
 
 class Overlay:
-    """The layers over a frame, as messages for each view."""
+    """The layers over a frame, as messages for each view.
+
+    Attributes
+    ----------
+    answers
+        Number of the newest finished stroke that they have.
+    """
 
     def __init__(self) -> None:
         self._plane: Array | None = None
         self._layers: list[dict[str, Any]] = []
-        self._answers = 0
+        self.answers = 0
         self._serial = 0
 
     def show(
@@ -97,7 +103,7 @@ class Overlay:
             )
         self._plane, self._layers = plane, [_layer(one) for one in layers]
         if answers is not None:
-            self._answers = answers
+            self.answers = answers
         self._serial += 1
 
     def clear(self) -> None:
@@ -112,7 +118,7 @@ class Overlay:
 
     def message(self, name: str, window: Window, size: tuple[int, int]) -> tuple[Any, list[bytes]]:
         """What one view is to hear, and the planes with it."""
-        about = {"kind": "overlay", "id": name, "serial": self._serial, "answers": self._answers}
+        about = {"kind": "overlay", "id": name, "serial": self._serial, "answers": self.answers}
         if self._plane is None:
             return about, []
         made = resample_labels(self._plane, window, size)

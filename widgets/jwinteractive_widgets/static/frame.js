@@ -526,6 +526,7 @@ function render({ model, el }) {
         drawing.answered(message.answers);
         redraw();
         break;
+      case "answered": drawing.answered(message.answers); redraw(); break;
       case "marks":
         if (message.id && message.id !== id) break;
         ellipses.take(message);
