@@ -89,7 +89,8 @@ def test_other_settings_another_place_and_masks_that_reach_far_are_not_mended(
 
 
 def a_layer(name, pixels, **given):
-    return Layer(name=name, pixels=Selection.from_pixels((9, 9), *zip(*pixels, strict=True)), **given)
+    y, x = zip(*pixels, strict=True)
+    return Layer(name=name, pixels=Selection.from_pixels((9, 9), y, x), **given)
 
 
 def a_mask(*layers):
