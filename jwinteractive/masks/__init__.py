@@ -2,7 +2,8 @@
 
 from jwinteractive.masks.difference import FlagChange, MaskDiff, diff, touched
 from jwinteractive.masks.formats import FORMS, Written, read_mask, write_mask
-from jwinteractive.masks.layers import CLASSES, Groups, Layer, Mask, Origin, Part
+from jwinteractive.masks.layers import CLASSES, Groups, Layer, Origin
+from jwinteractive.masks.mask import Mask, Part
 from jwinteractive.masks.selection import Selection
 from jwinteractive.masks.shapes import Ellipse, Line, Polygon, Rectangle, Shape, parse_shape
 from jwinteractive.masks.strokes import TOOLS, Ground, drawn

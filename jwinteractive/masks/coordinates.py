@@ -11,7 +11,8 @@ import numpy as np
 from jwinteractive import dq
 from jwinteractive.errors import InputError
 from jwinteractive.masks.images import BAD
-from jwinteractive.masks.layers import Layer, Mask, Origin
+from jwinteractive.masks.layers import Layer, Origin
+from jwinteractive.masks.mask import Mask
 from jwinteractive.masks.places import Like, cards_of, empty_like, place_of
 from jwinteractive.masks.selection import Selection
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from jwinteractive import dq
 from jwinteractive.errors import InputError
-from jwinteractive.masks.layers import Layer, Mask
+from jwinteractive.masks.layers import Layer
+from jwinteractive.masks.mask import Mask
 from jwinteractive.masks.selection import Selection
 
 __all__ = ["FlagChange", "MaskDiff", "diff", "touched"]

@@ -14,7 +14,8 @@ import numpy as np
 
 from jwinteractive.errors import InputError
 from jwinteractive.masks.images import BAD
-from jwinteractive.masks.layers import Groups, Layer, Mask, Origin
+from jwinteractive.masks.layers import Groups, Layer, Origin
+from jwinteractive.masks.mask import Mask
 from jwinteractive.masks.places import Like, checked, empty_like
 from jwinteractive.masks.regions import (
     Region,

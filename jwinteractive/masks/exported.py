@@ -22,7 +22,8 @@ from jwinteractive.errors import InputError
 from jwinteractive.fitsfile import opened_fits
 from jwinteractive.irs2 import FAST, science_rows
 from jwinteractive.masks.images import TEXT, read_image
-from jwinteractive.masks.layers import Layer, Mask
+from jwinteractive.masks.layers import Layer
+from jwinteractive.masks.mask import Mask
 from jwinteractive.masks.places import cards_of
 from jwinteractive.masks.text import to_text
 

@@ -14,7 +14,7 @@ from jwinteractive.errors import InputError, OutputError, ParamError, suggestion
 from jwinteractive.fitsfile import unpacker
 from jwinteractive.masks import coordinates, ds9, exported
 from jwinteractive.masks.images import read_image, without
-from jwinteractive.masks.layers import Mask
+from jwinteractive.masks.mask import Mask
 from jwinteractive.masks.places import Like, checked
 from jwinteractive.masks.regions import is_ds9
 from jwinteractive.masks.text import from_text, to_text

@@ -22,7 +22,8 @@ from jwinteractive.data import Array
 from jwinteractive.errors import InputError
 from jwinteractive.fitsfile import opened_fits
 from jwinteractive.irs2 import FAST, science_rows
-from jwinteractive.masks.layers import LARGEST, Kind, Layer, Mask, Origin
+from jwinteractive.masks.layers import Kind, Layer, Origin
+from jwinteractive.masks.mask import LARGEST, Mask
 from jwinteractive.masks.places import Like, checked, place_of
 from jwinteractive.masks.selection import Selection
 from jwinteractive.masks.text import from_text

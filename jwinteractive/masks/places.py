@@ -12,7 +12,7 @@ from typing import Any
 from jwinteractive.data import Exposure
 from jwinteractive.detectors import DETECTORS, SUBARRAYS, Detector, detector, science_name
 from jwinteractive.errors import InputError
-from jwinteractive.masks.layers import Mask
+from jwinteractive.masks.mask import Mask
 
 __all__ = ["Like", "cards_of", "checked", "empty_like", "place_of"]
 

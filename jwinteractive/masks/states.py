@@ -18,7 +18,8 @@ import numpy as np
 from jwinteractive import dq
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
-from jwinteractive.masks.layers import Layer, Mask
+from jwinteractive.masks.layers import Layer
+from jwinteractive.masks.mask import Mask
 from jwinteractive.masks.selection import Selection
 from jwinteractive.masks.shapes import Ellipse, Polygon, Rectangle, Shape
 

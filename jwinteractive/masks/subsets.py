@@ -15,7 +15,8 @@ from jwinteractive.data import Array
 from jwinteractive.detectors import science_name
 from jwinteractive.errors import InputError
 from jwinteractive.masks.images import BAD
-from jwinteractive.masks.layers import Layer, Mask, Origin
+from jwinteractive.masks.layers import Layer, Origin
+from jwinteractive.masks.mask import Mask
 from jwinteractive.masks.selection import Selection
 from jwinteractive.masks.shapes import Ellipse, Polygon, Rectangle, Shape
 from jwinteractive.masks.states import PLACE, PixelsROI

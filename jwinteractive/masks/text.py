@@ -33,7 +33,8 @@ from pathlib import Path
 from typing import Any
 
 from jwinteractive.errors import InputError, OutputError, suggestion
-from jwinteractive.masks.layers import Groups, Layer, Mask, Origin
+from jwinteractive.masks.layers import Groups, Layer, Origin
+from jwinteractive.masks.mask import Mask
 from jwinteractive.masks.selection import Selection
 from jwinteractive.masks.shapes import parse_shape
 
