@@ -135,6 +135,17 @@ def test_the_overlay_shows_the_layers_of_the_group_in_view(studio, draw, customs
     assert not overlay._plane.any()
 
 
+def test_a_layer_from_the_group_in_view_on_is_one_press(studio, draw):
+    studio.session.see(group=4, integration=1)
+    studio.mask._do("add-groups")
+    draw("oval", (30, 30), (36, 36))
+    layer = studio.session.mask()["from group 5"]
+    assert str(layer.groups) == "i2 g5-"
+    ramp = studio.session.run("user_flags")
+    assert (ramp.groupdq[1, 4:, 33, 33] & dq.JUMP_DET).all()
+    assert not (ramp.groupdq[0, :, 33, 33] & dq.JUMP_DET).any()
+
+
 def test_flags_of_groups_reach_the_ramp(studio, draw):
     draw("rectangle", (30, 30), (33, 33))
     studio.mask.desk.act("change", "drawn", "groups", "i1 g3-4")

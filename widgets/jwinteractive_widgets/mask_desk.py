@@ -10,7 +10,7 @@ import numpy as np
 
 from jwinteractive.data import Array, Box
 from jwinteractive.errors import InputError, JwinteractiveError
-from jwinteractive.masks import Ground, Layer, Mask, Selection, drawn
+from jwinteractive.masks import Ground, Groups, Layer, Mask, Selection, drawn
 from jwinteractive.masks.runs import paint
 from jwinteractive.session import Session
 from jwinteractive_widgets.canvas import Canvas
@@ -182,6 +182,24 @@ class MaskDesk:
             self._fail(error)
             return
         self.session.see(layer=self.mask.layers[-1].name)
+
+    def add_from_group(self) -> None:
+        """Add a layer that flags jumps from the group in view to the end of its integration."""
+        exposure, (integration, group) = self.session.input().exposure, self.place()
+        try:
+            if exposure.ngroups < 2:
+                raise InputError(f"{exposure.filename}: has one group: flag its pixels instead")
+            layer = Layer(
+                name=f"from group {group + 1}",
+                pixels=Selection.none(self.mask.shape),
+                flags=("JUMP_DET",),
+                groups=Groups(integration=integration, first=group),
+                exposure=exposure.filename,
+            )
+        except JwinteractiveError as error:
+            self._fail(error)
+        else:
+            self.add(layer)
 
     def _find(self, layer: Layer) -> None:
         """Show where the pixels of a layer are."""

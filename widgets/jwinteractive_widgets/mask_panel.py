@@ -59,7 +59,6 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.total = w.HTML()
         self.bar = Actions(on_do=self._do, hand_over=hand_over, label="Mask")
         new = Actions(on_do=self._do, hand_over=hand_over, label="Layers")
-        tooltip = "add an empty layer, and draw on it from now on"
         new.show(
             [
                 {
@@ -67,8 +66,16 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
                     "kind": "button",
                     "label": "New layer",
                     "icon": "add",
-                    "tooltip": tooltip,
-                }
+                    "tooltip": "add an empty layer, and draw on it from now on",
+                },
+                {
+                    "id": "add-groups",
+                    "kind": "button",
+                    "label": "From this group on",
+                    "icon": "add",
+                    "tooltip": "add a layer that flags jumps from the group in view to the end of "
+                    "its integration, in this exposure: for snowballs and showers",
+                },
             ]
         )
         self.level = w.Text(
@@ -165,6 +172,8 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _do(self, act: str, value: Any = None) -> None:
         if act == "add":
             self.desk.add()
+        elif act == "add-groups":
+            self.desk.add_from_group()
         elif act.startswith("page-"):
             self._turn(int(act.removeprefix("page-")))
 
