@@ -17,6 +17,7 @@ __all__ = [
     "dropped_groups",
     "flatten",
     "middle",
+    "select",
     "sort_lanes",
     "sorting_network",
 ]
@@ -82,7 +83,8 @@ def sort_lanes(rows: Any, network: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _select(values: Any, n: int, k: int) -> Any:
+def select(values: Any, n: int, k: int) -> Any:
+    """Value of rank ``k`` of the first ``n``, free of NaN; they are parted there in place."""
     low = 0
     high = n - 1
     while low < high:
@@ -112,7 +114,7 @@ def middle(values: Any, n: int) -> float:
     """Median of the first ``n`` values, free of NaN; they change order. NaN if ``n`` is 0."""
     if n == 0:
         return np.nan
-    upper = np.float64(_select(values, n, n >> 1))
+    upper = np.float64(select(values, n, n >> 1))
     if n & 1:
         return upper
     lower = values[0]

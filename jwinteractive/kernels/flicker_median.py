@@ -1,0 +1,101 @@
+"""Medians of the free pixels of lines: a bracket from a few of them, one pass, and what is left.
+
+A median of thousands needs most of them only counted: two sorted samples enclose it with a quarter
+of the values, which are moved together without a branch. A miss is seen by its count and selected
+from all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from jwinteractive.kernels.lanes import middle, select
+
+__all__ = ["free_values", "line_medians", "median_of"]
+
+_FEWEST = 192  # values, below which a bracket saves nothing
+_SAMPLE = 64
+_REACH = 8  # ranks of the sample on each side: two standard deviations of the median's rank
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def free_values(line: Any, free: Any, values: Any) -> int:
+    """Move the free finite pixels of a line to the front of ``values``; how many there are."""
+    n = 0
+    for x in range(line.shape[0]):
+        value = line[x]
+        values[n] = value
+        n += free[x] & (value * np.float32(0) == 0)
+    return n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def median_of(values: Any, n: int, inside: Any) -> float:
+    """Median of the first ``n`` values, free of NaN; they may change order. NaN if ``n`` is 0.
+
+    ``inside`` is room for ``n`` + 1 values.
+    """
+    if n < _FEWEST:
+        return middle(values, n)
+    sample = np.empty(_SAMPLE, np.float32)
+    for k in range(_SAMPLE):
+        value = values[k * n // _SAMPLE]
+        at = k
+        while at > 0 and sample[at - 1] > value:
+            sample[at] = sample[at - 1]
+            at -= 1
+        sample[at] = value
+    low = sample[_SAMPLE // 2 - _REACH]
+    high = sample[_SAMPLE // 2 + _REACH]
+    below = 0
+    kept = 0
+    for k in range(n):
+        value = values[k]
+        inside[kept] = value
+        below += value < low
+        kept += (value >= low) & (value <= high)
+    upper = (n >> 1) - below
+    lower = ((n - 1) >> 1) - below
+    if lower < 0 or upper >= kept:
+        return middle(values, n)
+    found = np.float64(select(inside, kept, upper))
+    if lower == upper:
+        return found
+    before = inside[0]
+    for k in range(1, upper):  # all that lies below the upper middle is before it
+        before = max(before, inside[k])
+    return (np.float64(before) + found) * 0.5
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def line_medians(lines: Any, free: Any, edges: Any, pull: float, levels: Any) -> None:
+    """Median of the free pixels of each channel of each line, pulled to that of the whole line.
+
+    Parameters
+    ----------
+    lines, free
+        Values, float32, and whether they count, bool [line, pixel].
+    edges
+        First pixel of each channel, and the end of the last.
+    pull
+        Number of pixels that the median of the whole line counts in a channel; 0 for none.
+    levels
+        Filled [line, channel], float32: 0 where no pixel is free.
+    """
+    count, npix = lines.shape
+    values = np.empty(npix + 1, np.float32)
+    inside = np.empty(npix + 1, np.float32)
+    for y in range(count):
+        whole = 0.0
+        if pull > 0:
+            n = free_values(lines[y], free[y], values)
+            whole = median_of(values, n, inside) if n > 0 else 0.0
+        for c in range(len(edges) - 1):
+            part = slice(edges[c], edges[c + 1])
+            n = free_values(lines[y, part], free[y, part], values)
+            level = median_of(values, n, inside) if n > 0 else 0.0
+            share = n / (n + pull) if pull > 0 else 1.0
+            levels[y, c] = whole + share * (level - whole) if pull > 0 else level
