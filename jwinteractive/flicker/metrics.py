@@ -30,6 +30,7 @@ _MEDIAN = np.pi / 2  # variance of a median, in that of a mean
 _MAD = 1.4826
 _LAG = 2**17  # clocks: frequencies down to 0.8 Hz
 _DECADE = 16  # points of a power spectrum
+_CROWD = 200  # sources may cover one of so many free pixels, else they are a level of their own
 _EDGE = 16  # columns on each side of a boundary of amplifiers
 
 
@@ -187,7 +188,7 @@ def flux_bias(
     *,
     snr: float = 5.0,
     fwhm: float = 2.5,
-    sources: int = 200,
+    apertures: int = 200,
     seed: int = 1,
 ) -> FluxBias:
     """Flux that sources put on the background lose in ``clean``.
@@ -205,8 +206,9 @@ def flux_bias(
         Flux of each source, in units of the noise in an aperture of 1.5 FWHM radius.
     fwhm
         Width of the sources (Gaussian), pixels.
-    sources, seed
-        Number of sources at most, and what decides their places; apertures do not overlap.
+    apertures, seed
+        Number of apertures that the noise is measured in, and what decides their places; they do
+        not overlap. As many get a source as cover half a per cent of the background, at least one.
 
     Raises
     ------
@@ -221,7 +223,7 @@ def flux_bias(
     shape /= shape.sum()
     rng = np.random.default_rng(seed)
     open_ = free & np.isfinite(image)
-    ys, xs = _places(open_, reach, inside, sources, rng)
+    ys, xs = _places(open_, reach, inside, apertures, rng)
     if len(ys) == 0:
         message = f"free: no aperture of radius {radius:g} pixels is: mask less"
         raise InputError(message)
@@ -230,11 +232,13 @@ def flux_bias(
     sums = (before[wy, wx] * inside).sum(axis=(1, 2))
     sigma = _MAD * float(np.median(np.abs(sums - np.median(sums))))
     flux = snr * sigma
+    lit = max(1, min(len(ys), int(open_.sum() / (_CROWD * inside.sum()))))
+    wy, wx = wy[:lit], wx[:lit]
     added = np.array(image, copy=True)
     added[wy, wx] += (flux * shape).astype(added.dtype)
     gained = np.asarray(clean(added), np.float64)[wy, wx] - before[wy, wx]
     lost = flux - float((gained * inside).sum(axis=(1, 2)).mean())
-    return FluxBias(len(ys), lost / flux, sigma, lost / sigma)
+    return FluxBias(lit, lost / flux, sigma, lost / sigma)
 
 
 def _places(

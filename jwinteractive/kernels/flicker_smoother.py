@@ -19,7 +19,7 @@ from jwinteractive.kernels.lanes import middle
 
 __all__ = ["bin_lines", "count_lines", "gains", "smooth", "spread"]
 
-_REACH = 4.0 * 1.4826  # median deviations beyond which a value is drawn in
+_REACH = 2.5 * 1.4826  # median deviations beyond which a value is drawn in
 _FEW = 8  # values whose deviations say nothing
 
 
@@ -43,9 +43,10 @@ def bin_lines(
     Parameters
     ----------
     lines
-        DN [line, pixel]. A value four standard deviations from the median of its line and
-        amplifier counts as one that far away, one that is not finite as that median, so that
-        the mask, and with it the gains, stay those of all images.
+        DN [line, pixel]. A value beyond 2.5 standard deviations from the median of its line and
+        amplifier counts as one that far away, so that faint sources and hits move little; one
+        that is not finite counts as that median. So the mask, and the gains, stay those of all
+        images.
     free
         Which to use, bool [line, pixel].
     slot, counts
