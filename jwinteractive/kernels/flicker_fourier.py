@@ -1,0 +1,89 @@
+"""Waves along lines: sums of clipped and weighted pixels times them, and their values.
+
+Each line is summed by itself, so that its numbers do not depend on what is asked for beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from jwinteractive.kernels.flicker_median import free_values, median_of
+
+__all__ = ["project", "project_clipped", "sum_waves"]
+
+_MAD = np.float32(1.4826)
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _dot(a: Any, b: Any) -> Any:
+    total = a[0] * b[0]
+    for k in range(1, a.shape[0]):
+        total += a[k] * b[k]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def project(weights: Any, waves: Any, sums: Any) -> None:
+    """Fill ``sums`` [line, wave] with the weights [line, pixel] times each wave [wave, pixel]."""
+    for y in range(weights.shape[0]):
+        for j in range(waves.shape[0]):
+            sums[y, j] = _dot(weights[y], waves[j])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def project_clipped(
+    lines: Any, free: Any, weights: Any, limit: float, waves: Any, totals: Any, sums: Any
+) -> None:
+    """Fill ``sums`` [line, wave] with weights times clipped pixels times each wave.
+
+    Parameters
+    ----------
+    lines, free
+        Values, float32, and whether they count, bool [line, pixel].
+    weights
+        Of each pixel [line, pixel], float32; 0 where it does not count.
+    limit
+        Standard deviations, 1.4826 MAD, from the median of its line, beyond which a pixel is taken
+        for the median, as is what is not a number.
+    waves
+        [wave, pixel], float32.
+    totals
+        Sums [line, wave] of weights times waves, float64.
+    """
+    count, npix = lines.shape
+    values = np.empty(npix + 1, np.float32)
+    inside = np.empty(npix + 1, np.float32)
+    left = np.empty(npix, np.float32)
+    for y in range(count):
+        n = free_values(lines[y], free[y], values)
+        if n == 0:
+            sums[y] = 0
+            continue
+        centre = np.float32(median_of(values, n, inside))
+        for k in range(n):
+            values[k] = abs(values[k] - centre)
+        reach = np.float32(limit) * (_MAD * np.float32(median_of(values, n, inside)))
+        low, high = centre - reach, centre + reach
+        line, weight = lines[y], weights[y]
+        for x in range(npix):
+            value = line[x]
+            near = (low <= value) & (value <= high)  # NaN: false
+            left[x] = weight[x] * (value - centre) if near else np.float32(0)
+        for j in range(waves.shape[0]):
+            # small differences lose nothing in float32; the median is put back in float64
+            sums[y, j] = _dot(left, waves[j]) + np.float64(centre) * totals[y, j]
+
+
+@njit(cache=True, nogil=True)
+def sum_waves(coefficients: Any, waves: Any, model: Any) -> None:
+    """Fill ``model`` [line, pixel] with coefficients [line, wave] times waves [wave, pixel]."""
+    for y in range(model.shape[0]):
+        line = model[y]
+        line[:] = coefficients[y, 0]
+        for j in range(1, waves.shape[0]):
+            wave, height = waves[j], coefficients[y, j]
+            for x in range(line.shape[0]):
+                line[x] += height * wave[x]
