@@ -9,6 +9,7 @@ from scipy.ndimage import binary_dilation, gaussian_filter
 from jwinteractive.detectors import TICK
 from jwinteractive.errors import InputError
 from jwinteractive.flicker.metrics import (
+    _places,
     amplifier_steps,
     background_scatter,
     flux_bias,
@@ -144,6 +145,16 @@ def test_sources_are_put_on_the_background_only():
     assert not (different & ~free).any()
     with pytest.raises(InputError, match=r"^free: no aperture of radius 3.75 pixels is"):
         flux_bias(image, np.zeros_like(free), lambda img: img)
+
+
+def test_apertures_do_not_overlap():
+    free = np.ones((40, 40), bool)
+    ys, xs = _places(free, 2, np.ones((5, 5), bool), 200, np.random.default_rng(1))
+    assert len(ys) > 20
+    times = np.zeros((40, 40), int)
+    for y, x in zip(ys, xs, strict=True):
+        times[y - 2 : y + 3, x - 2 : x + 3] += 1
+    assert times.max() == 1
 
 
 @pytest.mark.parametrize("snr", [2.0, 5.0])

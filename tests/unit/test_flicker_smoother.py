@@ -155,28 +155,48 @@ def test_columns_read_backwards_are_cleaned_as_rows_are():
     np.testing.assert_array_equal(found[0], turned(expected[0]))
 
 
+def drifting(readout, lines, rng, time=400.0):
+    """Image of processes of this time, 1.5 common and 1 of each amplifier, and white noise of 4."""
+
+    def process(rms):
+        keep = np.exp(-1 / time)
+        kicks = rms * np.sqrt(1 - keep**2) * rng.normal(size=lines * readout.line_ticks + 8000)
+        return lfilter([1], [1, -keep], kicks)[8000:].reshape(lines, readout.line_ticks)
+
+    common = process(1.5)
+    image = rng.normal(0, 4, (lines, len(readout.tick)))
+    for a in range(readout.amplifiers):
+        own = readout.amplifier == a
+        image[:, own] += (common + process(1.0))[:, readout.tick[own]]
+    return image.astype(np.float32)
+
+
 def test_variances_are_found_in_noise_that_has_them():
     rng = np.random.default_rng(7)
-    readout = stripes(1024)
-    lines, ticks = 512, readout.line_ticks
-
-    def process(rms, time):
-        keep = np.exp(-1 / time)
-        kicks = rms * np.sqrt(1 - keep**2) * rng.normal(size=lines * ticks + 8000)
-        return lfilter([1], [1, -keep], kicks)[8000:].reshape(lines, ticks)
-
-    images = []
-    for _ in range(3):
-        common = process(1.5, 400.0)
-        image = rng.normal(0, 4, (lines, 1024))
-        for a in range(4):
-            own = readout.amplifier == a
-            image[:, own] += (common + process(1.0, 400.0))[:, readout.tick[own]]
-        images.append(image.astype(np.float32))
+    readout, lines = stripes(1024), 512
+    images = [drifting(readout, lines, rng) for _ in range(3)]
     free = blobs((lines, 1024), 0.3)
     drift = fit_smoother(np.stack(images), free, readout).drift
     assert drift.rms == pytest.approx((1.5, 1.0, 4.0), rel=0.06)
     assert drift.common[1] == pytest.approx(1.5**2, rel=0.25)  # at the right time
+
+
+def test_variances_of_small_frames_are_right_in_the_mean():
+    rng = np.random.default_rng(8)
+    readout = stripes(256)
+    free = np.ones((64, 256), bool)
+    images = [drifting(readout, 64, rng) for _ in range(60)]
+    found = [fit_smoother(image[None], free, readout).drift.amplifier.sum() for image in images]
+    assert np.mean(found) == pytest.approx(1.0, rel=0.05)
+
+
+def test_too_few_pixels_for_lags_still_tell_how_strong_the_noise_is():
+    rng = np.random.default_rng(9)
+    readout = stripes(16, amplifiers=1)
+    image = rng.normal(0, 1, (1, 16, 16)) + rng.normal(0, 3, (1, 16, 1))
+    cleaned, smoother = clean(image.astype(np.float32), np.ones((16, 16), bool), readout)
+    assert smoother.drift.rms[0] == pytest.approx(3, rel=0.4)
+    assert cleaned.mean(axis=2).std() < 0.5
 
 
 def test_white_noise_alone_is_left_alone():
@@ -227,6 +247,8 @@ def test_an_amplifier_without_background_follows_the_others():
     free = np.ones(image.shape, bool)
     free[:, :512] = False
     cleaned, _ = clean(image[None], free, readout)
+    level, _ = clean(image[None] + 100, free, readout)  # all share it
+    np.testing.assert_allclose(level, cleaned, atol=1e-2)
     left = (cleaned[0] - (image - truth))[:, :512]
     assert left.mean(axis=1).std() < 0.5 * truth[:, :512].mean(axis=1).std()
 
