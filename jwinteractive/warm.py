@@ -100,6 +100,7 @@ def compile_steps(names: Sequence[str]) -> None:
         _compile_irs2()
     if SLOWEST not in names:
         _compile_statistics()
+        _compile_smoother()
 
 
 def _compile_irs2() -> None:
@@ -152,6 +153,18 @@ def _compile_statistics() -> None:
         add_ramps(ramps, flags, line, line, fixed, (0, 3), weights, spoilt, sums, counts)
         laws = np.full((1, 1, counts.shape[1]), 0.1)
         compare_mixtures(counts, laws[0], laws[0, 0], laws, 1, np.empty(16), np.empty(16))
+
+
+def _compile_smoother() -> None:
+    """Clean a tiny image: the smoother of 1/f noise takes copies, whatever arrays it gets."""
+    import numpy as np
+
+    from jwinteractive.flicker.readout import Readout
+    from jwinteractive.flicker.smoother import clean
+
+    place = np.arange(64)
+    readout = Readout(place % 32, place // 32, 44)
+    clean(np.zeros((1, 8, 64), np.float32), np.ones((8, 64), np.bool_), readout)
 
 
 if __name__ == "__main__":
