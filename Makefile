@@ -19,7 +19,8 @@ lab: env
 	$(BIN)/jwinteractive lab
 
 test: env chromium check
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/browser
+	$(BIN)/pytest tests/browser
 	$(BIN)/pytest --nbval-lax -p no:cacheprovider notebooks
 
 check: env

@@ -119,10 +119,11 @@ class Step:
         model: Model | None = None,
     ) -> Product:
         """Run the step on a product, or on a box of one; references are cut to its box."""
-        extra: dict[str, Any] = {
-            name: None if (ref := (references or {})[name]) is None else ref.crop(product.covers)
-            for name in self.needs
-        }
+        given = references or {}
+        extra: dict[str, Any] = {}
+        for name, need in self.needs.items():
+            reference = given.get(name) if need.optional else given[name]
+            extra[name] = None if reference is None else reference.crop(product.covers)
         if self.model is not None:
             extra["model"] = model
         return self.function(product, params, **extra)
