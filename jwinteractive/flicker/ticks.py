@@ -198,7 +198,8 @@ def fit_ticks_official(
 
     Its images are lines ``in_lines(image, 2, 1)`` of NRS1 and ``in_lines(image, 2, -1)`` of NRS2.
     Pixels more than 4 sigma from the median of the image, and their neighbours, are left out with
-    ``outliers``. Images must be finite, as they officially are.
+    ``outliers``. Images must be finite, as they officially are. A block with fewer free pixels than
+    waves gets none: officially the image is given up, or gets rounding errors.
 
     Raises
     ------
@@ -224,7 +225,7 @@ def less_ticks(lines: Array, waves: TickWaves, out: Array | None = None, threads
 def _clipped(values: Array) -> tuple[Array, Array]:
     """Medians [n] of values [n, pixel], and the values less these, 0 for outliers."""
     known = np.isfinite(values)
-    some = known.any(axis=1)
+    some = np.atleast_1d(known.any(axis=1))
     values = np.where(known | ~some[:, None], values, np.nan)
     values[~some] = 0
     centre = np.nanmedian(values, axis=1)
@@ -261,11 +262,11 @@ def _official(image: Array, free: Array, band: tuple[float, float, float, float]
     blocks = []
     for y0, y1 in blocks_of(free):
         mask = free[y0:y1]
-        if mask.mean() <= _SHARE:
-            blocks.append(Block(y0, y1, np.empty((1, 0))))
-            continue
         count = (y1 - y0) * (npix + _OVERHEAD)
         periods, gain = _passing(count, band)
+        if mask.mean() <= _SHARE or np.count_nonzero(mask) < len(periods):
+            blocks.append(Block(y0, y1, np.empty((1, 0))))
+            continue
         basis = _waves(mask, periods)
         # one clock beside its place, and squared, as officially
         weights = _density(mask, band, shift=1)[mask] ** -2.0

@@ -145,3 +145,14 @@ def test_holes_and_sources_count_as_the_median_and_nothing_free_leaves_all_as_it
     np.testing.assert_array_equal(empty.values(0, 0, 200), 0)
     lost = fit_ticks(np.full_like(image, np.nan)[None], free)
     np.testing.assert_array_equal(lost.values(0, 0, 200), 0)
+
+
+def test_a_pixel_alone_gives_no_official_waves_and_a_mere_level_of_ours():
+    image = np.full((1, 20, 8), 40, np.float32)
+    free = np.zeros(image.shape[1:], bool)
+    free[7, 3] = True
+    official = fit_ticks_official(image, free, outliers=False)[0]
+    assert [block.coefficients.size for block in official.blocks] == [0]
+    ours = fit_ticks(image, free).values(0, 0, 20)
+    assert np.flatnonzero(np.abs(ours).max(axis=1)).tolist() == [7]
+    np.testing.assert_allclose(ours[7], 40, atol=1e-4)
