@@ -101,6 +101,7 @@ def compile_steps(names: Sequence[str]) -> None:
     if SLOWEST not in names:
         _compile_statistics()
         _compile_smoother()
+        _compile_lines()
 
 
 def _compile_irs2() -> None:
@@ -165,6 +166,18 @@ def _compile_smoother() -> None:
     place = np.arange(64)
     readout = Readout(place % 32, place // 32, 44)
     clean(np.zeros((1, 8, 64), np.float32), np.ones((8, 64), np.bool_), readout)
+
+
+def _compile_lines() -> None:
+    """Clean tiny images by medians and by waves along lines, whose strips are read-only copies."""
+    import numpy as np
+
+    from jwinteractive.flicker.fourier import fit_waves, less_waves
+    from jwinteractive.flicker.median import median_clean
+
+    images, free = np.zeros((1, 8, 64), np.float32), np.ones((8, 64), np.bool_)
+    median_clean(images, free)
+    less_waves(images, fit_waves(images, free))
 
 
 if __name__ == "__main__":
