@@ -35,8 +35,9 @@ bench: env
 	$(BIN)/jwinteractive bench
 
 screenshots: env chromium
-	$(BIN)/pytest -q tests/browser/test_workbench.py -k knob
+	$(BIN)/pytest -q tests/browser/test_workbench.py tests/browser/test_mask_studio.py -k "knob or every_tool"
 	cp build/screenshots/workbench-light.png docs/images/workbench.png
+	cp build/screenshots/studio-light.png docs/images/mask-studio.png
 
 chromium: env
 	@tools/chromium.sh $(BIN)/playwright

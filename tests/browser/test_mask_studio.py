@@ -107,7 +107,7 @@ def test_every_tool_draws_on_a_layer_that_the_picture_follows_and_undo_takes_bac
     page.keyboard.press("4")
     drag(studio, (90, 120), (120, 140))
     studio.until("wb.session.mask().layers[1].count > 0", True)
-    studio.settled()
+    studio.theme("Light")
     studio.shoot("studio-light")
     studio.theme("Dark")
     studio.shoot("studio-dark")
@@ -160,7 +160,7 @@ def test_exposures_are_measured_into_layers_that_follow_a_slider_and_are_saved(
         page.keyboard.press("ArrowRight")
     page.wait_for_timeout(400)
     assert screen.ask(warm) < before
-    screen.settled()
+    screen.theme("Light")
     screen.shoot("measure-light")
     screen.theme("Dark")
     screen.shoot("measure-dark")

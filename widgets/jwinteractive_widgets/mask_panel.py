@@ -65,14 +65,12 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
                     "id": "add",
                     "kind": "button",
                     "label": "New layer",
-                    "icon": "add",
                     "tooltip": "add an empty layer, and draw on it from now on",
                 },
                 {
                     "id": "add-groups",
                     "kind": "button",
                     "label": "From this group on",
-                    "icon": "add",
                     "tooltip": "add a layer that flags jumps from the group in view to the end of "
                     "its integration, in this exposure: for snowballs and showers",
                 },
