@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from html import escape
 from typing import Any
 
@@ -34,9 +35,8 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     layers
         The list of layers.
     statistics, files, epochs
-        The pages that measure exposures, that save and take in, and that follow masks by date.
-    pages
-        What is shown below the bar, by its title.
+        The pages that measure exposures, that save and take in, and that follow masks by date;
+        made when they are first asked for.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     ) -> None:
         self.session, self.canvas = session, canvas
         self._open = False
-        self._background = background
+        self._background, self._fail = background, fail
         self._counted: tuple[Any, ...] = ()
         self._soon: Callable[[], object] = lambda: None
         self.desk = MaskDesk(session, canvas, fail)
@@ -85,19 +85,31 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             layout=w.Layout(width="auto"),
         )
         self.level.observe(lambda change: hand_over(self._set_level, change["new"]), "value")
-        self.statistics = MaskStatistics(session, background, fail)
-        self.files = MaskFiles(session, self.desk, background, fail)
-        self.epochs = MaskEpochs(session, self.desk, background, fail)
-        self.pages: dict[str, w.Widget] = {
-            "Layers": w.VBox([new, self.layers, self.level]),
-            "Measure": self.statistics,
-            "Files": self.files,
-            "Epochs": self.epochs,
+        self._pages: dict[str, Callable[[], w.Widget]] = {
+            "Layers": lambda: w.VBox([new, self.layers, self.level]),
+            "Measure": lambda: self.statistics,
+            "Files": lambda: self.files,
+            "Epochs": lambda: self.epochs,
         }
-        self._stack = w.Stack(list(self.pages.values()), selected_index=0)
+        self._stack = w.Stack([w.VBox() for _ in self._pages], selected_index=0)
         super().__init__([self.bar, self.total, self._stack])
         self.add_class("jwi-mask")
         self._turn(0)
+
+    @cached_property
+    def statistics(self) -> MaskStatistics:
+        """The page that measures exposures."""
+        return MaskStatistics(self.session, self._background, self._fail)
+
+    @cached_property
+    def files(self) -> MaskFiles:
+        """The page that saves masks and takes others in."""
+        return MaskFiles(self.session, self.desk, self._background, self._fail)
+
+    @cached_property
+    def epochs(self) -> MaskEpochs:
+        """The page that follows masks by date."""
+        return MaskEpochs(self.session, self.desk, self._background, self._fail)
 
     # -- shown or not -------------------------------------------------------------------------
 
@@ -129,7 +141,6 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.canvas.view.ink = COLOURS[at % len(COLOURS)]
         self._count_soon()
         self.desk.show()
-        self._turn(self._stack.selected_index or 0)
 
     def _pictured(self) -> None:
         if self._open:
@@ -160,10 +171,13 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _turn(self, index: int) -> None:
         self._stack.selected_index = index
+        place, make = self._stack.children[index], list(self._pages.values())[index]
+        if not place.children:
+            place.children = (make(),)
         self.bar.show(
             [
                 {"id": f"page-{i}", "kind": "toggle", "label": title, "value": i == index}
-                for i, title in enumerate(self.pages)
+                for i, title in enumerate(self._pages)
             ]
         )
 
