@@ -15,7 +15,7 @@ import anywidget
 import traitlets
 
 from jwinteractive.errors import JwinteractiveError
-from jwinteractive.params import fields_of
+from jwinteractive.params import Params, fields_of
 from jwinteractive.step import registry
 from jwinteractive_widgets.assets import esm, style
 from jwinteractive_widgets.background import listen
@@ -24,7 +24,7 @@ from jwinteractive_widgets.spans import Span, span_of
 if TYPE_CHECKING:
     from jwinteractive.session import Session
 
-__all__ = ["ParamForm", "form_of"]
+__all__ = ["ParamForm", "form_of", "form_of_params"]
 
 
 def form_of(session: Session, step: str) -> dict[str, Any]:
@@ -37,6 +37,18 @@ def form_of(session: Session, step: str) -> dict[str, Any]:
         "values": params.as_dict(),
         "origins": {f.name: session.origin(step, f.name) for f in fields_of(kind.params)},
         "idle": params.idle(),
+    }
+
+
+def form_of_params(title: str, params: Params) -> dict[str, Any]:
+    """Return what `ParamForm.show` takes, of parameters that are of no step."""
+    fields, mine = [f.describe() for f in fields_of(type(params))], params.changed()
+    return {
+        "step_name": title,
+        "summary": "",
+        "fields": fields,
+        "values": params.as_dict(),
+        "origins": {f["name"]: "you" if f["name"] in mine else "default" for f in fields},
     }
 
 

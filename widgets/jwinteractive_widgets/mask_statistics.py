@@ -29,10 +29,10 @@ from jwinteractive.chain import Progress
 from jwinteractive.data import Array, Exposure
 from jwinteractive.errors import InputError, JwinteractiveError
 from jwinteractive.masks import Layer, Mask
-from jwinteractive.params import Params, fields_of
+from jwinteractive.params import Params
 from jwinteractive.session import Session
 from jwinteractive_widgets.background import Background
-from jwinteractive_widgets.form import ParamForm
+from jwinteractive_widgets.form import ParamForm, form_of_params
 
 __all__ = ["MaskStatistics"]
 
@@ -237,11 +237,8 @@ class MaskStatistics(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _show_form(self) -> None:
         p: Params = self.shares if self.method.value == SELFCAL else self.params
-        fields = [f.describe() for f in fields_of(type(p))]
-        mine = p.changed()
-        origins = {f["name"]: "you" if f["name"] in mine else "default" for f in fields}
         title = SELFCAL if p is self.shares else "thresholds"
-        self.form.show(title, "", fields, p.as_dict(), origins)
+        self.form.show(**form_of_params(title, p))
 
     def _set(self, name: str, value: Any) -> None:
         if self.method.value == SELFCAL:  # measured again when asked: it takes seconds

@@ -12,7 +12,7 @@ import ipywidgets as w
 from annotated_types import Interval
 
 from jwinteractive.errors import JwinteractiveError
-from jwinteractive.params import Doc, Params, Unit, fields_of
+from jwinteractive.params import Doc, Params, Unit
 from jwinteractive.recovery import (
     STEP,
     Recovery,
@@ -25,7 +25,7 @@ from jwinteractive.recovery import (
 from jwinteractive.scene import box_in_view
 from jwinteractive.session import Session
 from jwinteractive_widgets.background import Background
-from jwinteractive_widgets.form import ParamForm
+from jwinteractive_widgets.form import ParamForm, form_of_params
 from jwinteractive_widgets.plots import PlotView
 
 __all__ = ["STEP", "RecoveryPanel"]
@@ -88,10 +88,7 @@ class RecoveryPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.add_class("jwi-recovery")
 
     def _show_form(self) -> None:
-        fields = [f.describe() for f in fields_of(InjectionParams)]
-        mine = self.params.changed()
-        origins = {f["name"]: "you" if f["name"] in mine else "default" for f in fields}
-        self.form.show("injection", "", fields, self.params.as_dict(), origins)
+        self.form.show(**form_of_params("injection", self.params))
 
     def _set(self, name: str, value: Any) -> None:
         self.params = self.params.replace(**{name: value})
