@@ -122,16 +122,19 @@ class Reference:
 
     @classmethod
     def of_mask(cls, mask: Mask, exposure: Exposure, shape: tuple[int, int]) -> Self:
-        """Make it of a mask with layers, for types that can be.
+        """Make it of the layers of a mask for pixels, for types that are flags alone.
 
         Raises
         ------
         ValueError
-            If the type cannot.
+            If the type is more.
         InputError
             If the mask does not fit the exposure of (ny, nx) pixels.
         """
-        raise ValueError(f"a {cls.reftype} reference is a FITS file, not a mask")
+        if cls.required != ("dq",):
+            raise ValueError(f"a {cls.reftype} reference is a FITS file, not a mask")
+        flags: dict[str, Any] = {"dq": mask.cut_to(exposure, shape).dq(exposure.filename)}
+        return cls(**flags)
 
     @classmethod
     def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
@@ -203,11 +206,6 @@ class MaskRef(Reference):
             return found
         bad = np.flatnonzero((flags(hdus) & np.uint32(dq.BITS["BAD_REF_PIXEL"])).any(axis=1))
         return dc.replace(found, bad=tuple(bad.tolist()))
-
-    @classmethod
-    def of_mask(cls, mask: Mask, exposure: Exposure, shape: tuple[int, int]) -> Self:
-        """Flags of the mask's layers for pixels."""
-        return cls(dq=mask.cut_to(exposure, shape).dq(exposure.filename))
 
     @classmethod
     def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:

@@ -16,7 +16,7 @@ from numba import njit
 from jwinteractive import dq
 from jwinteractive.data import Array, Exposure, Ramp
 from jwinteractive.errors import MissingReference
-from jwinteractive.masks import Mask, Part
+from jwinteractive.masks import Part
 from jwinteractive.params import Doc, Params
 from jwinteractive.references import MaskRef, Reference
 from jwinteractive.references.kinds import pixel_rows
@@ -68,11 +68,6 @@ class UserDqRef(Reference):
             )
         whole = pixel_rows(np.asarray(images[0].data), exposure)
         return cls(dq=whole[window].astype(np.uint32))
-
-    @classmethod
-    def of_mask(cls, mask: Mask, exposure: Exposure, shape: tuple[int, int]) -> Self:
-        """Flags of the mask's layers for pixels."""
-        return cls(dq=mask.cut_to(exposure, shape).dq(exposure.filename))
 
 
 @njit(cache=True, nogil=True)
