@@ -14,7 +14,7 @@ import jwinteractive
 from jwinteractive.errors import InputError, JwinteractiveError, OutputError, ParamError
 from jwinteractive.mask_command import add_options as add_mask_options
 from jwinteractive.mask_command import use_files
-from jwinteractive.params import fields_of
+from jwinteractive.params import fields_of, split_option
 
 __all__ = ["main"]
 
@@ -181,19 +181,12 @@ def _simulate(asked: argparse.Namespace) -> None:
     if asked.size:
         settings["size"] = tuple(asked.size)
     for text in asked.settings:
-        name, value = _split(text, "NAME=VALUE")
+        name, value = split_option(text, "NAME=VALUE")
         try:
             settings[name] = json.loads(value)
         except json.JSONDecodeError:
             settings[name] = value
     print(simulate(asked.mode, **settings).write(asked.output))
-
-
-def _split(text: str, form: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise ParamError(f"option {text!r}: must have the form {form}")
-    return name, value
 
 
 def _run(asked: argparse.Namespace) -> int:
@@ -297,7 +290,7 @@ def _prepare(asked: argparse.Namespace) -> Any:
     """Open the session with all options applied, before anything long starts."""
     session = jwinteractive.open(asked.files, asked.recipe, asked.refs)
     for text in asked.ref:
-        session.use(*_split(text, "TYPE=FILE"))
+        session.use(*split_option(text, "TYPE=FILE"))
     _set(session, asked.set)
     use_files(session, asked.mask)
     for step in asked.skip:
@@ -310,7 +303,7 @@ def _prepare(asked: argparse.Namespace) -> Any:
 def _set(session: Any, settings: Sequence[str]) -> None:
     """Set parameters from options of the form STEP.PARAM=VALUE."""
     for text in settings:
-        name, value = _split(text, "STEP.PARAM=VALUE")
+        name, value = split_option(text, "STEP.PARAM=VALUE")
         step, dot, param = name.partition(".")
         if not dot:
             raise ParamError(f"option {text!r}: must have the form STEP.PARAM=VALUE")

@@ -14,7 +14,7 @@ from jwinteractive.errors import InputError, OutputError, ParamError
 from jwinteractive.masks import FORMS, Mask, Written, diff, read_mask, write_mask
 from jwinteractive.masks.formats import form_of
 from jwinteractive.masks.places import Like
-from jwinteractive.params import Params, fields_of
+from jwinteractive.params import Params, fields_of, split_option
 
 __all__ = ["add_options", "run", "use_files"]
 
@@ -186,15 +186,8 @@ def _as_json(mask: Mask) -> dict[str, Any]:
 def _lines(mask: Mask) -> list[str]:
     said = [_place(mask), *([mask.title] if mask.title else [])]
     for m in mask.layers:
-        notes = [
-            m.how if m.how != "add" else "",
-            "" if m.on else "off",
-            f"for {m.exposure}" if m.exposure else "",
-            f"groups {m.groups}" if m.groups is not None else "",
-            " ".join(filter(None, (m.origin.kind, m.origin.text))),
-        ]
         flags = ", ".join(m.flags) or "all flags"
-        said.append(f"  {m.name}: {m.count:,} {flags} ({'; '.join(filter(None, notes))})")
+        said.append(f"  {m.name}: {m.count:,} {flags} ({'; '.join(m.notes)})")
     counts = ", ".join(f"{name} {n:,}" for name, n in mask.counts().items())
     return [*said, f"pixels by flag: {counts or 'none'}"]
 
@@ -261,9 +254,7 @@ def _params(default: P, settings: Sequence[str]) -> P:
     known = {f.name: f for f in fields_of(type(default))}
     values: dict[str, Any] = {}
     for text in settings:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise ParamError(f"option {text!r}: must have the form NAME=VALUE")
+        name, value = split_option(text, "NAME=VALUE")
         values[name] = known[name].parse(value) if name in known else value
     return default.replace(**values)
 

@@ -19,7 +19,7 @@ from typing_extensions import Doc, dataclass_transform
 
 from jwinteractive.errors import ParamError, suggestion
 
-__all__ = ["Doc", "Field", "Params", "Unit", "When", "fields_of"]
+__all__ = ["Doc", "Field", "Params", "Unit", "When", "fields_of", "split_option"]
 
 
 @dc.dataclass(frozen=True, slots=True)
@@ -261,3 +261,17 @@ class Params:
                 raise ParamError(
                     f"{cls.__name__} has no parameter {name!r}: {suggestion(name, names)}"
                 )
+
+
+def split_option(text: str, form: str) -> tuple[str, str]:
+    """Name and value of an option; ``form`` says what it should look like.
+
+    Raises
+    ------
+    ParamError
+        If there is no name, or no "=" after it.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ParamError(f"option {text!r}: must have the form {form}")
+    return name, value

@@ -350,7 +350,7 @@ def mended(
         return None
     hull, frame = pixels.hull, earlier.frame
     if hull is not None:
-        y, x = product.exposure.ystart - mask.corner[0], product.exposure.xstart - mask.corner[1]
+        y, x = mask.place_of(product.exposure)
         plan = [p for p in session.plan(r.upto, r.exposure) if not p.skipped]
         reach = sum(p.step.reach(p.stage.params) for p in plan)
         box = Box(hull.y0 - y, hull.y1 - y, hull.x0 - x, hull.x1 - x).grow(reach, whole)

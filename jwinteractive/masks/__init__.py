@@ -2,7 +2,7 @@
 
 from jwinteractive.masks.difference import FlagChange, MaskDiff, diff, touched
 from jwinteractive.masks.formats import FORMS, Written, read_mask, write_mask
-from jwinteractive.masks.layers import CLASSES, Groups, Layer, Origin
+from jwinteractive.masks.layers import CLASSES, GROUP_FLAGS, Groups, Layer, Origin
 from jwinteractive.masks.mask import Mask, Part
 from jwinteractive.masks.selection import Selection
 from jwinteractive.masks.shapes import Ellipse, Line, Polygon, Rectangle, Shape, parse_shape
@@ -12,6 +12,7 @@ from jwinteractive.masks.text import from_text, read_text, to_text, write_text
 __all__ = [
     "CLASSES",
     "FORMS",
+    "GROUP_FLAGS",
     "TOOLS",
     "Ellipse",
     "FlagChange",

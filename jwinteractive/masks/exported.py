@@ -151,11 +151,7 @@ def _told(layer: Layer) -> str:
     said = [
         f"layer '{layer.name}': {', '.join(layer.flags) or 'no flags'}",
         f"{layer.count} pixels",
-        *([layer.how] if layer.how != "add" else []),
-        *(["off"] if not layer.on else []),
-        *([f"for {layer.exposure}"] if layer.exposure else []),
-        *([f"groups {layer.groups}"] if layer.groups is not None else []),
-        " ".join(filter(None, (layer.origin.kind, layer.origin.text))),
+        *layer.notes,
         layer.comment,
     ]
     return str(_ascii("; ".join(filter(None, said))))

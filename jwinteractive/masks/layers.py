@@ -16,7 +16,7 @@ from jwinteractive.errors import InputError, suggestion
 from jwinteractive.masks.selection import Selection
 from jwinteractive.masks.shapes import Shape
 
-__all__ = ["CLASSES", "Groups", "Layer", "Origin"]
+__all__ = ["CLASSES", "GROUP_FLAGS", "Groups", "Layer", "Origin"]
 
 CLASSES = (
     "OTHER_BAD_PIXEL",
@@ -39,7 +39,7 @@ CLASSES = (
 HOWS = ("add", "remove", "within")
 KINDS = ("drawn", "statistic", "imported", "reference", "combined")
 _GROUPS = re.compile(r"i(\d+) g(\d+)-(\d*)", re.ASCII)
-_GROUP_FLAGS = ("JUMP_DET", "SATURATED", "DO_NOT_USE")
+GROUP_FLAGS = ("JUMP_DET", "SATURATED", "DO_NOT_USE")
 
 Kind = Literal["drawn", "statistic", "imported", "reference", "combined"]
 How = Literal["add", "remove", "within"]
@@ -146,7 +146,7 @@ class Layer:
             raise InputError(f"layer name {name!r}: needs letters, no blanks around, in one line")
         if self.how not in HOWS:
             raise InputError(f"layer {name!r}, how {self.how!r}: {suggestion(self.how, HOWS)}")
-        known = _GROUP_FLAGS if self.groups is not None else tuple(dq.BITS)
+        known = GROUP_FLAGS if self.groups is not None else tuple(dq.BITS)
         for flag in self.flags:
             if flag not in known:
                 what = "groups" if self.groups is not None else "pixels"
@@ -177,6 +177,18 @@ class Layer:
     def count(self) -> int:
         """How many pixels it has."""
         return self.selection.count
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """In words: what it does but add, whether it is off, what it is for, where it is from."""
+        said = (
+            self.how if self.how != "add" else "",
+            "" if self.on else "off",
+            f"for {self.exposure}" if self.exposure else "",
+            f"groups {self.groups}" if self.groups is not None else "",
+            " ".join(filter(None, (self.origin.kind, self.origin.text))),
+        )
+        return tuple(filter(None, said))
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with ``changes``.

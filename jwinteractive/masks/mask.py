@@ -229,8 +229,12 @@ class Mask:
             )
         return ""
 
+    def place_of(self, exposure: Exposure) -> tuple[int, int]:
+        """Pixel (y, x) of the mask where the first pixel of an exposure lies."""
+        return exposure.ystart - self.corner[0], exposure.xstart - self.corner[1]
+
     def _window(self, exposure: Exposure, shape: tuple[int, int]) -> Box:
-        y, x = exposure.ystart - self.corner[0], exposure.xstart - self.corner[1]
+        y, x = self.place_of(exposure)
         return Box(y, y + shape[0], x, x + shape[1])
 
     def cut_to(self, exposure: Exposure, shape: tuple[int, int]) -> Self:

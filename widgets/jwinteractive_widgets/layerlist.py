@@ -9,7 +9,7 @@ import anywidget
 import traitlets
 
 from jwinteractive.data import Exposure
-from jwinteractive.masks import CLASSES, Groups, Layer, Mask
+from jwinteractive.masks import CLASSES, GROUP_FLAGS, Groups, Layer, Mask
 from jwinteractive_widgets.assets import esm, style
 from jwinteractive_widgets.background import listen
 
@@ -49,7 +49,7 @@ def _item(
 ) -> dict[str, Any]:
     usable = [f for f in layer.flags if f != "DO_NOT_USE"]
     own = ", ".join(usable) or ("DO_NOT_USE" if layer.flags else "every flag")
-    some = ("JUMP_DET", "SATURATED", "DO_NOT_USE") if layer.groups else (*CLASSES, "DO_NOT_USE")
+    some = GROUP_FLAGS if layer.groups else (*CLASSES, "DO_NOT_USE")
     place = "" if layer.groups is None else f" {layer.groups}"
     only = " this exposure" if layer.exposure == exposure.filename else f" {layer.exposure}"
     how = {"add": "", "remove": "takes off ", "within": "keeps inside only "}[layer.how]
@@ -125,13 +125,12 @@ def changes_of(layer: Layer, field: str, value: Any, exposure: Exposure) -> dict
         case "groups" if not value:
             return {"groups": None, "flags": _USUAL}
         case "groups":
-            known = ("JUMP_DET", "SATURATED", "DO_NOT_USE")
             groups = Groups.parse(str(value))
             # what happens in groups happens in one exposure
             flags = layer.flags if layer.groups is not None else ("JUMP_DET",)
             return {
                 "groups": groups,
-                "flags": tuple(f for f in flags if f in known),
+                "flags": tuple(f for f in flags if f in GROUP_FLAGS),
                 "exposure": layer.exposure or exposure.filename,
             }
         case "name" | "how" | "exposure" | "comment":

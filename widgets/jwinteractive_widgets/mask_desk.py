@@ -73,8 +73,7 @@ class MaskDesk:
     @property
     def corner(self) -> tuple[int, int]:
         """Pixel of the mask where the exposure's pixel (0, 0) lies."""
-        exposure, mask = self.session.input().exposure, self.mask
-        return exposure.ystart - mask.corner[0], exposure.xstart - mask.corner[1]
+        return self.mask.place_of(self.session.input().exposure)
 
     # -- what is drawn ------------------------------------------------------------------------
 

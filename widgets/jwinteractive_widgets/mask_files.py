@@ -119,7 +119,7 @@ class MaskFiles(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._do(f"writing {path.name}", write, done)
 
     def _take(self) -> None:
-        path, like = self._file(), self._like()
+        path, like = self._file(), self.desk.mask
 
         def done(read: Mask) -> None:
             mask = self.desk.mask
@@ -132,10 +132,10 @@ class MaskFiles(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._do(f"reading {path.name}", lambda: read_mask(path, like), done)
 
     def _compare_with(self) -> None:
-        path, like, mine = self._file(), self._like(), self.desk.mask
+        path, mine = self._file(), self.desk.mask
 
         def work() -> tuple[MaskDiff, str]:
-            made = diff(read_mask(path, like), mine)
+            made = diff(read_mask(path, mine), mine)
             return made, _changes(made)
 
         def done(result: tuple[MaskDiff, str]) -> None:
@@ -147,10 +147,6 @@ class MaskFiles(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             )
 
         self._do(f"comparing with {path.name}", work, done)
-
-    def _like(self) -> Mask:
-        """What a file must fit: the mask of the exposure in view."""
-        return self.desk.mask
 
     # -- how it is done -----------------------------------------------------------------------
 
