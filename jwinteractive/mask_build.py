@@ -11,9 +11,9 @@ import numpy as np
 from jwinteractive import badpix
 from jwinteractive.badpix.evolution import EvolutionParams, follow
 from jwinteractive.badpix.layers import (
-    USABLE,
     day_of,
     epochs_of,
+    flags_of,
     layers_of,
     measured_mask,
     selfcal_layer,
@@ -98,6 +98,6 @@ def evolved(masks: Sequence[Mask], params: EvolutionParams) -> tuple[Mask, list[
             }
         )
         last = Selection.from_mask(states[-1])
-        flags = (name,) if name in USABLE else (name, "DO_NOT_USE")
-        layers += [Layer(name=name, flags=flags, pixels=last, origin=origin)] if last else []
+        if last:
+            layers.append(Layer(name=name, flags=flags_of(name), pixels=last, origin=origin))
     return masks[-1].replace(layers=tuple(layers), title="", comment=""), rows

@@ -23,6 +23,7 @@ __all__ = [
     "USABLE",
     "day_of",
     "epochs_of",
+    "flags_of",
     "layers_of",
     "measured_mask",
     "selfcal_layer",
@@ -38,6 +39,11 @@ OF_MASKS = EvolutionParams(false=1e-5)
 """Parameters of `evolution.follow` for masks: what they flag was measured or seen, and is true."""
 
 _MJD_0 = dt.date(1858, 11, 17)
+
+
+def flags_of(name: str) -> tuple[str, ...]:
+    """Flags of a pixel of a class."""
+    return (name,) if name in USABLE else (name, "DO_NOT_USE")
 
 
 def layers_of(
@@ -58,7 +64,7 @@ def layers_of(
     return tuple(
         Layer(
             name=name,
-            flags=(name,) if name in USABLE else (name, "DO_NOT_USE"),
+            flags=flags_of(name),
             pixels=Selection.from_mask(plane),
             origin=origin,
         )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
-from pathlib import Path
 
 import ipywidgets as w
 
 from jwinteractive.badpix.evolution import Evolution, count_plot, follow
 from jwinteractive.badpix.layers import OF_MASKS, epochs_of
-from jwinteractive.errors import InputError, JwinteractiveError
+from jwinteractive.errors import JwinteractiveError
 from jwinteractive.masks import Layer, Mask, Origin, Selection
 from jwinteractive.masks.formats import read_mask
 from jwinteractive.session import Session
@@ -79,7 +78,8 @@ class MaskEpochs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
         def work() -> tuple[Evolution, Mask]:
             paths = found_files(text) if text else []
-            masks = [_read(path, like) for path in paths]
+            # errors name masks by their titles
+            masks = [read_mask(path, like).replace(title=path.name) for path in paths]
             if present is not None and present.layers:
                 masks.append(present.replace(title="the present mask"))
             evolution = follow(epochs_of(masks), OF_MASKS)
@@ -124,16 +124,6 @@ class MaskEpochs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _say(self, text: str, bad: bool = False) -> None:
         kind = 'class="jwi-takehome-error" role="alert"' if bad else 'role="status"'
         self.said.value = f"<div {kind}>{escape(text)}</div>"
-
-
-def _read(path: Path, like: Mask) -> Mask:
-    """A mask with its file's name as title, for errors."""
-    mask = read_mask(path, like)
-    if not mask.date:
-        raise InputError(
-            f'{path.name}: has no date: add a line date = "2026-03-01" with the day of its data'
-        )
-    return mask.replace(title=path.name)
 
 
 def _layer(mask: Mask, name: str, pixels: Selection, last: Mask | None) -> Layer:
