@@ -319,7 +319,9 @@ class FrameView(anywidget.AnyWidget):
             self._send_overlay(name)
 
     def answer(self, stroke: int) -> None:
-        """Say that the layers have a finished stroke already: what was drawn of it goes."""
+        """Say that the layers have a stroke already: once it is finished, what was drawn goes."""
+        if stroke == self._going:
+            return
         self._overlay.answers = stroke
         self.send({"kind": "answered", "answers": stroke})
 
