@@ -13,6 +13,7 @@ import numpy as np
 from jwinteractive.data import Array
 from jwinteractive.detectors import Detector, frame_clocks
 from jwinteractive.errors import InputError
+from jwinteractive.flicker.lines import in_lines
 from jwinteractive.irs2 import order
 
 __all__ = ["BIN", "Readout"]
@@ -103,5 +104,5 @@ class Readout:
 
     def lines(self, images: Array) -> Array:
         """View [..., line, pixel] of images [..., ny, nx] with the line read first in front."""
-        turned = images if self.along_x else np.swapaxes(images, -1, -2)
-        return turned[..., ::-1, :] if self.backwards else turned
+        fast, slow = (1, 2) if self.along_x else (2, 1)
+        return in_lines(images, fast, -slow if self.backwards else slow)
