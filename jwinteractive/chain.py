@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from jwinteractive.data import Box, Product
+from jwinteractive.data import Box, Exposure, Product
 from jwinteractive.errors import Cancelled, JwinteractiveError, StepError
 from jwinteractive.pages import release
 from jwinteractive.params import Params
@@ -24,11 +24,22 @@ from jwinteractive.references import Reference
 from jwinteractive.step import Model, Step
 from jwinteractive.store import Draft
 
-__all__ = ["Link", "Progress", "errors_of", "run_box", "run_strip", "stream", "strip_rows"]
+__all__ = [
+    "Link",
+    "Progress",
+    "errors_of",
+    "run_box",
+    "run_strip",
+    "stream",
+    "strip_rows",
+    "strips_of",
+    "wide_box",
+]
 
 STRIP_BYTES = 8 * 2**20  # of float32 samples: half a core's share of a usual last cache
 FEWEST_ROWS, MOST_ROWS = 16, 128
 FEWEST_COLUMNS = 64
+_EVEN = 128  # lines of which strips of whole lines are multiples where they need context
 
 
 @dc.dataclass(frozen=True)
@@ -79,6 +90,13 @@ class Progress:
     left: float
 
 
+def wide_box(steps: Sequence[tuple[Step, Params]], exposure: Exposure, box: Box, frame: Box) -> Box:
+    """Pixels of a frame that those of a box depend on at the end of some steps."""
+    for step, params in reversed(steps):
+        box = step.context(exposure, params, box, frame)
+    return box
+
+
 def run_box(
     source: Product,
     links: Sequence[Link],
@@ -89,8 +107,7 @@ def run_box(
 
     ``seen`` is told each link's result (on the box with its context) and its seconds.
     """
-    context = sum(link.step.reach(link.params) for link in links)
-    product = source.crop(box.grow(context, source.covers)).native()
+    product = source.crop(_wide(source, links, box)).native()
     for link in links:
         began = time.perf_counter()
         product = link(product)
@@ -117,14 +134,32 @@ def run_strip(
     return run_box(source, links, box, let_go)
 
 
+def _wide(source: Product, links: Sequence[Link], box: Box) -> Box:
+    steps = [(link.step, link.params) for link in links]
+    return wide_box(steps, source.exposure, box, source.covers)
+
+
 def strip_rows(source: Product) -> int:
     """Rows of a strip whose samples fit a core's cache."""
     row = _pixel_bytes(source) * source.shape[1]
     return max(FEWEST_ROWS, min(MOST_ROWS, STRIP_BYTES // row))
 
 
-def strips_of(source: Product, box: Box, rows: int) -> list[Box]:
-    """Cut a box into strips of ``rows``; into pieces of them where even few rows are too large."""
+def strips_of(source: Product, box: Box, rows: int, links: Sequence[Link] = ()) -> list[Box]:
+    """Cut a box into strips of ``rows``; into pieces of them where even few rows are too large.
+
+    Where steps need whole lines, strips are of lines, be they columns, and enough of them that most
+    of what is computed is not for context alone.
+    """
+    if any(link.step.around for link in links):
+        middle = Box.around((box.y0 + box.y1) // 2, (box.x0 + box.x1) // 2)
+        tall, wide = _wide(source, links, middle).shape
+        if wide == source.shape[1]:
+            return list(box.strips(_lines(rows, tall)))
+        if tall == source.shape[0]:
+            size = _lines(rows, wide)
+            starts = range(box.x0, box.x1, size)
+            return [dc.replace(box, x0=x, x1=min(x + size, box.x1)) for x in starts]
     most = STRIP_BYTES // (_pixel_bytes(source) * rows)
     pieces = -(-box.shape[1] // max(FEWEST_COLUMNS, most))
     edges = [box.x0 + box.shape[1] * i // pieces for i in range(pieces + 1)]
@@ -133,6 +168,13 @@ def strips_of(source: Product, box: Box, rows: int) -> list[Box]:
         for strip in box.strips(rows)
         for x0, x1 in itertools.pairwise(edges)
     ]
+
+
+def _lines(lines: int, needed: int) -> int:
+    """Lines of a strip of which one needs so many: not fewer than are computed for their sake."""
+    return (
+        max(lines, needed - 1) if needed < FEWEST_ROWS else -(-max(lines, needed) // _EVEN) * _EVEN
+    )
 
 
 def _pixel_bytes(source: Product) -> int:
@@ -187,7 +229,7 @@ def stream(
         If a step fails.
     """
     began = time.perf_counter()
-    strips = strips_of(source, box or source.covers, rows or strip_rows(source))
+    strips = strips_of(source, box or source.covers, rows or strip_rows(source), links)
     seconds = dict.fromkeys([link.step.name for link in links], 0.0)
     guard = threading.Lock()
     drafts: list[Draft] = []  # one, from the first finished strip on

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jwinteractive import dq
-from jwinteractive.chain import Link, run_box
+from jwinteractive.chain import Link, run_box, wide_box
 from jwinteractive.data import Array, Box, Product
 from jwinteractive.errors import Cancelled, InputError, JwinteractiveError
 from jwinteractive.params import fields_of
@@ -139,15 +139,15 @@ def compare_methods(
     first = min(offered)
     wide = pixel.grow(REACH, source.covers)
     # two parts of a chain, so that what is the same for all is computed once
-    reach = max(
-        sum(link.step.reach(link.params) for link in variant[first:])
-        for variant in (_with(links, offered, chosen) for chosen in _combinations(links, offered))
-    )
+    needed = wide
+    for chosen in _combinations(links, offered):
+        steps = [(link.step, link.params) for link in _with(links, offered, chosen)[first:]]
+        needed = needed.hull(wide_box(steps, source.exposure, wide, source.covers))
     seen: list[tuple[str, Product]] = [("input", source.crop(pixel).native())]
     before = run_box(
         source,
         links[:first],
-        wide.grow(reach, source.covers),
+        needed,
         lambda link, product, _: seen.append((link.step.name, product.crop(pixel))),
     )
     tried = []

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jwinteractive.data import Exposure, Product
+from jwinteractive.data import Exposure, Product, Ramp
 from jwinteractive.errors import MissingReference, RecipeError
 from jwinteractive.io import open_product, root_name
 from jwinteractive.recipe import Recipe, Stage
@@ -54,7 +54,7 @@ class OpenFile:
 class Planned:
     """A stage as it will run on one exposure, or why it is left out.
 
-    ``key`` is that of its result, ``before`` that of what it takes.
+    ``key`` is that of its result, ``before`` that of what it takes, ``takes`` the kind of that.
     """
 
     stage: Stage
@@ -63,6 +63,12 @@ class Planned:
     key: str
     found: Mapping[str, Found]
     skipped: str = ""
+    takes: type[Product] = Product
+
+    @property
+    def gives(self) -> type[Product]:
+        """Kind of its result."""
+        return self.step.given_for(self.takes)
 
     @property
     def model_key(self) -> str:
@@ -118,10 +124,10 @@ def plan_of(
         found: dict[str, Found] = {}
         key = parent
         if not why:
-            if step.takes is not kind:
+            if kind not in step.takes:
                 raise RecipeError(
-                    f"{step.name} takes a {step.takes.__name__}, but gets a {kind.__name__}: "
-                    "check the order of the recipe"
+                    f"{step.name} takes a {' or '.join(k.__name__ for k in step.takes)}, but gets "
+                    f"a {kind.__name__}: check the order of the recipe"
                 )
             for name, need in step.needs.items():
                 # a parameter named as a reference type is a path to that reference
@@ -130,8 +136,9 @@ def plan_of(
                 found[name] = references.find(need.kind, file.exposure, file.product.shape, path)
             keys = {name: f.key for name, f in found.items()}
             key = _digest(step.name, step.version, stage.params.as_dict(), keys, parent)
-            kind = step.gives
-        planned.append(Planned(stage, step, parent, key, found, why))
+        planned.append(Planned(stage, step, parent, key, found, why, kind))
+        if not why:
+            kind = step.given_for(kind)
         parent = key
         if stage.step == to:
             break
@@ -154,7 +161,8 @@ def _skipped(
     """Why a stage does not run; "" if it does."""
     if not stage.enabled:
         return "switched off in the recipe"
-    if not started and step.takes is not kind:
+    past = kind is type(file.product) and kind is not Ramp
+    if kind not in step.takes and (past or not started):
         return f"the file is already a {kind.__name__}"
     if step.cal_step in file.exposure.done:
         return "the file says it was done before"

@@ -14,7 +14,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jwinteractive.chain import Link, Progress, cores, errors_of, run_box, run_strip, stream
+from jwinteractive.chain import (
+    Link,
+    Progress,
+    cores,
+    errors_of,
+    run_box,
+    run_strip,
+    stream,
+    wide_box,
+)
 from jwinteractive.data import Box, Product
 from jwinteractive.errors import JwinteractiveError
 from jwinteractive.plan import OpenFile, Planned, load_references
@@ -185,7 +194,7 @@ class Reduction:
         taken: Product | None = None
         older: tuple[str, ...] = ()
         if before:  # with the context that the last step needs: it is then taken from there
-            wide = box.grow(_reach(plan[-1:]), self.file.product.covers)
+            wide = self._wide(plan[-1:], box)
             taken, older = self._box(plan[:-1], wide, knob, hold, cancel)
             taken = taken.crop(box)
         kept = self.store.get(last.key)
@@ -218,7 +227,7 @@ class Reduction:
         held: tuple[str, ...] = ()
         turned = next((i for i in range(first, len(plan)) if plan[i].step.name == knob), first)
         if turned > first:
-            wide = box.grow(_reach(plan[turned:]), self.file.product.covers)
+            wide = self._wide(plan[turned:], box)
             source, first = self._nearest(plan[:turned], wide)
             if first < turned:
                 source, held = self._compute(source, plan[:turned], first, wide, hold, cancel)
@@ -229,10 +238,15 @@ class Reduction:
         # kept boxes are in memory as they should be; the file's are not
         return source.crop(box) if plan else source.crop(box).native(), held
 
+    def _wide(self, plan: Sequence[Planned], box: Box) -> Box:
+        """Pixels that those of a box depend on at the end of some stages."""
+        steps = [(p.step, p.stage.params) for p in plan]
+        return wide_box(steps, self.file.exposure, box, self.file.product.covers)
+
     def _nearest(self, plan: Sequence[Planned], box: Box) -> tuple[Product, int]:
         """The product that is furthest along a plan and covers what the rest needs of a box."""
         for i in range(len(plan), 0, -1):
-            wide = box.grow(_reach(plan[i:]), self.file.product.covers)
+            wide = self._wide(plan[i:], box)
             kept = self.store.get(plan[i - 1].key)
             if not isinstance(kept, Product):
                 kept = self.boxes.get(plan[i - 1].key, wide)
@@ -349,8 +363,3 @@ def _refuse(box: Box) -> Product:
 def _rows(box: Box) -> int:
     """Rows of a strip of a box: one for each core, but few enough to hear a cancel soon."""
     return max(16, min(-(-box.shape[0] // cores()), STRIP // box.shape[1]))
-
-
-def _reach(plan: Sequence[Planned]) -> int:
-    """Pixels of context that the stages of a plan need together."""
-    return sum(p.step.reach(p.stage.params) for p in plan)

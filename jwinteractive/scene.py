@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from jwinteractive.chain import wide_box
 from jwinteractive.data import Array, Box
 from jwinteractive.journal import Settings
 from jwinteractive.masks import touched
@@ -151,7 +152,10 @@ def views_at(session: Session, upto: str, exposure: int | None = None) -> tuple[
     """
     if upto == "input":
         return product_views(type(session.input(exposure)))
-    return registry[upto].views
+    for p in session.plan(exposure=exposure):
+        if p.step.name == upto:
+            return p.step.views(None if p.skipped else p.takes)
+    return registry[upto].views()
 
 
 def box_in_view(
@@ -352,8 +356,10 @@ def mended(
     if hull is not None:
         y, x = mask.place_of(product.exposure)
         plan = [p for p in session.plan(r.upto, r.exposure) if not p.skipped]
-        reach = sum(p.step.reach(p.stage.params) for p in plan)
-        box = Box(hull.y0 - y, hull.y1 - y, hull.x0 - x, hull.x1 - x).grow(reach, whole)
+        hit = Box(hull.y0 - y, hull.y1 - y, hull.x0 - x, hull.x1 - x)
+        # what a pixel depends on depends on it
+        steps = [(p.step, p.stage.params) for p in plan]
+        box = wide_box(steps, product.exposure, hit, whole)
         box = box.clip(frame.covers)
         if min(box.shape) > 0:
             if 2 * box.shape[0] * box.shape[1] > r.box.shape[0] * r.box.shape[1]:

@@ -13,7 +13,10 @@ whole exposure comes in two halves, as an estimator's fit and transform::
     @step(halo=0, measure=measure_refpix)
     def refpix(ramp: Ramp, p: RefpixParams, model: RefpixModel) -> Ramp: ...
 
+A step for products of several kinds says so by a type variable, and gives the kind it takes.
+
 Why a measurement pulls boxes: docs/decisions/0001-measuring-pulls-boxes.md.
+Why a step may need whole lines: docs/decisions/0017-context-of-whole-lines.md.
 """
 
 from __future__ import annotations
@@ -33,7 +36,11 @@ from jwinteractive.params import Params, fields_of
 from jwinteractive.references import Reference
 from jwinteractive.views import View, change_views, product_views
 
-__all__ = ["Model", "Need", "Registry", "Step", "Whole", "only_for", "registry", "step"]
+__all__ = ["Context", "Model", "Need", "Registry", "Step", "Whole", "only_for", "registry", "step"]
+
+Context = Callable[[Exposure, Any, Box], Box]
+"""Pixels that those of a box depend on, by the exposure and the parameters; it may reach beyond
+the frame."""
 
 
 @dc.dataclass(frozen=True, kw_only=True)
@@ -82,13 +89,17 @@ def _never(exposure: Exposure, p: Params) -> str:
 
 @dc.dataclass(frozen=True, slots=True)
 class Step:
-    """One calibration step: a pure function and what the rest of the package must know of it."""
+    """One calibration step: a pure function and what the rest of the package must know of it.
+
+    ``takes`` are the kinds of product that it is for; ``gives`` is None where it gives what it
+    takes, of several kinds.
+    """
 
     name: str
     function: Callable[..., Product]
     params: type[Params]
-    takes: type[Product]
-    gives: type[Product]
+    takes: tuple[type[Product], ...]
+    gives: type[Product] | None
     needs: Mapping[str, Need]
     halo: int | Callable[[Any], int]
     version: int
@@ -99,17 +110,22 @@ class Step:
     skips: Callable[[Exposure, Any], str]
     own_views: tuple[View, ...] = ()
     words: Mapping[str, Callable[[Any, Any], list[str]]] = dc.field(default_factory=dict)
-    late: frozenset[str] = frozenset()
+    asks: Callable[[Any], Mapping[str, Any]] = Params.as_dict
     unless: str = ""
+    around: Context | None = None
 
-    @property
-    def views(self) -> tuple[View, ...]:
-        """All there is to see of the step: its result, what it changed, its own views."""
-        return (
-            *product_views(self.gives),
-            *change_views(self.takes, self.gives),
-            *self.own_views,
-        )
+    def given_for(self, taken: type[Product]) -> type[Product]:
+        """Kind of product that it makes of one of a kind that it takes."""
+        return self.gives or taken
+
+    def views(self, taken: type[Product] | None = None) -> tuple[View, ...]:
+        """All there is to see of the step: its result, what it changed, its own views.
+
+        ``taken`` is the kind of product that it takes; by default the first of those it can.
+        """
+        taken = taken or self.takes[0]
+        given = self.given_for(taken)
+        return (*product_views(given), *change_views(taken, given), *self.own_views)
 
     def __call__(
         self,
@@ -146,20 +162,26 @@ class Step:
         """The parameters that the measurement looks at, with their values."""
         if "p" not in self.learns_from:
             return {}
-        return {name: v for name, v in params.as_dict().items() if name not in self.late}
+        return dict(self.asks(params))
 
     def reach(self, params: Params) -> int:
-        """Pixels of context that a box needs on each side."""
+        """Pixels of context that a box needs on each side, where it needs no whole lines."""
         return self.halo if isinstance(self.halo, int) else self.halo(params)
+
+    def context(self, exposure: Exposure, params: Params, box: Box, frame: Box) -> Box:
+        """Pixels of a frame that those of a box depend on."""
+        if self.around is not None:
+            return self.around(exposure, params, box).clip(frame)
+        return box.grow(self.reach(params), frame)
 
     def describe(self) -> dict[str, Any]:
         """Plain values for JSON and docs."""
         return {
             "step": self.name,
             "summary": self.summary,
-            "takes": self.takes.__name__,
-            "gives": self.gives.__name__,
-            "halo": self.reach(self.params()),
+            "takes": " or ".join(kind.__name__ for kind in self.takes),
+            "gives": "what it takes" if self.gives is None else self.gives.__name__,
+            "halo": "whole lines" if self.around else self.reach(self.params()),
             "version": self.version,
             "references": [n.kind.reftype for n in self.needs.values()],
             "measures": self.model is not None,
@@ -232,9 +254,13 @@ def _need(hint: Any) -> Need:
     return Need(hint, optional=False)
 
 
+def _kinds(hint: Any) -> tuple[type[Product], ...]:
+    return hint.__constraints__ if isinstance(hint, typing.TypeVar) else (hint,)
+
+
 def step(
     *,
-    halo: int | Callable[[Any], int],
+    halo: int | Callable[[Any], int] = 0,
     version: int = 1,
     measure: Callable[..., Model] | None = None,
     skips: Callable[[Exposure, Any], str] = _never,
@@ -242,7 +268,9 @@ def step(
     views: tuple[View, ...] = (),
     words: Mapping[str, Callable[[Any, Any], list[str]]] | None = None,
     late: Collection[str] = (),
+    asks: Callable[[Any], Mapping[str, Any]] | None = None,
     unless: str = "",
+    around: Context | None = None,
 ) -> Callable[[F], F]:
     """Register a function as a calibration step.
 
@@ -271,9 +299,18 @@ def step(
     late
         Parameters that the measurement does not look at though it takes ``p``: turning them
         measures nothing again.
+    asks
+        In place of ``late``: what the measurement makes of the parameters, as plain values by name.
+        It depends on nothing else of them.
     unless
         Name of an optional reference: where there is one, the step runs whatever ``skips`` says.
+    around
+        In place of ``halo``: the pixels that a box depends on, where these are not as many on each
+        side, such as all of its lines.
     """
+
+    def asked(p: Any) -> Mapping[str, Any]:
+        return {name: v for name, v in p.as_dict().items() if name not in late}
 
     def register(function: F) -> F:
         hints = typing.get_type_hints(function)
@@ -285,8 +322,8 @@ def step(
                 name=name,
                 function=function,
                 params=hints[params],
-                takes=hints[takes],
-                gives=hints["return"],
+                takes=_kinds(hints[takes]),
+                gives=None if len(_kinds(hints["return"])) > 1 else hints["return"],
                 needs={r: _need(hints[r]) for r in references},
                 halo=halo,
                 version=version,
@@ -297,8 +334,9 @@ def step(
                 skips=skips,
                 own_views=views,
                 words=words or {},
-                late=frozenset(late),
+                asks=asks or asked,
                 unless=unless,
+                around=around,
             )
         )
         return function

@@ -87,7 +87,7 @@ def compile_steps(names: Sequence[str]) -> None:
         references = example_references(exposure, (64, 64))
         for stage in recipe:
             step = registry[stage.step]
-            if stage.step not in names or step.takes is not Ramp:
+            if stage.step not in names or Ramp not in step.takes:
                 continue
             if step.skips(exposure, stage.params):
                 continue

@@ -35,7 +35,7 @@ def test_another_package_adds_a_step_by_its_entry_point(monkeypatch):
     monkeypatch.setattr(module, "registry", fresh)
     monkeypatch.setattr(module, "entry_points", lambda group: [Elsewhere()])
     found = fresh["extra"]
-    assert (found.takes, found.gives, found.reach(found.params())) == (Ramp, Ramp, 2)
+    assert (found.takes, found.gives, found.reach(found.params())) == ((Ramp,), Ramp, 2)
     assert found.summary == "Do something more."
     assert [(k, n.kind, n.optional) for k, n in found.needs.items()] == [
         ("gain", GainRef, False),

@@ -113,7 +113,7 @@ def shown(chains):
 
 
 def views(shown):
-    return [(step, view, whole, box) for step, whole, box in shown for view in step.views]
+    return [(step, view, whole, box) for step, whole, box in shown for view in step.views()]
 
 
 def test_every_step_of_the_recipes_is_looked_at(shown):
@@ -172,7 +172,7 @@ def test_a_frame_of_a_box_equals_the_same_box_of_the_whole(shown):
 
 def test_titles_of_one_step_differ(shown):
     for step, *_ in shown:
-        titles = [view.title for view in step.views]
+        titles = [view.title for view in step.views()]
         assert len(set(titles)) == len(titles), step.name
 
 
@@ -207,7 +207,7 @@ def test_views_of_pixels_without_a_number_are_quiet(shown):
 
 
 def draw(step, title, **what):
-    (view,) = (v for v in registry[step].views if v.title == title)
+    (view,) = (v for v in registry[step].views() if v.title == title)
     return view.draw(Shown(**what))
 
 
