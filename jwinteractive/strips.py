@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 
-from jwinteractive.data import Array, Box, Ramp
+from jwinteractive.data import Array, Box, Product, Ramp
 from jwinteractive.kernels.blobs import flag_runs, words_of
 from jwinteractive.step import Whole
 
@@ -21,28 +21,28 @@ _THREADS = min(4, os.cpu_count() or 1)  # each holds a strip and what the steps 
 
 K = TypeVar("K")
 T = TypeVar("T")
+P = TypeVar("P", bound=Product)
 
 
 def over_boxes(
-    whole: Whole, tasks: Iterable[tuple[Box, K]], work: Callable[[Ramp, K], T], reach: int = 0
+    whole: Whole, tasks: Iterable[tuple[Box, K]], work: Callable[[P, K], T], reach: int = 0
 ) -> list[T]:
-    """Call ``work(ramp, what)`` on tasks (box, what) of an exposure; results in their order.
+    """Call ``work(product, what)`` on tasks (box, what) of an exposure; results in their order.
 
-    The ramp covers the box and ``reach`` more pixels on each side, as far as there are any.
+    ``work`` takes the kind of product that the exposure is. It covers the box and ``reach`` more
+    pixels on each side, as far as there are any.
     """
 
     def one(task: tuple[Box, K]) -> T:
         box, what = task
-        ramp = whole.look(box.grow(reach, whole.box))
-        assert isinstance(ramp, Ramp)
-        return work(ramp, what)
+        return work(cast("P", whole.look(box.grow(reach, whole.box))), what)
 
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="look") as pool:
         return list(pool.map(one, tasks))
 
 
-def over_strips(whole: Whole, work: Callable[[Ramp, Box], T], reach: int = 0) -> list[T]:
-    """Call ``work(ramp, strip)`` on every strip of full rows, as `over_boxes` does.
+def over_strips(whole: Whole, work: Callable[[P, Box], T], reach: int = 0) -> list[T]:
+    """Call ``work(product, strip)`` on every strip of full rows, as `over_boxes` does.
 
     The strips do not depend on the number of threads.
     """
@@ -59,8 +59,10 @@ class FlagRuns:
     """
 
     def __init__(self, whole: Whole) -> None:
-        parts = over_strips(whole, lambda ramp, strip: flag_runs(words_of(ramp.groupdq), strip.y0))
-        runs = np.concatenate(parts)
+        def runs_of(ramp: Ramp, strip: Box) -> Array:
+            return np.asarray(flag_runs(words_of(ramp.groupdq), strip.y0))
+
+        runs = np.concatenate(over_strips(whole, runs_of))
         order = np.argsort(runs[:, 0], kind="stable")
         self._runs = runs[order]
         planes = 2 * whole.exposure.nints * whole.exposure.ngroups
