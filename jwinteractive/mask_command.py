@@ -167,6 +167,7 @@ def _as_json(mask: Mask) -> dict[str, Any]:
         "layers": [
             {
                 "name": m.name,
+                "role": m.role,
                 "flags": m.flags,
                 "how": m.how,
                 "on": m.on,
@@ -180,16 +181,18 @@ def _as_json(mask: Mask) -> dict[str, Any]:
             for m in mask.layers
         ],
         "counts": mask.counts(),
+        "scene": mask.scene_counts(),
     }
 
 
 def _lines(mask: Mask) -> list[str]:
     said = [_place(mask), *([mask.title] if mask.title else [])]
     for m in mask.layers:
-        flags = ", ".join(m.flags) or "all flags"
-        said.append(f"  {m.name}: {m.count:,} {flags} ({'; '.join(m.notes)})")
+        said.append(f"  {m.name}: {m.count:,} {m.meaning} ({'; '.join(m.notes)})")
     counts = ", ".join(f"{name} {n:,}" for name, n in mask.counts().items())
-    return [*said, f"pixels by flag: {counts or 'none'}"]
+    scene = ", ".join(f"{name} {n:,}" for name, n in mask.scene_counts().items())
+    said.append(f"pixels by flag: {counts or 'none'}")
+    return [*said, f"pixels of the 1/f scene: {scene}"] if scene else said
 
 
 def _show(asked: argparse.Namespace, bar: Bar) -> None:

@@ -96,8 +96,8 @@ def selfcal_layer(plane: Array, names: Iterable[str], params: SelfcalParams) -> 
 def measured_mask(mask: Mask, layers: tuple[Layer, ...], day: str = "") -> Mask:
     """Mask with layers in place of those that the same statistics gave it before.
 
-    A layer that somebody has changed the flags of, or switched off, stays so. ``day`` is that of
-    the data, see `day_of`.
+    A layer whose flags or role somebody has changed, or that is switched off, stays so. ``day`` is
+    that of the data, see `day_of`.
     """
     one = any(layer.name == SELFCAL for layer in layers)
     kept = {
@@ -108,7 +108,7 @@ def measured_mask(mask: Mask, layers: tuple[Layer, ...], day: str = "") -> Mask:
     new = {layer.name: layer for layer in layers}
     for name, own in kept.items():
         if name in new:
-            at = {"flags": own.flags, "on": own.on, "how": own.how, "comment": own.comment}
+            at = {n: getattr(own, n) for n in ("flags", "role", "on", "how", "comment")}
             mask = mask.with_layer(new.pop(name).replace(**at))
         else:
             mask = mask.without(name)

@@ -88,9 +88,9 @@ def diff(before: Mask | None, after: Mask | None) -> MaskDiff:
 
 
 def touched(before: Mask | None, after: Mask | None) -> Selection | None:
-    """Pixels that one mask may flag otherwise than another; None where that may be any.
+    """Pixels that may come out otherwise with one mask than with another; None where any may.
 
-    Either is None where there was none.
+    Either is None where there was none. What the scene says anywhere, 1/f noise is fitted to.
     """
     made = diff(before, after)
     shapes = {m.shape for m in (before, after) if m is not None}
@@ -102,9 +102,12 @@ def touched(before: Mask | None, after: Mask | None) -> Selection | None:
             return None
         if old is not None and new is not None:
             grown = new.replace(pixels=old.pixels, shapes=old.shapes).same(old)
-            found |= old.selection ^ new.selection if grown else old.selection | new.selection
+            own = old.selection ^ new.selection if grown else old.selection | new.selection
         else:
-            found |= (old or new).selection  # type: ignore[union-attr]  # one of them is there
+            own = (old or new).selection  # type: ignore[union-attr]  # one of them is there
+        if own and "scene" in (getattr(layer, "role", "") for layer in (old, new)):
+            return None
+        found |= own
     return found
 
 
@@ -125,7 +128,7 @@ def _layer_words(old: Layer | None, new: Layer | None) -> str:
         assert old is not None  # one of the two is there
         return f"layer {old.name!r} taken away"
     if old is None:
-        return f"layer {new.name!r} added, {_pixels(new.count)} {', '.join(new.flags)}"
+        return f"layer {new.name!r} added, {_pixels(new.count)} {new.meaning}"
     said = []
     if old.selection != new.selection:
         gained = (new.selection - old.selection).count
@@ -133,10 +136,13 @@ def _layer_words(old: Layer | None, new: Layer | None) -> str:
         said.append(" ".join(f"{s}{n:,}" for s, n in (("+", gained), ("-", lost)) if n) + " pixels")
     if old.on != new.on:
         said.append(f"switched {'on' if new.on else 'off'}")
-    if old.flags != new.flags:
-        said.append(f"flags {', '.join(new.flags) or 'none'}")
-    if old.how != new.how:
-        said.append(_HOWS[new.how])
+    if new.role == "scene":
+        said += [new.meaning] if old.meaning != new.meaning else []
+    else:
+        if (old.role, old.flags) != (new.role, new.flags):
+            said.append(f"flags {', '.join(new.flags) or 'none'}")
+        if old.how != new.how:
+            said.append(_HOWS[new.how])
     if old.groups != new.groups:
         said.append("all groups" if new.groups is None else f"groups {new.groups}")
     if old.exposure != new.exposure:

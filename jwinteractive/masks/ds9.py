@@ -58,7 +58,8 @@ def to_ds9(mask: Mask) -> str:
 
 
 def _layer_tags(layer: Layer) -> list[str]:
-    tags = [f"layer {layer.name}", f"flags {','.join(layer.flags)}"]
+    tags = [f"layer {layer.name}"]
+    tags += ["role scene"] if layer.role == "scene" else [f"flags {','.join(layer.flags)}"]
     tags += [f"how {layer.how}"] if layer.how != "add" else []
     tags += ["off"] if not layer.on else []
     tags += [f"exposure {layer.exposure}"] if layer.exposure else []
@@ -106,8 +107,10 @@ def _read(text: str, name: str, like: Like) -> Mask:
 
 def _layer(label: str, region: Region, shape: tuple[int, int], name: str) -> Layer:
     """Layer that tags tell of, or a new one."""
-    flags, groups, how = (region.tag(word) for word in ("flags", "groups", "how"))
-    given: dict[str, Any] = {} if how is None else {"how": how}
+    flags, groups = region.tag("flags"), region.tag("groups")
+    given: dict[str, Any] = {w: said for w in ("how", "role") if (said := region.tag(w))}
+    if given.get("role") == "scene" and flags is None:
+        flags = ""
     return Layer(
         name=label,
         pixels=Selection.none(shape),

@@ -2,7 +2,7 @@
 
 - "reference": a MASK reference for ``override_mask``;
 - "user_dq": flags for ``dq_init.user_supplied_dq``;
-- "user_mask": pixels to use for ``clean_flicker_noise.user_mask``;
+- "user_mask": pixels to use for ``clean_flicker_noise.user_mask``, by the scene or by flags;
 - "fits": flags with the layers, as text, beside them; also fit for ``user_supplied_dq``.
 """
 
@@ -22,12 +22,12 @@ from jwinteractive.errors import InputError
 from jwinteractive.fitsfile import opened_fits
 from jwinteractive.irs2 import FAST, science_rows
 from jwinteractive.masks.images import TEXT, read_image
-from jwinteractive.masks.layers import Layer
+from jwinteractive.masks.layers import SOURCE, Layer
 from jwinteractive.masks.mask import Mask
 from jwinteractive.masks.places import cards_of
 from jwinteractive.masks.text import to_text
 
-__all__ = ["fits_file", "reference_file", "user_dq_file", "user_mask_file"]
+__all__ = ["fits_file", "reference_file", "used_pixels", "user_dq_file", "user_mask_file"]
 
 _DESCRIBED: Final[Mapping[str, str]] = {
     "PEDIGREE": "DUMMY",  # the schema has no word for what a user made
@@ -72,7 +72,8 @@ def reference_file(
     }
     first = fits.PrimaryHDU(header=fits.Header([(k, _ascii(v)) for k, v in head.items()]))
     on_top = [] if base is None else [f"on top of {base.name}"]
-    for line in [*on_top, *(_told(layer) for layer in mask.layers)]:
+    flags = (layer for layer in mask.layers if layer.role == "flags")
+    for line in [*on_top, *map(_told, flags)]:
         first.header.add_history(line)
     table = np.zeros(len(dq.BITS), _TABLE)
     for row, (name, value) in zip(table, dq.BITS.items(), strict=True):
@@ -149,7 +150,7 @@ def _irs2_rows(mask: Mask, bits: Array) -> Array:
 def _told(layer: Layer) -> str:
     """One line of a reference's history."""
     said = [
-        f"layer '{layer.name}': {', '.join(layer.flags) or 'no flags'}",
+        f"layer '{layer.name}': {layer.meaning}",
         f"{layer.count} pixels",
         *layer.notes,
         layer.comment,
@@ -184,24 +185,36 @@ def _flags(mask: Mask, bits: Array) -> fits.PrimaryHDU:
 
 
 def user_mask_file(
-    mask: Mask, flags: Iterable[str] = ("DO_NOT_USE",), exposure: str = ""
+    mask: Mask, flags: Iterable[str] | None = None, exposure: str = ""
 ) -> fits.HDUList:
-    """ImageModel that is 1 where pixels are used and 0 where they carry one of ``flags``."""
-    unused = mask.dq(exposure) & np.uint32(dq.combine(*flags))
+    """ImageModel that is 1 where pixels are used and 0 where not, see `used_pixels`."""
     head = {**cards_of(mask), "DATAMODL": "ImageModel"}
     first = fits.PrimaryHDU(header=fits.Header([(k, _ascii(v)) for k, v in head.items()]))
-    used = np.where(unused, np.float32(0), np.float32(1))
-    return fits.HDUList([first, fits.ImageHDU(used, name="SCI")])
+    used = used_pixels(mask, flags, exposure)
+    return fits.HDUList([first, fits.ImageHDU(used.astype(np.float32), name="SCI")])
+
+
+def used_pixels(mask: Mask, flags: Iterable[str] | None = None, exposure: str = "") -> Array:
+    """Pixels that 1/f noise may be fitted to: bool [ny, nx], for the exposure of a name.
+
+    All but sources of the mask's scene and what carries one of ``flags``. None: no flags where the
+    mask has a scene, else DO_NOT_USE.
+    """
+    if flags is None:
+        flags = () if mask.key("scene", exposure) else ("DO_NOT_USE",)
+    flagged = mask.dq(exposure) & np.uint32(dq.combine(*flags))
+    used: Array = (mask.scene(exposure) != SOURCE) & (flagged == 0)
+    return used
 
 
 def fits_file(mask: Mask) -> fits.HDUList:
     """DQ values of the mask for all exposures, a table of its layers, and its text."""
     text = np.frombuffer(to_text(mask).encode("utf-8"), np.uint8)
     rows = [
-        (_ascii(m.name), ",".join(m.flags), m.how, m.on, m.count, _ascii(m.origin.text))
+        (_ascii(m.name), m.role, ",".join(m.flags), m.how, m.on, m.count, _ascii(m.origin.text))
         for m in mask.layers
     ]
-    names = ("NAME", "FLAGS", "HOW", "ON", "PIXELS", "ORIGIN")
+    names = ("NAME", "ROLE", "FLAGS", "HOW", "ON", "PIXELS", "ORIGIN")
     columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) or [()] * len(names)
     table = fits.BinTableHDU.from_columns(
         [

@@ -189,8 +189,8 @@ def write_mask(
         Name of the one that "reference", "user_dq", "user_mask" and "coordinates" are for: layers
         for it alone are in.
     flags
-        Which of them make a pixel of "user_mask" one not to use (DO_NOT_USE), one of
-        "coordinates" listed (any).
+        Which of them make a pixel of "user_mask" one not to use, beside the sources of its scene
+        (none; without a scene DO_NOT_USE), one of "coordinates" listed (any).
     origin
         Where "coordinates" count from, 0 or 1.
     irs2
@@ -231,7 +231,7 @@ def write_mask(
         case "user_dq":
             made = exported.user_dq_file(mask, exposure, irs2)
         case "user_mask":
-            made = exported.user_mask_file(mask, names or ("DO_NOT_USE",), exposure)
+            made = exported.user_mask_file(mask, names, exposure)
         case _:
             made = exported.fits_file(mask)
 
@@ -270,23 +270,33 @@ def _lost(
         if names:
             out.append(f"{what}: {', '.join(names)}")
 
-    applied = [m for m in mask.layers if m.applies_to(exposure) and m.groups is None]
+    by_scene = form == "user_mask" and bool(mask.key("scene", exposure))
+    by_flags = bool(flags) or not by_scene
+    parts = [*(["scene"] if by_scene else []), *(["pixels"] if by_flags else [])]
+    applied = [m for m in mask.layers if m.applies_to(exposure) and m.part in parts]
     if mask.title or mask.comment:
         out.append("the title and comment of the mask")
     if applied:
         each = {"user_mask": "one layer", "coordinates": "one layer"}.get(form, "a layer a flag")
         out.append(f"names, origins and comments of layers: read back they are {each}")
     layers("shapes become pixels, of", lambda m: m in applied and bool(m.shapes))
-    layers("taking flags off is done, not kept, by", lambda m: m in applied and m.how != "add")
+    done = [m for m in applied if m.role == "flags" and m.how != "add"]
+    layers("taking flags off is done, not kept, by", lambda m: m in done)
     layers("layers switched off are left out", lambda m: not m.on)
-    layers("flags of groups are left out", lambda m: m.on and m.groups is not None)
+    layers("flags of groups are left out", lambda m: m.on and m.part == "groups")
+    if not by_scene:
+        layers("the 1/f scene is left out", lambda m: m.on and m.part == "scene")
+    if not by_flags:
+        layers("flags of pixels are left out", lambda m: m.on and m.part == "pixels")
     layers(
         "layers for another exposure are left out",
-        lambda m: m.on and m.groups is None and not m.applies_to(exposure),
+        lambda m: m.on and m.part in parts and not m.applies_to(exposure),
     )
     if exposure and any(m.exposure == exposure for m in applied):
         out.append(f"that some layers are for {exposure} alone")
-    if form in ("user_mask", "coordinates"):
+    if by_scene:
+        out.append("what is said to be background: only what is a source, read back it is flagged")
+    if form in ("user_mask", "coordinates") and by_flags:
         which = " or ".join(flags or (("DO_NOT_USE",) if form == "user_mask" else ("any flag",)))
         out.append(f"which flags a pixel has: only whether it has {which}")
     if form == "reference":

@@ -64,14 +64,18 @@ def flag_layers(bits: Array, origin: Origin) -> tuple[Layer, ...]:
 
 
 def without(mask: Mask, flags: Iterable[str] | None) -> Mask:
-    """Mask with no flags but some, and no layers that set none of these; None: all."""
+    """Mask with no flags but some, and no layers that set none of these or are no flags.
+
+    None: all of the mask.
+    """
     if flags is None:
         return mask
     wanted = dq.combine(*flags)
     layers = []
     for layer in mask.layers:
         kept = dq.names(layer.bits & wanted)
-        if kept or (layer.how != "add" and not layer.flags):
+        takes_all = layer.role == "flags" and layer.how != "add" and not layer.flags
+        if kept or takes_all:
             layers.append(layer.replace(flags=kept))
     return mask.replace(layers=tuple(layers))
 

@@ -16,7 +16,17 @@ from jwinteractive.errors import InputError, suggestion
 from jwinteractive.masks.selection import Selection
 from jwinteractive.masks.shapes import Shape
 
-__all__ = ["CLASSES", "GROUP_FLAGS", "Groups", "Layer", "Origin"]
+__all__ = [
+    "BACKGROUND",
+    "CLASSES",
+    "GROUP_FLAGS",
+    "SOURCE",
+    "Groups",
+    "Layer",
+    "Origin",
+    "Part",
+    "Role",
+]
 
 CLASSES = (
     "OTHER_BAD_PIXEL",
@@ -37,12 +47,23 @@ CLASSES = (
 """Flags that tell what is wrong with a pixel, for lists of choices; any other is allowed too."""
 
 HOWS = ("add", "remove", "within")
+ROLES = ("flags", "scene")
 KINDS = ("drawn", "statistic", "imported", "reference", "combined")
 _GROUPS = re.compile(r"i(\d+) g(\d+)-(\d*)", re.ASCII)
 GROUP_FLAGS = ("JUMP_DET", "SATURATED", "DO_NOT_USE")
+SOURCE, BACKGROUND = 1, 2
+"""What a scene says of a pixel for the fit of 1/f noise; 0: nothing."""
+
+_SCENE = {
+    "add": "source for 1/f",
+    "remove": "background for 1/f",
+    "within": "background for 1/f inside only",
+}
 
 Kind = Literal["drawn", "statistic", "imported", "reference", "combined"]
 How = Literal["add", "remove", "within"]
+Role = Literal["flags", "scene"]
+Part = Literal["pixels", "groups", "scene"]
 
 
 @dc.dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,14 +127,14 @@ class Origin:
 
 @dc.dataclass(frozen=True, kw_only=True, eq=False)
 class Layer:
-    """Pixels with flags.
+    """Pixels with flags, or a part of the scene.
 
     Attributes
     ----------
     name
         Of the layer; no two layers of a mask have one.
     flags
-        Names of the data-quality bits.
+        Names of the data-quality bits; of the scene none.
     pixels, shapes
         The layer holds these pixels and those in the shapes.
     how
@@ -134,6 +155,7 @@ class Layer:
     flags: tuple[str, ...] = ("OTHER_BAD_PIXEL", "DO_NOT_USE")
     shapes: tuple[Shape, ...] = ()
     how: How = "add"
+    role: Role = "flags"
     on: bool = True
     exposure: str = ""
     groups: Groups | None = None
@@ -146,6 +168,10 @@ class Layer:
             raise InputError(f"layer name {name!r}: needs letters, no blanks around, in one line")
         if self.how not in HOWS:
             raise InputError(f"layer {name!r}, how {self.how!r}: {suggestion(self.how, HOWS)}")
+        if self.role not in ROLES:
+            raise InputError(f"layer {name!r}, role {self.role!r}: {suggestion(self.role, ROLES)}")
+        if self.role == "scene":
+            self._check_scene()
         known = GROUP_FLAGS if self.groups is not None else tuple(dq.BITS)
         for flag in self.flags:
             if flag not in known:
@@ -153,12 +179,24 @@ class Layer:
                 raise InputError(
                     f"layer {name!r}, flag {flag!r} of {what}: {suggestion(flag, known)}"
                 )
-        if not self.flags and self.how == "add":
+        if not self.flags and self.how == "add" and self.role == "flags":
             raise InputError(f"layer {name!r}: adds no flags: name one, such as {CLASSES[0]}")
         if self.groups is not None and self.how != "add":
             raise InputError(f"layer {name!r}: flags of groups are added only, not {self.how!r}")
         bits = dq.combine(*self.flags)
         object.__setattr__(self, "flags", tuple(dq.names(bits)))  # each once, in one order
+
+    def _check_scene(self) -> None:
+        if self.flags:
+            raise InputError(
+                f"layer {self.name!r}: is for the scene, which has no flags, not "
+                f"{', '.join(self.flags)}: give flags = ()"
+            )
+        if self.groups is not None:
+            raise InputError(
+                f"layer {self.name!r}: is for the scene, which is that of all groups, not of "
+                f"{self.groups}: leave groups out"
+            )
 
     @cached_property
     def selection(self) -> Selection:
@@ -179,10 +217,22 @@ class Layer:
         return self.selection.count
 
     @property
+    def part(self) -> Part:
+        """Which part of a mask it belongs to."""
+        if self.role == "scene":
+            return "scene"
+        return "pixels" if self.groups is None else "groups"
+
+    @property
+    def meaning(self) -> str:
+        """In words: its flags, or what its pixels are for the fit of 1/f noise."""
+        return _SCENE[self.how] if self.role == "scene" else ", ".join(self.flags) or "all flags"
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """In words: what it does but add, whether it is off, what it is for, where it is from."""
         said = (
-            self.how if self.how != "add" else "",
+            self.how if self.how != "add" and self.role == "flags" else "",
             "" if self.on else "off",
             f"for {self.exposure}" if self.exposure else "",
             f"groups {self.groups}" if self.groups is not None else "",

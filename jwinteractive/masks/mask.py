@@ -14,12 +14,11 @@ from jwinteractive import dq
 from jwinteractive.data import Array, Box, Exposure
 from jwinteractive.detectors import same_detector
 from jwinteractive.errors import InputError, suggestion
-from jwinteractive.masks.layers import Groups, Layer, Origin
+from jwinteractive.masks import applied
+from jwinteractive.masks.layers import BACKGROUND, SOURCE, Groups, Layer, Origin, Part
 from jwinteractive.masks.selection import Selection
 
-__all__ = ["LARGEST", "Mask", "Part"]
-
-Part = Literal["pixels", "groups"]
+__all__ = ["LARGEST", "Mask"]
 
 LARGEST = 4096
 """Pixels a side that no frame exceeds: detectors have 2048, interleaved frames 3200."""
@@ -182,7 +181,7 @@ class Mask:
     ) -> Layer:
         """Layer of the pixels in any of some layers, in all of them, or in the first alone.
 
-        It has the flags of the first, and is not yet in the mask.
+        It has the flags of the first, or its part of the scene, and is not yet in the mask.
 
         Raises
         ------
@@ -207,7 +206,7 @@ class Mask:
             name=self.free_name(text),
             pixels=found,
             shapes=(),
-            how="add",
+            how=first.how if first.role == "scene" else "add",
             origin=Origin(kind="combined", text=f"{how} of {text}"),
             comment="",
         )
@@ -261,40 +260,34 @@ class Mask:
 
         Without one: what holds for all exposures.
         """
-        from jwinteractive.masks import runs as _runs  # compiles: not before it is needed
+        return applied.flag_plane(self._of("pixels", root), self.shape)
 
-        out = np.zeros(self.shape, np.uint32)
-        for layer in self.layers:
-            if layer.groups is not None or not layer.applies_to(root):
-                continue
-            runs = layer.selection.runs
-            match layer.how:
-                case "add":
-                    _runs.paint(runs, np.uint32(layer.bits), out)
-                case "remove":
-                    _runs.clear(runs, np.uint32(layer.bits or 0xFFFFFFFF), out)
-                case "within":
-                    if not layer.bits:
-                        _runs.keep(runs, out)
-                    else:
-                        outside = ~layer.selection
-                        _runs.clear(outside.runs, np.uint32(layer.bits), out)
-        return out
+    def scene(self, root: str = "") -> Array:
+        """What each pixel is for the fit of 1/f noise: uint8 [ny, nx], for the exposure of a name.
+
+        0 where no layer says it, else `SOURCE` or `BACKGROUND`.
+        """
+        return applied.scene_plane(self._of("scene", root), self.shape)
+
+    def _of(self, part: Part, root: str) -> list[Layer]:
+        """Layers of one part that hold for the exposure of a name."""
+        return [own for own in self.layers if own.part == part and own.applies_to(root)]
 
     def groups(self, root: str) -> tuple[tuple[Groups, int, Selection], ...]:
         """What layers flag in single groups of an exposure: where, the bits, the pixels."""
         return tuple(
             (own.groups, own.bits, own.selection)
-            for own in self.layers
-            if own.groups is not None and own.applies_to(root)
+            for own in self._of("groups", root)
+            if own.groups is not None
         )
 
     def key(self, part: Part, root: str) -> str:
         """Name of just what it does to the exposure of a name; "" if that is nothing."""
         said = [
             (own.bits, own.how, own.groups, own.selection.digest)
-            for own in self.layers
-            if (own.groups is not None) == (part == "groups") and own.applies_to(root)
+            for own in self._of(part, root)
+            # a new layer asks for no new fit of 1/f noise before it is drawn on
+            if part != "scene" or own.how == "within" or own.selection
         ]
         if not said:
             return ""
@@ -305,4 +298,11 @@ class Mask:
         flags = self.dq(root)
         names = dq.names(dq.combine(*(flag for own in self.layers for flag in own.flags)))
         found = {n: int(np.count_nonzero(flags & np.uint32(dq.BITS[n]))) for n in names}
+        return {name: n for name, n in found.items() if n}
+
+    def scene_counts(self, root: str = "") -> dict[str, int]:
+        """How many pixels are "source" and "background", of those that any is."""
+        scene = self.scene(root)
+        named = (("source", SOURCE), ("background", BACKGROUND))
+        found = {name: int(np.count_nonzero(scene == value)) for name, value in named}
         return {name: n for name, n in found.items() if n}

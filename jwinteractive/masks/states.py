@@ -86,7 +86,8 @@ def state_of(what: Mask | Layer | Selection | Shape, data: Any, flag: str = "") 
 def layer_states(mask: Mask, data: Any, root: str = "") -> list[tuple[str, Any]]:
     """Name and `SubsetState` of each layer that holds for the exposure of a name.
 
-    Layers for groups select these of a ramp [integration, group, y, x], and nothing else.
+    Layers of the scene are as those for pixels. Layers for groups select these of a ramp
+    [integration, group, y, x], and nothing else.
     """
     from glue.core.subset import AndState, RangeSubsetState
 
@@ -116,7 +117,7 @@ def _of_mask(mask: Mask, data: Any, flag: str) -> Any:
     from glue.core.subset import AndState, InvertState, OrState
 
     dy, dx = _offset(mask, data)
-    layers = [m for m in mask.layers if m.on and not m.exposure and m.groups is None]
+    layers = [m for m in mask.layers if m.part == "pixels" and m.applies_to("")]
     bits = dq.combine(flag) if flag else reduce(int.__or__, (m.bits for m in layers), 0)
     found = []
     for name in dq.names(bits):

@@ -20,7 +20,8 @@
     '''
 
 Pixels count from 0 and both ends of a run belong to it; groups count from 1, as in ``groups =
-"i1 g5-"``. What has its default is left out.
+"i1 g5-"``. What has its default is left out. A layer of the scene has ``role = "scene"`` and no
+flags.
 """
 
 from __future__ import annotations
@@ -53,10 +54,12 @@ _HEAD = (
     "comment",
 )
 _SAID = ("date", "title", "comment")
+_WORDS_OF = ("how", "role", "exposure", "comment")
 _LAYER = (
     "name",
     "flags",
     "how",
+    "role",
     "on",
     "exposure",
     "groups",
@@ -85,7 +88,11 @@ def to_text(mask: Mask) -> str:
 
 
 def _layer_lines(layer: Layer) -> list[str]:
-    lines = [f"name = {_value(layer.name)}", f"flags = {_value(list(layer.flags))}"]
+    lines = [f"name = {_value(layer.name)}"]
+    if layer.role == "scene":
+        lines += ['role = "scene"']
+    else:
+        lines += [f"flags = {_value(list(layer.flags))}"]
     if layer.how != "add":
         lines += [f"how = {_value(layer.how)}"]
     if not layer.on:
@@ -155,9 +162,7 @@ def _layer(table: Any, shape: tuple[int, int]) -> Layer:
     name = _typed(table.get("name"), str, "name of a layer")
     try:
         _known(table, _LAYER)
-        given: dict[str, Any] = {
-            k: _typed(table[k], str, k) for k in ("how", "exposure", "comment") if k in table
-        }
+        given: dict[str, Any] = {k: _typed(table[k], str, k) for k in _WORDS_OF if k in table}
         if "on" in table:
             given["on"] = _typed(table["on"], bool, "on")
         if "groups" in table:
@@ -165,9 +170,10 @@ def _layer(table: Any, shape: tuple[int, int]) -> Layer:
         if "origin" in table:
             given["origin"] = _origin(_typed(table["origin"], dict, "origin"))
         shapes = _typed(table.get("shapes", []), list, "shapes")
+        flags = table.get("flags", [] if given.get("role") == "scene" else None)
         return Layer(
             name=name,
-            flags=tuple(_typed(f, str, "flag") for f in _typed(table.get("flags"), list, "flags")),
+            flags=tuple(_typed(f, str, "flag") for f in _typed(flags, list, "flags")),
             shapes=tuple(parse_shape(_typed(s, str, "shape")) for s in shapes),
             pixels=Selection.parse(_typed(table.get("pixels", ""), str, "pixels"), shape),
             **given,

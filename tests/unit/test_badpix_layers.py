@@ -57,16 +57,18 @@ def test_layers_measured_again_keep_what_was_decided_by_hand_and_lose_what_is_go
     p = BadpixParams()
     layers = layers_of(found, evidence, p)
     shape = evidence.shape
-    own = Layer(name="mine", pixels=Selection.from_pixels(shape, [3], [4]))
+    own = Layer(name="mine", pixels=Selection.from_pixels(shape, [3], [4]), role="scene", flags=())
     mask = jwinteractive.masks.Mask.of(evidence.exposure, shape, layers=(own,))
     mask = measured_mask(mask, layers, "2024-01-01")
     mask = mask.changed("HOT", on=False).changed("WARM", flags=("WARM", "DO_NOT_USE"))
+    mask = mask.changed("LOW_QE", role="scene", flags=())
     fewer = {n: plane & (np.indices(shape)[0] > 40) for n, plane in found.items() if n != "DEAD"}
     again = measured_mask(mask, layers_of(fewer, evidence, p))
     assert again["mine"].same(own)
     assert not again["HOT"].on
     assert again["HOT"].count == fewer["HOT"].sum()
     assert again["WARM"].flags == ("DO_NOT_USE", "WARM")
+    assert (again["LOW_QE"].role, again["LOW_QE"].flags) == ("scene", ())
     assert "DEAD" not in again
     assert again.date == "2024-01-01"
 

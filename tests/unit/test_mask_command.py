@@ -67,6 +67,28 @@ def test_show_tells_layers_and_counts(run, file, mask):
     assert tuple(told["corner"]) == mask.corner
 
 
+def test_show_and_convert_tell_of_the_scene(run, mask, tmp_path):
+    stars = Layer(name="stars", role="scene", flags=(), pixels=Selection.parse("5: 5-7", SHAPE))
+    sky = stars.replace(name="sky", how="remove", pixels=Selection.parse("5: 7", SHAPE))
+    mask = mask.with_layer(stars).with_layer(sky)
+    file = write_mask(mask, tmp_path / "scene.toml").path
+    _, out, _ = run("mask", "show", file)
+    assert "  stars: 3 source for 1/f (drawn)" in out
+    assert "  sky: 1 background for 1/f (drawn)" in out
+    assert "pixels by flag: DO_NOT_USE 1, HOT 1, WARM 4" in out
+    assert "pixels of the 1/f scene: source 2, background 1" in out
+    _, out, _ = run("mask", "show", file, "--json")
+    told = json.loads(out)
+    assert told["scene"] == {"source": 2, "background": 1}
+    assert [m["role"] for m in told["layers"]] == [*["flags"] * 3, "scene", "scene"]
+    code, _, err = run("mask", "convert", file, tmp_path / "m.fits", "--to", "reference")
+    assert code == 0
+    assert "the 1/f scene is left out: 'stars', 'sky'" in err
+    code, _, err = run("mask", "convert", file, tmp_path / "u.fits", "--to", "user_mask")
+    assert code == 0
+    assert "flags of pixels are left out: 'warm', 'hot'" in err
+
+
 def test_show_takes_some_flags_of_any_file(run, nircam_file, mask, tmp_path):
     path = write_mask(mask, tmp_path / "r.fits", "reference").path
     code, out, _ = run("mask", "show", path, "--flags", "WARM", "--json")

@@ -14,6 +14,7 @@ from jwinteractive.data import Exposure
 from jwinteractive.errors import InputError, OutputError, ParamError
 from jwinteractive.masks import (
     FORMS,
+    SOURCE,
     Ellipse,
     Groups,
     Layer,
@@ -26,6 +27,7 @@ from jwinteractive.masks import (
     read_mask,
     write_mask,
 )
+from jwinteractive.masks.ds9 import from_ds9, to_ds9
 
 SHAPE = (40, 48)
 ROOT = "jw01185001001_02101_00001_nrca1"
@@ -66,6 +68,13 @@ MASKS = {
         )
     ),
     "shapes": empty(layers=(Layer(name="drawn", pixels=scattered(2), shapes=SHAPES),)),
+    "scene": empty(
+        layers=(
+            Layer(name="bad", pixels=scattered(7), flags=("DO_NOT_USE",)),
+            Layer(name="stars", pixels=scattered(8), shapes=SHAPES[3:4], role="scene", flags=()),
+            Layer(name="sky", pixels=scattered(9), role="scene", how="remove", flags=()),
+        )
+    ),
     "everything": empty(
         title="Programme 1185 – «odd»",
         comment='two\nlines, "quotes" and \\ \u2028',
@@ -122,7 +131,8 @@ def test_forms_that_lose_layers_keep_what_these_do_to_an_exposure(form, name, ro
     back = read_mask(path).dq()
     expected = mask.dq(root)
     if form == "user_mask":
-        expected = np.where(expected & dq.DO_NOT_USE, dq.DO_NOT_USE | dq.OTHER_BAD_PIXEL, 0)
+        unused = mask.scene(root) == SOURCE if name == "scene" else expected & dq.DO_NOT_USE
+        expected = np.where(unused, dq.DO_NOT_USE | dq.OTHER_BAD_PIXEL, 0)
     if form == "coordinates":
         expected = np.where(expected, dq.DO_NOT_USE | dq.OTHER_BAD_PIXEL, 0)
     np.testing.assert_array_equal(back, expected)
@@ -142,6 +152,63 @@ def test_what_is_lost_is_told_by_the_name_of_the_layer(tmp_path):
     lost = write_mask(MASKS["everything"], tmp_path / "u.fits", "user_dq", exposure=ROOT).lost
     assert f"that some layers are for {ROOT} alone" in lost
     assert not any("another exposure" in line for line in lost)
+
+
+def test_a_user_mask_goes_by_the_scene_and_by_flags_only_where_they_are_named(tmp_path):
+    mask, path = MASKS["scene"], tmp_path / "m.fits"
+
+    def used(mask, **given):
+        write_mask(mask, path, "user_mask", overwrite=True, **given)
+        return fits.getdata(path, "SCI")
+
+    source, bad = mask.scene() == SOURCE, mask["bad"].selection.mask()
+    assert source.any()
+    assert (bad & ~source).any()
+    np.testing.assert_array_equal(used(mask), ~source)
+    np.testing.assert_array_equal(used(mask, flags=["DO_NOT_USE"]), ~(source | bad))
+    elsewhere = mask.changed("stars", exposure="one").changed("sky", on=False)
+    np.testing.assert_array_equal(used(elsewhere), ~bad)
+    stars = mask["stars"].selection.mask()
+    np.testing.assert_array_equal(used(elsewhere, exposure="one"), ~stars)
+
+
+def test_what_becomes_of_the_scene_is_told(tmp_path):
+    mask = MASKS["scene"]
+    for form in ("reference", "user_dq", "coordinates"):
+        lost = write_mask(mask, tmp_path / f"{form}{ENDING[form]}", form).lost
+        assert "the 1/f scene is left out: 'stars', 'sky'" in lost
+        assert not any("shapes" in line or "taking flags off" in line for line in lost)
+    lost = write_mask(mask, tmp_path / "m.fits", "user_mask").lost
+    assert "shapes become pixels, of: 'stars'" in lost
+    assert "flags of pixels are left out: 'bad'" in lost
+    assert "what is said to be background: only what is a source, read back it is flagged" in lost
+    assert not any("which flags" in line or "scene is left out" in line for line in lost)
+    by_flags = write_mask(mask, tmp_path / "f.fits", "user_mask", flags=["DO_NOT_USE"]).lost
+    assert not any("flags of pixels are left out" in line for line in by_flags)
+
+
+def test_a_reference_tells_no_layers_of_the_scene_in_its_history(tmp_path):
+    path = write_mask(MASKS["scene"], tmp_path / "m.fits", "reference").path
+    history = "\n".join(fits.getheader(path)["HISTORY"])
+    assert "layer 'bad': DO_NOT_USE" in history
+    assert "stars" not in history
+
+
+@pytest.mark.parametrize("form", ["text", "fits"])
+def test_who_asks_for_some_flags_gets_no_scene(form, tmp_path):
+    path = write_mask(MASKS["scene"], tmp_path / f"m{ENDING[form]}", form).path
+    assert [m.name for m in read_mask(path, flags=["DO_NOT_USE"]).layers] == ["bad"]
+
+
+def test_regions_by_ds9_say_by_tags_that_they_are_of_the_scene():
+    text = to_ds9(MASKS["scene"])
+    saved = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    back = from_ds9(saved, "m.reg", empty())
+    for name in ("stars", "sky"):
+        mine, its = back[name], MASKS["scene"][name]
+        assert (mine.role, mine.flags, mine.how) == ("scene", (), its.how)
+        assert mine.selection == its.selection
+    assert back["bad"].flags == ("DO_NOT_USE",)
 
 
 @pytest.mark.parametrize("form", ["reference", "user_dq", "fits"])
@@ -706,7 +773,6 @@ stacks = st.lists(layers(), max_size=3, unique_by=lambda m: m.name).map(tuple)
 @settings(deadline=None)
 @given(stacks)
 def test_regions_of_any_mask_come_back_exactly(stack):
-    from jwinteractive.masks.ds9 import from_ds9, to_ds9
 
     mask = empty(layers=stack)
     assert from_ds9(to_ds9(mask), "m.reg", None).same(mask)

@@ -9,6 +9,8 @@ from jwinteractive import dq
 from jwinteractive.data import Exposure
 from jwinteractive.errors import InputError
 from jwinteractive.masks import (
+    BACKGROUND,
+    SOURCE,
     Ellipse,
     Groups,
     Layer,
@@ -17,6 +19,7 @@ from jwinteractive.masks import (
     Rectangle,
     Selection,
     diff,
+    touched,
 )
 
 SHAPE = (20, 24)
@@ -48,6 +51,8 @@ def stacks(draw):
             given["flags"] = ("HOT",)
         if how == "add" and draw(st.booleans()):
             given |= {"groups": Groups(first=1), "flags": ("JUMP_DET",)}
+        elif draw(st.booleans()):
+            given |= {"role": "scene", "flags": ()}
         found.append(
             Layer(
                 name=f"layer {n}",
@@ -68,6 +73,8 @@ def test_flags_are_what_the_layers_say_one_after_the_other(mask, root):
     for own in mask.layers:
         if not own.on or own.exposure not in ("", root) or own.groups is not None:
             continue
+        if own.role == "scene":
+            continue
         inside = own.pixels.mask()
         for shape in own.shapes:
             inside |= shape.select(SHAPE).mask()
@@ -85,12 +92,47 @@ def test_flags_are_what_the_layers_say_one_after_the_other(mask, root):
 
 
 @settings(deadline=None)
+@given(stacks(), st.sampled_from(["", "one", "three"]))
+def test_the_scene_is_what_the_last_layer_says_of_a_pixel(mask, root):
+    expected = np.zeros(SHAPE, np.uint8)
+    for own in mask.layers:
+        if own.role != "scene" or not own.on or own.exposure not in ("", root):
+            continue
+        inside = own.selection.mask()
+        if own.how == "add":
+            expected[inside] = 1
+        elif own.how == "remove":
+            expected[inside] = 2
+        else:
+            expected[~inside] = 1
+    got = mask.scene(root)
+    np.testing.assert_array_equal(got, expected)
+    assert got.dtype == np.uint8
+    named = {"source": SOURCE, "background": BACKGROUND}
+    counts = {n: int((expected == v).sum()) for n, v in named.items()}
+    assert mask.scene_counts(root) == {n: c for n, c in counts.items() if c}
+
+
+@settings(deadline=None)
+@given(stacks(), st.sampled_from(["", "one"]))
+def test_layers_of_the_scene_flag_nothing(mask, root):
+    bare = mask.replace(layers=tuple(m for m in mask.layers if m.role == "flags"))
+    np.testing.assert_array_equal(mask.dq(root), bare.dq(root))
+    assert mask.groups(root) == bare.groups(root)
+    for part in ("pixels", "groups"):
+        assert mask.key(part, root) == bare.key(part, root)
+    assert bare.key("scene", root) == ""
+    assert not bare.scene(root).any()
+
+
+@settings(deadline=None)
 @given(stacks(), st.integers(0, 12), st.integers(0, 12), st.integers(1, 8), st.integers(1, 12))
 def test_a_window_of_a_mask_flags_as_the_whole_does_there(mask, y, x, ny, nx):
     exposure = Exposure(instrument="NIRCAM", detector="NRCA1", ystart=y + 1, xstart=x + 1)
     part = mask.cut_to(exposure, (ny, nx))
     assert (part.shape, part.corner) == ((ny, nx), (y + 1, x + 1))
     np.testing.assert_array_equal(part.dq("one"), mask.dq("one")[y : y + ny, x : x + nx])
+    np.testing.assert_array_equal(part.scene("one"), mask.scene("one")[y : y + ny, x : x + nx])
     for (g, b, mine), (g2, b2, its) in zip(part.groups("one"), mask.groups("one"), strict=True):
         assert (g, b) == (g2, b2)
         np.testing.assert_array_equal(mine.mask(), its.mask()[y : y + ny, x : x + nx])
@@ -102,6 +144,8 @@ def test_masks_with_one_key_do_the_same(one, two, root):
     same = np.array_equal(one.dq(root), two.dq(root))
     assert same or one.key("pixels", root) != two.key("pixels", root)
     assert one.key("pixels", root) == one.replace(title="x").key("pixels", root)
+    same = np.array_equal(one.scene(root), two.scene(root))
+    assert same or one.key("scene", root) != two.key("scene", root)
 
 
 def test_a_key_changes_with_what_a_mask_does_and_with_nothing_else():
@@ -116,6 +160,49 @@ def test_a_key_changes_with_what_a_mask_does_and_with_nothing_else():
     assert later.key("groups", "") != groups
     assert mask.changed("a", on=False).key("pixels", "") == ""
     assert mask.changed("a", exposure="one").key("pixels", "two") == ""
+
+
+def scene(name, seed=1, **given):
+    return layer(name, seed, **({"role": "scene", "flags": ()} | given))
+
+
+def test_the_key_of_the_scene_changes_with_what_is_said_and_with_nothing_else():
+    mask = mask_of(layer("a"), scene("s", 2))
+    key = mask.key("scene", "")
+    assert key
+    assert mask.changed("a", pixels=scattered(3)).key("scene", "") == key
+    assert mask.changed("s", comment="x").key("scene", "") == key
+    background = mask.changed("s", how="remove")
+    assert background.key("scene", "") not in ("", key)
+    assert background.key("pixels", "") == mask.key("pixels", "")
+    assert mask.changed("s", exposure="one").key("scene", "two") == ""
+    empty = scene("new").replace(pixels=Selection.none(SHAPE))
+    assert mask.with_layer(empty).key("scene", "") == key
+    inside_nothing = mask.with_layer(empty.replace(how="within"))
+    assert inside_nothing.key("scene", "") != key
+    assert (inside_nothing.scene() == SOURCE).all()
+
+
+def test_layers_of_the_scene_that_are_put_together_stay_what_they_are():
+    mask = mask_of(scene("a", how="remove"), scene("b", 2), layer("c", 3))
+    made = mask.combined(["a", "b"], "union")
+    assert (made.role, made.how, made.flags) == ("scene", "remove", ())
+    assert made.pixels == scattered(1) | scattered(2)
+    assert mask.combined(["c", "a"], "difference").flags == ("DO_NOT_USE", "OTHER_BAD_PIXEL")
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("add", "source for 1/f"),
+        ("remove", "background for 1/f"),
+        ("within", "background for 1/f inside only"),
+    ],
+)
+def test_a_layer_of_the_scene_says_what_its_pixels_are(how, words):
+    assert scene("s", how=how).meaning == words
+    assert scene("s", how=how).notes == ("drawn",)
+    assert layer("a", flags=("HOT",), how=how).meaning == "HOT"
 
 
 def test_layers_are_added_replaced_renamed_moved_and_taken_away():
@@ -173,6 +260,9 @@ def test_flags_of_a_layer_come_once_and_in_one_order():
         (lambda: layer("a", how="ad"), "did you mean 'add'"),
         (lambda: layer("a", flags=("HOTT",)), "did you mean 'HOT'"),
         (lambda: layer("a", flags=()), "adds no flags"),
+        (lambda: layer("a", role="sky"), "role 'sky': choose from flags, scene"),
+        (lambda: layer("a", role="scene"), "the scene, which has no flags, not .*DO_NOT_USE"),
+        (lambda: scene("a", groups=Groups(first=1)), "all groups, not of i1 g2-: leave groups out"),
         (lambda: layer("a", groups=Groups(), flags=("HOT",)), "flag 'HOT' of groups"),
         (
             lambda: layer("a", groups=Groups(), how="remove", flags=("JUMP_DET",)),
@@ -276,6 +366,11 @@ A = layer("a", flags=("HOT",))
         (mask_of(A.replace(flags=("WARM",))), ["layer 'a': flags WARM"]),
         (mask_of(A.replace(how="remove")), ["layer 'a': takes flags off"]),
         (mask_of(A.replace(exposure="jw1")), ["layer 'a': for jw1"]),
+        (mask_of(A.replace(role="scene", flags=())), ["layer 'a': source for 1/f"]),
+        (
+            mask_of(A, scene("s", 2, how="remove")),
+            [f"layer 's' added, {scattered(2).count} pixels background for 1/f"],
+        ),
         (mask_of(A.replace(comment="x")), ["layer 'a': described anew"]),
         (mask_of(A, title="x"), ["described anew"]),
         (mask_of(*(layer(f"l{n}") for n in range(4))), ["5 layers changed"]),
@@ -290,6 +385,29 @@ def test_pixels_painted_and_erased_are_counted_in_words():
     gone = Selection.from_mask(A.pixels.mask() & (np.arange(24) > 20))
     after = mask_of(A.painted(more).erased(gone))
     assert diff(mask_of(A), after).words() == [f"layer 'a': +{more.count} -{gone.count} pixels"]
+
+
+def test_what_a_layer_of_the_scene_becomes_is_told():
+    before = mask_of(scene("s"))
+    for how, words in (
+        ("remove", "background for 1/f"),
+        ("within", "background for 1/f inside only"),
+    ):
+        assert diff(before, before.changed("s", how=how)).words() == [f"layer 's': {words}"]
+    flags = before.changed("s", role="flags", flags=("HOT",))
+    assert diff(before, flags).words() == ["layer 's': flags HOT"]
+
+
+def test_the_scene_touches_every_pixel_and_an_empty_layer_of_it_none():
+    before = mask_of(A)
+    empty = scene("s").replace(pixels=Selection.none(SHAPE))
+    assert touched(before, before.with_layer(empty)) == Selection.none(SHAPE)
+    assert touched(before.with_layer(empty), before.with_layer(scene("s"))) is None
+    assert touched(before, before.with_layer(scene("s"))) is None
+    assert touched(before, before.changed("a", role="scene", flags=())) is None
+    both = before.with_layer(scene("s"))
+    more = both.changed("a", pixels=scattered(1) | scattered(5))
+    assert touched(both, more) == scattered(5) - scattered(1)
 
 
 def test_layers_in_another_order_are_told():

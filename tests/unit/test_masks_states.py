@@ -36,7 +36,7 @@ from glue.core.subset import (
 from jwinteractive import dq
 from jwinteractive.errors import InputError
 from jwinteractive.masks import Ellipse, Groups, Layer, Line, Mask, Polygon, Rectangle, Selection
-from jwinteractive.masks.states import PLACE, linked, state_of
+from jwinteractive.masks.states import PLACE, layer_states, linked, state_of
 from jwinteractive.masks.subsets import layers_of, selection_of
 
 SHAPE = (40, 48)
@@ -106,6 +106,7 @@ def stack():
         Layer(name="off", pixels=scattered(7), on=False),
         Layer(name="one", pixels=scattered(8), exposure="one"),
         Layer(name="g", pixels=scattered(9), groups=Groups(first=2), flags=("JUMP_DET",)),
+        Layer(name="sky", pixels=scattered(10), role="scene", how="remove", flags=()),
     )
 
 
@@ -137,6 +138,12 @@ def test_a_session_of_glue_keeps_regions_of_pixels():
     text = GlueSerializer(state.roi).dumps()
     again = GlueUnSerializer.loads(text).object("__main__")
     assert again.pixels == scattered(2)
+
+
+def test_a_layer_of_the_scene_is_a_subset_that_selects_its_pixels():
+    mask, data = stack(), frame()
+    states = dict(layer_states(mask, data))
+    assert selection_of(states["sky"], data) == mask["sky"].selection
 
 
 def test_subsets_of_one_name_become_layers_of_two():

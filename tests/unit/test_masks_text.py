@@ -52,6 +52,8 @@ def layers(draw):
         integration = draw(st.integers(0, 9))
         given["groups"] = Groups(integration=integration, first=first, last=last)
         given["flags"] = ("JUMP_DET", "SATURATED")
+    elif draw(st.booleans()):
+        given |= {"role": "scene", "flags": ()}
     bits = draw(st.integers(0, 99))
     return Layer(
         name=draw(names),
@@ -138,6 +140,16 @@ def test_the_text_is_as_a_person_would_write_it():
     )
 
 
+def test_a_layer_of_the_scene_has_a_role_and_no_flags_in_its_text():
+    pixels = Selection.from_pixels(SHAPE, [4], [1])
+    layer = Layer(name="stars", role="scene", flags=(), pixels=pixels)
+    mask = Mask(instrument="NIRCAM", detector="NRCA1", shape=SHAPE, layers=(layer,))
+    lines = to_text(mask).splitlines()
+    at = lines.index('name = "stars"')
+    assert lines[at + 1 : at + 3] == ['role = "scene"', 'origin = {kind = "drawn"}']
+    assert not any(line.startswith("flags") for line in lines)
+
+
 def text_with(old="", new="", more=""):
     text = (
         'format = "jwinteractive mask 1"\ninstrument = "NIRCAM"\ndetector = "NRCA1"\n'
@@ -163,6 +175,10 @@ MALFORMED = {
     "corner from 0": (text_with("shape", "corner = [0, 0]\nshape"), "must lie in 1 to 4096"),
     "layers no list": (text_with("[[layer]]", "[layer]"), "layer = .*: must be a list"),
     "no name": (text_with('name = "a"\n'), "name of a layer = None: must be text"),
+    "flags of the scene": (
+        text_with(more='role = "scene"\n'),
+        "layer 'a': is for the scene, which has no flags, not HOT",
+    ),
     "no flags": (text_with('flags = ["HOT"]\n'), "layer 'a': flags = None: must be a list"),
     "flags no list": (text_with('["HOT"]', '"HOT"'), "layer 'a': flags = 'HOT': must be a list"),
     "unknown flag": (text_with("HOT", "HOTT"), "layer 'a', flag 'HOTT' of pixels: did you mean"),
