@@ -22,7 +22,7 @@ from jwinteractive.errors import InputError, JwinteractiveError, RecipeError
 from jwinteractive.io import Provenance, check_writable
 from jwinteractive.journal import Attempt, Entry, Kind, Settings, State
 from jwinteractive.look import Look
-from jwinteractive.masks import Mask
+from jwinteractive.masks import Mask, Part
 from jwinteractive.params import fields_of
 from jwinteractive.pixel import PixelHistory, mean_pixel, pixel_history
 from jwinteractive.plan import OpenFile, Planned, load_references, open_file, plan_of
@@ -289,9 +289,16 @@ class Session:
         """First step that does otherwise with the masks of other references."""
         file = self._file(None)
         shape, root = file.product.shape, file.exposure.filename
-        masks = (r.mask_for(file.exposure, shape) for r in (self.references, references))
-        was, now = ("" if m is None else m.key("pixels", root) for m in masks)
-        return "user_flags" if was == now else "dq_init"
+        masks = [r.mask_for(file.exposure, shape) for r in (self.references, references)]
+
+        def alike(part: Part) -> bool:
+            was, now = ("" if m is None else m.key(part, root) for m in masks)
+            return was == now
+
+        if not alike("pixels"):
+            return "dq_init"
+        # of an edit that changes nothing, such as a comment, none does otherwise
+        return "user_flags" if alike("scene") or not alike("groups") else "clean_flicker_noise"
 
     def _with_mask(self, mask: Mask) -> References:
         why = [mask.misfit(f.exposure, f.product.shape) for f in self.exposures]

@@ -21,6 +21,7 @@ from jwinteractive.references.kinds import (
     SirsKernelRef,
     SuperbiasRef,
 )
+from jwinteractive.references.scene import SceneRef, UserMaskRef
 from jwinteractive.references.sources import Found, References
 
 __all__ = [
@@ -40,6 +41,8 @@ __all__ = [
     "ResetRef",
     "RscdRef",
     "SaturationRef",
+    "SceneRef",
     "SirsKernelRef",
     "SuperbiasRef",
+    "UserMaskRef",
 ]

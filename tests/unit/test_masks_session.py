@@ -151,6 +151,49 @@ def test_a_mask_makes_stale_what_it_flags_and_no_more(session):
     assert session.stale()[0] == "dq_init"
 
 
+def test_an_edit_names_the_first_step_that_it_concerns(session):
+    named = []
+    session.changed.connect(named.append)
+
+    def change(mask):
+        session.use_mask(mask)
+        return named[-1]
+
+    some = pixels(session.mask().shape, 4)
+    stars = Layer(name="stars", role="scene", flags=(), pixels=some)
+    shower = drawn(session, "shower", groups=Groups(first=5), flags=JUMP)
+    assert change(with_layers(session, stars)) == "clean_flicker_noise"
+    assert change(session.mask().changed("stars", how="remove")) == "clean_flicker_noise"
+    assert change(session.mask().changed("stars", on=False)) == "clean_flicker_noise"
+    assert change(session.mask().changed("stars", comment="x")) == "user_flags"
+    on = session.mask().changed("stars", on=True)
+    assert change(on.with_layer(shower)) == "user_flags"
+    assert change(session.mask().changed("stars", role="flags", flags=BAD)) == "dq_init"
+    session.turn_mask(session.mask().changed("stars", role="scene", flags=(), how="add"))
+    session.rest()
+    assert named[-1] == "dq_init"
+    painted = session.mask()["stars"].painted(pixels(session.mask().shape, 5))
+    session.turn_mask(session.mask().with_layer(painted))
+    session.rest()
+    assert named[-1] == "clean_flicker_noise"
+
+
+def test_a_scene_makes_no_flags_stale_and_is_undone_saved_and_repeated(session, tmp_path):
+    session.run()
+    before = session.mask()
+    stars = Layer(name="stars", role="scene", flags=(), pixels=pixels(before.shape, 4))
+    session.use_mask(with_layers(session, stars))
+    stale = session.stale()
+    assert "dq_init" not in stale
+    assert "user_flags" not in stale
+    assert any("layer 'stars' added" in e.text for e in session.journal)
+    session.save(tmp_path / "s")
+    assert jwinteractive.open(tmp_path / "s").mask().same(session.mask())
+    assert 'role = "scene"' in script(session)
+    assert session.undo()
+    assert session.mask().same(before)
+
+
 def test_a_layer_for_one_exposure_leaves_the_other_alone(nircam_file, second_file):
     session = jwinteractive.open([nircam_file, second_file])
     names = [f.exposure.filename for f in session.exposures]
