@@ -280,6 +280,9 @@ class Ramp(Product):
         below this number (BZERO), and mapped files are not changed before they are read.
     interleaved
         Where the whole frames of an IRS2 exposure are, whose rows of pixels are ``data``.
+    scene
+        Why a pixel [y, x] told nothing of the 1/f noise, uint8 bits of `flicker.sources`; 0: it
+        did.
     """
 
     data: Array
@@ -291,6 +294,7 @@ class Ramp(Product):
     persistence_ends: Array | None = None
     zero: float = 0.0
     interleaved: Interleaved | None = None
+    scene: Array | None = None
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with ``changes``.
@@ -353,7 +357,8 @@ class RateInts(Product):
     """Count rate of each integration: data, err in DN/s, variances in (DN/s)², dq [nint, y, x].
 
     Where the fit tells them: ``chi2`` of the group differences about it with ``dof`` degrees of
-    freedom, and the ``pedestal`` in DN, the signal that was there before light fell.
+    freedom, and the ``pedestal`` in DN, the signal that was there before light fell. ``scene`` as
+    of a ramp.
     """
 
     data: Array
@@ -364,6 +369,7 @@ class RateInts(Product):
     chi2: Array | None = None
     dof: Array | None = None
     pedestal: Array | None = None
+    scene: Array | None = None
 
 
 @dc.dataclass(frozen=True, kw_only=True)
@@ -372,7 +378,7 @@ class Rate(Product):
 
     ``integrations`` holds the rate of each integration where it is known. Where the fit tells
     them, ``chi2`` and ``dof`` are summed over the integrations, and ``chi2_between`` [y, x] is that
-    of the integrations' rates about their common one.
+    of the integrations' rates about their common one. ``scene`` as of a ramp.
     """
 
     data: Array
@@ -383,4 +389,5 @@ class Rate(Product):
     chi2: Array | None = None
     dof: Array | None = None
     chi2_between: Array | None = None
+    scene: Array | None = None
     integrations: RateInts | None = None

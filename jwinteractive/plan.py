@@ -73,7 +73,7 @@ class Planned:
     @property
     def model_key(self) -> str:
         """Key of what the step measures: of what it takes and of what its measurement asks for."""
-        asked = self.step.learns_from
+        asked = self.step.taught_by(self.stage.params)
         settings = self.step.asked_of(self.stage.params)
         references = {name: f.key for name, f in self.found.items() if name in asked}
         made_by = (self.step.name, self.step.version, settings, references, self.before)
@@ -130,6 +130,8 @@ def plan_of(
                     f"a {kind.__name__}: check the order of the recipe"
                 )
             for name, need in step.needs.items():
+                if name in step.unread(stage.params):
+                    continue
                 # a parameter named as a reference type is a path to that reference
                 name_of_path = need.kind.parameter or need.kind.reftype
                 path = getattr(stage.params, name_of_path, "")

@@ -71,7 +71,7 @@ class Measured:
 
 
 def _asked(p: Planned) -> tuple[Any, ...]:
-    names = p.step.learns_from
+    names = p.step.taught_by(p.stage.params)
     own = tuple(p.step.asked_of(p.stage.params).items())
     return own, *(found.key for name, found in p.found.items() if name in names)
 

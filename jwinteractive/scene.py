@@ -252,6 +252,19 @@ def _with_mask(session: Session, request: Request, frame: Frame) -> Frame:
     return dc.replace(frame, dq=flags if frame.dq is None else frame.dq | flags)
 
 
+def _wider(session: Session, request: Request, shown: Shown) -> Shown:
+    """All the pixels that those of a step's result depend on, before and after it."""
+    p = next(p for p in session.plan(request.upto, request.exposure) if p.step.name == request.upto)
+    exposure = shown.after.exposure
+    frame = Box.whole(session.input(request.exposure).shape)
+    box = p.step.context(exposure, p.stage.params, request.box, frame)
+    wide = session.glance(
+        box, request.upto, knob=request.upto, before=True, hold=request.hold,
+        exposure=request.exposure,
+    )  # fmt: skip
+    return dc.replace(shown, after=wide.product, before=wide.before, model=wide.model)
+
+
 _DERIVED = {"difference": _difference, "ratio": _ratio}
 
 
@@ -285,7 +298,7 @@ def picture(session: Session, request: Request, cancel: threading.Event | None =
         group=r.group,
         shape=shape,
     )
-    drawing = view.draw(shown)
+    drawing = view.draw(_wider(session, r, shown) if view.wide else shown)
     image = view if isinstance(drawing, Frame) else views[0]
     frame = drawing if isinstance(drawing, Frame) else image.draw(shown)
     assert isinstance(frame, Frame)  # the first view of every product is one

@@ -87,6 +87,10 @@ def _never(exposure: Exposure, p: Params) -> str:
     return ""
 
 
+def _none(p: Params) -> Collection[str]:
+    return ()
+
+
 @dc.dataclass(frozen=True, slots=True)
 class Step:
     """One calibration step: a pure function and what the rest of the package must know of it.
@@ -106,13 +110,15 @@ class Step:
     summary: str
     cal_step: str
     measure: Callable[..., Model] | None
-    model: type[Model] | None
+    models: tuple[type[Model], ...]
     skips: Callable[[Exposure, Any], str]
     own_views: tuple[View, ...] = ()
     words: Mapping[str, Callable[[Any, Any], list[str]]] = dc.field(default_factory=dict)
     asks: Callable[[Any], Mapping[str, Any]] = Params.as_dict
     unless: str = ""
     around: Context | None = None
+    unread: Callable[[Any], Collection[str]] = _none
+    unmeasured: Callable[[Any], Collection[str]] = _none
 
     def given_for(self, taken: type[Product]) -> type[Product]:
         """Kind of product that it makes of one of a kind that it takes."""
@@ -139,8 +145,10 @@ class Step:
         extra: dict[str, Any] = {}
         for name, need in self.needs.items():
             reference = given.get(name) if need.optional else given[name]
+            if name in self.unread(params):
+                reference = None
             extra[name] = None if reference is None else reference.crop(product.covers)
-        if self.model is not None:
+        if self.models:
             extra["model"] = model
         return self.function(product, params, **extra)
 
@@ -150,13 +158,21 @@ class Step:
         """Measure the model of a step that has one."""
         assert self.measure is not None
         given = {"p": params, **references}
-        return self.measure(whole, **{k: given[k] for k in self.learns_from})
+        left_out = (*self.unread(params), *self.unmeasured(params))
+        return self.measure(
+            whole, **{k: None if k in left_out else given.get(k) for k in self.learns_from}
+        )
 
     @property
     def learns_from(self) -> tuple[str, ...]:
         """What the measurement asks for beside the exposure: "p" and references by name."""
         assert self.measure is not None
         return tuple(inspect.signature(self.measure).parameters)[1:]
+
+    def taught_by(self, params: Params) -> tuple[str, ...]:
+        """References that the measurement looks at with some parameters."""
+        left_out = ("p", *self.unread(params), *self.unmeasured(params))
+        return tuple(name for name in self.learns_from if name not in left_out)
 
     def asked_of(self, params: Params) -> dict[str, Any]:
         """The parameters that the measurement looks at, with their values."""
@@ -184,7 +200,7 @@ class Step:
             "halo": "whole lines" if self.around else self.reach(self.params()),
             "version": self.version,
             "references": [n.kind.reftype for n in self.needs.values()],
-            "measures": self.model is not None,
+            "measures": bool(self.models),
             "parameters": [f.describe() for f in fields_of(self.params)],
         }
 
@@ -254,6 +270,11 @@ def _need(hint: Any) -> Need:
     return Need(hint, optional=False)
 
 
+def _models(hint: Any) -> tuple[type[Model], ...]:
+    kinds = typing.get_args(hint) or (hint,)
+    return tuple(kind for kind in kinds if kind is not type(None))
+
+
 def _kinds(hint: Any) -> tuple[type[Product], ...]:
     return hint.__constraints__ if isinstance(hint, typing.TypeVar) else (hint,)
 
@@ -271,6 +292,8 @@ def step(
     asks: Callable[[Any], Mapping[str, Any]] | None = None,
     unless: str = "",
     around: Context | None = None,
+    unread: Callable[[Any], Collection[str]] = _none,
+    unmeasured: Callable[[Any], Collection[str]] = _none,
 ) -> Callable[[F], F]:
     """Register a function as a calibration step.
 
@@ -307,6 +330,11 @@ def step(
     around
         In place of ``halo``: the pixels that a box depends on, where these are not as many on each
         side, such as all of its lines.
+    unread
+        Names of optional references that the step does not use with some parameters: they are
+        neither looked for nor read.
+    unmeasured
+        The same of those that the measurement alone does not use.
     """
 
     def asked(p: Any) -> Mapping[str, Any]:
@@ -330,13 +358,15 @@ def step(
                 summary=(inspect.getdoc(function) or "").partition("\n")[0],
                 cal_step=cal_step or name,
                 measure=measure,
-                model=_need(hints["model"]).kind if "model" in hints else None,
+                models=_models(hints["model"]) if "model" in hints else (),
                 skips=skips,
                 own_views=views,
                 words=words or {},
                 asks=asks or asked,
                 unless=unless,
                 around=around,
+                unread=unread,
+                unmeasured=unmeasured,
             )
         )
         return function

@@ -306,7 +306,7 @@ def _head(thing: Thing) -> dict[str, Any]:
 
 def _types() -> dict[str, type]:
     """What a store may hold: products, and the models of the registered steps."""
-    models = {s.model.__name__: s.model for s in registry.values() if s.model is not None}
+    models = {m.__name__: m for s in registry.values() for m in s.models}
     return {t.__name__: t for t in (Ramp, Rate, RateInts)} | models
 
 

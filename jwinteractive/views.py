@@ -20,6 +20,7 @@ from jwinteractive.errors import InputError
 
 __all__ = [
     "FLAG_COLOURS",
+    "Bit",
     "Curve",
     "Drawing",
     "Ellipse",
@@ -81,6 +82,15 @@ class Ellipse:
     kind: Literal["found", "core", "hand"] = "found"
 
 
+@dc.dataclass(frozen=True)
+class Bit:
+    """What a bit of a frame's flags means where it is no data-quality bit, and its colour."""
+
+    value: int
+    name: str
+    colour: str
+
+
 @dc.dataclass(frozen=True, kw_only=True)
 class Frame:
     """An image with its flags and errors.
@@ -105,6 +115,8 @@ class Frame:
         Cuts (low, high) that suit the quantity, while nobody chose others; None: by the data.
     note
         Words for the corner: why there is nothing to see.
+    bits
+        What the bits of ``dq`` mean, the one drawn on top first; empty: data-quality bits.
     """
 
     title: str
@@ -118,12 +130,19 @@ class Frame:
     marks: tuple[Ellipse, ...] = ()
     limits: tuple[float, float] | None = None
     note: str = ""
+    bits: tuple[Bit, ...] = ()
 
     @property
     def covers(self) -> Box:
         """Pixels of the exposure that the arrays cover."""
         ny, nx = self.data.shape
         return self.box or Box.whole((ny, nx))
+
+    def words(self, flags: int) -> str:
+        """Names of the bits that are set in flags of a pixel."""
+        if self.bits:
+            return ", ".join(bit.name for bit in self.bits if flags & bit.value) or "background"
+        return ", ".join(dq.names(flags)) or "no flags"
 
     @property
     def full_shape(self) -> tuple[int, int]:
@@ -199,6 +218,8 @@ class View:
         Makes the drawing; called off the kernel's loop, often.
     compares
         It needs ``Shown.before``, the box as the step took it.
+    wide
+        It is drawn from all the pixels that those in view depend on.
     edit
         For frames whose marks a person may change: from the step's parameters, what is shown, the
         mark as it was (None: a new one) and as it is wanted (None: away) to the parameters that
@@ -208,6 +229,7 @@ class View:
     title: str
     draw: Callable[[Shown], Drawing]
     compares: bool = False
+    wide: bool = False
     edit: Callable[[Any, Shown, Ellipse | None, Ellipse | None], dict[str, Any]] | None = None
 
 

@@ -19,8 +19,15 @@ from jwinteractive.errors import StepError
 from jwinteractive.flicker.background import level_of
 from jwinteractive.flicker.clipping import SortedPixels, inside
 from jwinteractive.flicker.official_fit import Official, fit_all
-from jwinteractive.flicker.official_images import Draft, Images, room_for, whole_images
+from jwinteractive.flicker.official_images import (
+    Draft,
+    Images,
+    median_of_integrations,
+    room_for,
+    whole_images,
+)
 from jwinteractive.flicker.official_noise import OfficialNoise, less_official
+from jwinteractive.masks import BACKGROUND, SOURCE
 from jwinteractive.step import Whole
 
 __all__ = [
@@ -69,6 +76,7 @@ def measure_official(
     user_mask: Array | None = None,
     draft: Draft | None = None,
     regions: Array | None = None,
+    hand: Array | None = None,
 ) -> OfficialNoise:
     """Find the noise of the images of an exposure, of ramps or rates.
 
@@ -86,6 +94,9 @@ def measure_official(
         Fit of ramps, from whose rate the scene mask is made.
     regions
         Pixels [y, x] that science falls on, bool: slits, slices, traces.
+    hand
+        What a user says of pixels, uint8 [y, x] or [integration, y, x]: `masks.SOURCE`,
+        `masks.BACKGROUND` or 0; it goes before all else, but where there is no value.
 
     Raises
     ------
@@ -96,7 +107,10 @@ def measure_official(
     why = refusal(exposure, s)
     if why:
         raise StepError(f"clean_flicker_noise: {why}")
-    for name, given in (("flat", flat), ("user_mask", user_mask), ("regions", regions)):
+    if hand is not None and hand.all():  # nothing is left to be found out
+        user_mask, hand = hand == BACKGROUND, None
+    masks = {"flat": flat, "user_mask": user_mask, "regions": regions, "hand": hand}
+    for name, given in masks.items():
         if given is not None and given.shape[-2:] != whole.box.shape:
             raise StepError(
                 f"clean_flicker_noise: {name} is {given.shape}, the exposure {whole.box.shape}: "
@@ -114,6 +128,9 @@ def measure_official(
         scene = scene_mask(images.rates, images.dq, s, exposure.exp_type, regions)
         if single and scene.ndim == 3:
             scene = np.asarray(scene.all(axis=0))
+    if hand is not None:
+        known = np.isfinite(images.rates) & (images.rates != 0)
+        scene = np.asarray((scene | (known & (hand == BACKGROUND))) & (hand != SOURCE))
     nint = len(images.rates) if images.rates.ndim == 3 else exposure.nints
     if scene.ndim == 3 and len(scene) != nint:
         raise StepError(
@@ -188,7 +205,7 @@ def _less_median(images: Images, nint: int, flat: Array | None) -> Images:
     flux[~good] = np.median(flux[good])
     medians = images.medians
     if medians is None:  # officially rates lose the median of what the flat has divided
-        medians = np.nanmedian(images.rates, axis=0)[None]
+        medians = median_of_integrations(images.rates)[None]
     data = images.data if images.medians is not None else room_for(images.data.shape)
     for k, image in enumerate(images.data):
         i, g = divmod(k, len(medians))

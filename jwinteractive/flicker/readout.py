@@ -82,6 +82,10 @@ class Readout:
         turn = slice(None, None, -1 if detector.fastaxis < 0 else 1)
         return cls(tick[turn].copy(), output[turn].copy(), row_ticks, along_x, backwards)
 
+    def part(self, first: int, end: int) -> Readout:
+        """The same of some pixels of each line, in science orientation."""
+        return dc.replace(self, tick=self.tick[first:end], amplifier=self.amplifier[first:end])
+
     @cached_property
     def amplifiers(self) -> int:
         """Number of outputs."""

@@ -6,6 +6,7 @@ Why a package: docs/decisions/0004-references-are-a-package.md.
 from jwinteractive.references.kinds import (
     DarkRef,
     EmicorrRef,
+    FlatRef,
     GainRef,
     IpcRef,
     Irs2Ref,
@@ -27,6 +28,7 @@ from jwinteractive.references.sources import Found, References
 __all__ = [
     "DarkRef",
     "EmicorrRef",
+    "FlatRef",
     "Found",
     "GainRef",
     "IpcRef",

@@ -23,6 +23,7 @@ from jwinteractive.masks import Mask, Part
 __all__ = [
     "DarkRef",
     "EmicorrRef",
+    "FlatRef",
     "GainRef",
     "IpcRef",
     "Irs2Ref",
@@ -342,6 +343,16 @@ class DarkRef(Reference):
             nframes=exposure.nframes,
             groupgap=exposure.groupgap,
         )
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class FlatRef(Reference):
+    """Relative response of the pixels of an image: data [y, x], NaN or 0 where it is not known."""
+
+    reftype: ClassVar[str] = "flat"
+    selects: ClassVar[tuple[str, ...]] = ("DETECTOR", "FILTER", "PUPIL")
+    hdus: ClassVar[Mapping[str, str]] = {"data": "SCI"}
+    data: Array
 
 
 @dc.dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,12 @@ R = TypeVar("R", bound=Reference)
 
 _KERNEL = 7  # pixels a side at most; images that small are not of the detector
 _ANY = {"", "ANY", "N/A", "GENERIC", "NONE"}
-_PATTERN_KEYWORDS = {"READPATT": "P_READPA", "DETECTOR": "P_DETECT"}
+_PATTERN_KEYWORDS = {
+    "READPATT": "P_READPA",
+    "DETECTOR": "P_DETECT",
+    "FILTER": "P_FILTER",
+    "PUPIL": "P_PUPIL",
+}
 
 
 @dc.dataclass(frozen=True)
@@ -392,7 +397,12 @@ def _select(
     kind: type[Reference], folder: Path, exposure: Exposure, shape: tuple[int, int]
 ) -> Path | None:
     """Best file of a type in a folder: right keywords, covering, nearest size, latest USEAFTER."""
-    wanted = {"DETECTOR": exposure.detector, "READPATT": exposure.readpatt}
+    wanted = {
+        "DETECTOR": exposure.detector,
+        "READPATT": exposure.readpatt,
+        "FILTER": exposure.filter,
+        "PUPIL": exposure.pupil,
+    }
     best: tuple[Any, ...] | None = None
     for path in sorted(p for pattern in kind.files for p in folder.glob(pattern)):
         try:

@@ -20,7 +20,7 @@ from jwinteractive import dq
 from jwinteractive.data import Array, Box
 from jwinteractive.errors import InputError
 from jwinteractive.look import CUTS, STRETCHES, Look
-from jwinteractive.views import FLAG_COLOURS, Frame
+from jwinteractive.views import FLAG_COLOURS, Bit, Frame
 from jwinteractive_widgets.background import listen
 from jwinteractive_widgets.drawing import BRUSH, DRAW_TOOLS, OnDraw, heard
 from jwinteractive_widgets.marks import Marks, OnMark
@@ -47,15 +47,31 @@ COLOURS = {
 
 Window = tuple[float, float, float, float]
 
+_TINT = 0.45  # opacity of a picture's own bits: what they lie over must be seen
 
-def mask_layers(drawn: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Every DQ bit as a layer of the viewer, the usual ones first.
+
+def mask_layers(drawn: Mapping[str, float], bits: Sequence[Bit] = ()) -> list[dict[str, Any]]:
+    """Every DQ bit as a layer of the viewer, the usual ones first; or all of a picture's own bits.
 
     Parameters
     ----------
     drawn
         Opacity of each flag that is drawn, by name, as in `jwinteractive.look.Look.masks`.
+    bits
+        What the bits mean where they are no data-quality bits.
     """
+    if bits:
+        return [
+            {
+                "name": bit.name,
+                "bit": str(bit.value),
+                "colour": bit.colour,
+                "opacity": float(drawn.get(bit.name, _TINT)),
+                "on": True,
+                "usual": True,
+            }
+            for bit in bits
+        ]
     palette = list(FLAG_COLOURS.values())
     rest = [name for name in dq.BITS if name not in FLAG_COLOURS]
     colours = FLAG_COLOURS | {name: palette[i % len(palette)] for i, name in enumerate(rest)}
@@ -215,6 +231,8 @@ class FrameView(anywidget.AnyWidget):
             "draw": on_draw,
         }
         self._overlay = Overlay()
+        self._bits: tuple[Bit, ...] = ()
+        self._masks: dict[str, float] = dict(Look().masks)
         self._going = 0  # number of the stroke that is not finished
         self._marks, self._editable = Marks(), False
         self._read_out = read_out
@@ -281,6 +299,7 @@ class FrameView(anywidget.AnyWidget):
             self.limits = [float(v) for v in limits]
         if other is None:
             self.compare = "off"
+        self._show_masks()
         self._announce()
         for name, some in patches:
             self._send_patches(name, some)
@@ -339,11 +358,20 @@ class FrameView(anywidget.AnyWidget):
                 self.colours = look.colours
             if look.limits is not None and look.cuts == "by hand":
                 self.limits = [float(v) for v in look.limits]
-            if _drawn(self.masks) != dict(look.masks):
-                self.masks = mask_layers(look.masks)
+            self._masks = dict(look.masks)
+            self._show_masks()
             self.cursor = [] if look.pick is None else [look.pick[1], look.pick[0]]
             b = look.box
             self.region = [] if b is None else [b.x0, b.y0, b.x1, b.y1]
+
+    def _show_masks(self) -> None:
+        """Offer the flags of the picture: data-quality bits, or its own."""
+        bits = self.frame.bits if self.frame is not None else ()
+        if bits != self._bits:
+            self._bits = bits
+            self.masks = mask_layers(self._masks, bits)
+        elif not bits and _drawn(self.masks) != self._masks:
+            self.masks = mask_layers(self._masks)
 
     def go_to(self, window: Window) -> None:
         """Move every view to a viewport (x0, y0, x1, y1)."""
@@ -380,7 +408,7 @@ class FrameView(anywidget.AnyWidget):
             text += f" ± {float(frame.err[at]):.3g}"
         parts = [f"{text} {frame.unit}".rstrip()]
         if frame.dq is not None:
-            parts.append(", ".join(dq.names(int(frame.dq[at]))) or "no flags")
+            parts.append(frame.words(int(frame.dq[at])))
         if self._read_out is not None and (more := self._read_out(y, x)):
             parts.append(more)
         return " · ".join(parts)
@@ -493,7 +521,7 @@ class FrameView(anywidget.AnyWidget):
                 return getattr(self, name)
             case "limits":
                 return tuple(self.limits)
-            case "masks":
+            case "masks" if not self._bits:
                 return _drawn(self.masks)
         return None
 

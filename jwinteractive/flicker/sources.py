@@ -1,0 +1,124 @@
+"""Which pixels show the noise alone, and why the others do not.
+
+A draft of the rate, without its background and the medians of its lines, is clipped; what a
+smoothed copy shows as connected pixels is a source, and grows. All of it is local but for the level
+and the noise of the draft, so that a box sees what the whole frame would. Source: dossier section
+4.
+"""
+
+from __future__ import annotations
+
+import dataclasses as dc
+import warnings
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from jwinteractive.data import Array
+from jwinteractive.flicker.median import PULL, less_medians, line_levels
+from jwinteractive.kernels.flicker_ramp import grown
+
+__all__ = [
+    "BRIGHT",
+    "CONTEXT",
+    "GROWTH",
+    "HAND",
+    "REASONS",
+    "REGION",
+    "SOURCE",
+    "UNKNOWN",
+    "Rule",
+    "disc",
+    "reasons",
+]
+
+UNKNOWN, BRIGHT, SOURCE, REGION, HAND = (np.uint8(1 << k) for k in range(5))
+REASONS = {
+    UNKNOWN: "no value",
+    BRIGHT: "bright or dark",
+    SOURCE: "source",
+    REGION: "science region",
+    HAND: "by hand",
+}
+"""Why a pixel is not background, by bit."""
+
+LOWER = 3.0  # standard deviations below the background at which a pixel is bad
+GROWTH = 8  # pixels, at most
+_FWHM = 2.5  # pixels of the smoothing
+_SIGMA = _FWHM / 2.3548
+_TRUNCATE = 3.0
+_SIZE = 5  # connected pixels of a source
+CONTEXT = int(_TRUNCATE * _SIGMA + 0.5) + _SIZE - 1 + GROWTH
+"""Lines on each side on which the reasons of a line depend."""
+
+
+@dc.dataclass(frozen=True)
+class Rule:
+    """What makes a pixel a source.
+
+    Attributes
+    ----------
+    above
+        Standard deviations above the background at which a pixel is left out; 0: none is clipped.
+    threshold
+        Of connected pixels of the smoothed draft, in standard deviations of one that is not; 0:
+        there is no search for sources.
+    growth
+        Pixels by which sources grow.
+    """
+
+    above: float = 2.0
+    threshold: float = 1.5
+    growth: int = 4
+
+
+def reasons(draft: Array, sigma: float, rule: Rule, along_x: bool, channels: int) -> Array:
+    """Why pixels are no background, as bits: uint8 [y, x], 0 where they are.
+
+    Parameters
+    ----------
+    draft
+        Rate without background [y, x], whole lines; NaN or just 0 where there is none.
+    sigma
+        Standard deviation of the background.
+    rule
+        What is a source.
+    along_x
+        Whether lines are rows.
+    channels
+        Amplifiers along a line.
+    """
+    known = np.isfinite(draft) & (draft != 0)
+    found = np.where(known, np.uint8(0), UNKNOWN)
+    lines = draft[None] if along_x else draft.T[None]
+    near = known & (np.abs(draft) < LOWER * sigma)
+    levels = line_levels(lines, near if along_x else near.T, channels, PULL)
+    left = less_medians(lines, levels)[0]
+    flat = left if along_x else left.T
+    if rule.above:
+        odd = known & ((flat > rule.above * sigma) | (flat < -LOWER * sigma))
+        found[odd] |= BRIGHT
+    if rule.threshold:
+        found[_sources(np.where(known, flat, np.float32(0)), rule, sigma)] |= SOURCE
+    return found
+
+
+def _sources(image: Array, rule: Rule, sigma: float) -> Array:
+    """Connected pixels of a smoothed image that stand out, grown: bool [y, x]."""
+    from photutils.segmentation import detect_sources  # takes half a second to import
+    from photutils.utils.exceptions import NoDetectionsWarning
+
+    smooth = gaussian_filter(image, _SIGMA, mode="constant", truncate=_TRUNCATE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NoDetectionsWarning)
+        segments = detect_sources(smooth, rule.threshold * sigma, _SIZE)
+    if segments is None:
+        return np.zeros(image.shape, np.bool_)
+    mark = segments.data > 0
+    return np.asarray(grown(mark, disc(rule.growth)) if rule.growth else mark)
+
+
+def disc(radius: int) -> Array:
+    """Half widths of the rows of a disc of pixels: uint8 [2 radius + 1]."""
+    rows = np.arange(-radius, radius + 1)
+    return np.asarray(np.sqrt(radius**2 - rows**2 + 0.5), np.uint8)
