@@ -13,9 +13,9 @@ def crowded(tmp_path_factory):
 
 
 @pytest.fixture
-def studio(open_bench, crowded):
+def studio(open_bench, crowded, request):
     """The workbench with the mask page open, at the rate."""
-    screen = open_bench(crowded, "studio", (1500, 1150))
+    screen = open_bench(crowded, request.node.name, (1500, 1150))
     screen.page.locator(".jwi-step[data-step=ramp_fit]").click()
     screen.until("wb.session.look.step", "ramp_fit")
     screen.page.get_by_role("button", name="Mask", exact=True).click()
@@ -120,6 +120,49 @@ def test_every_tool_draws_on_a_layer_that_the_picture_follows_and_undo_takes_bac
     studio.until(jumps, 1)
     page.locator(".jwi-workbench").press("u")
     studio.until("wb.session.mask().layers[1].groups is None", True)
+
+
+def test_sources_and_background_are_drawn_for_the_fit_of_1f_noise_and_flag_nothing(studio):
+    page = studio.page
+    page.get_by_role("button", name="1/f scene", exact=True).click()
+    studio.until("[x.role for x in wb.session.mask().layers]", ["scene"])
+    scene = "wb.session.mask().scene(wb.session.input().exposure.filename)"
+    page.locator(".jwi-canvas").focus()
+    page.keyboard.press("3")  # rectangle
+    drag(studio, (20, 180), (60, 220))
+    studio.until(f"{scene}[180:221, 20:61].tolist() == [[1] * 41] * 41", True)
+    studio.until(f"int(({scene} > 0).sum())", 41 * 41)
+    page.keyboard.press("2")  # eraser
+    drag(studio, (30, 200), (50, 200))
+    studio.until(f"int(({scene} > 0).sum()) < 41 * 41", True)
+    assert not studio.ask("bool(wb.session.mask().dq(wb.session.input().exposure.filename).any())")
+    row = page.locator(".jwi-layer")
+    row.get_by_text("source for 1/f, this exposure").wait_for()
+    for hidden in ("what is wrong with the pixels", "which groups"):
+        assert not page.get_by_label(hidden).is_visible()
+
+    page.get_by_role("button", name="1/f scene", exact=True).click()
+    studio.until("wb.mask.desk.layer", "1/f scene 2")
+    page.get_by_label("what the layer does").select_option(label="background: fitted")
+    page.locator(".jwi-canvas").focus()
+    page.keyboard.press("4")  # ellipse
+    drag(studio, (40, 190), (90, 210))
+    studio.until(f"[int({scene}[185, 22]), int({scene}[200, 65]), int({scene}[90, 90])]", [1, 2, 0])
+    row.get_by_text("background for 1/f, this exposure").wait_for()
+    studio.until("'1/f scene: source' in wb.mask.total.value", True)
+    studio.theme("Light")
+    studio.shoot("studio-scene-light")
+    studio.theme("Dark")
+    studio.shoot("studio-scene-dark")
+    studio.theme("Light")
+
+    page.get_by_label("what the layer is for").select_option(label="bad pixels: flags")
+    page.get_by_label("what is wrong with the pixels").wait_for()
+    bad = "wb.session.mask()['1/f scene 2'].count"
+    studio.until(f"{FLAGGED} == {bad}", True)
+    page.locator(".jwi-workbench").press("u")
+    studio.until("wb.session.mask()['1/f scene 2'].role", "scene")
+    studio.until(FLAGGED, 0)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("bqplot", reason="the lab extra is not installed")
 
 from jwinteractive import dq
-from jwinteractive.masks import Ellipse, Layer, Rectangle, Selection
+from jwinteractive.masks import BACKGROUND, SOURCE, Ellipse, Layer, Rectangle, Selection
 
 
 @pytest.fixture
@@ -144,6 +144,62 @@ def test_a_layer_from_the_group_in_view_on_is_one_press(studio, draw):
     ramp = studio.session.run("user_flags")
     assert (ramp.groupdq[1, 4:, 33, 33] & dq.JUMP_DET).all()
     assert not (ramp.groupdq[0, :, 33, 33] & dq.JUMP_DET).any()
+
+
+def test_a_layer_of_the_scene_is_one_press_and_is_drawn_on_as_any_other(studio, draw):
+    session, root = studio.session, studio.session.input().exposure.filename
+    studio.mask._do("add-scene")
+    layer = session.mask()["1/f scene"]
+    assert (layer.role, layer.flags, layer.exposure) == ("scene", (), root)
+    draw("rectangle", (5, 6), (8, 9))
+    draw("eraser", (5, 6))
+    expected = np.zeros(session.mask().shape, np.uint8)
+    expected[6:10, 5:9] = SOURCE
+    expected[6, 5] = 0
+    np.testing.assert_array_equal(session.mask().scene(root), expected)
+    assert not session.mask().dq(root).any()
+    assert studio.canvas.view._overlay._plane[7, 7]
+    (item,) = studio.mask.layers.items
+    assert item["words"] == "source for 1/f, this exposure"
+    assert item["groups"]["options"] == [["", "all groups"]]
+    studio.mask.desk.act("change", "1/f scene", "how", "remove")
+    assert studio.mask.layers.items[0]["words"] == "background for 1/f, this exposure"
+    assert (session.mask().scene(root)[expected == SOURCE] == BACKGROUND).all()
+    assert session.undo()
+    assert session.undo()
+    assert session.mask().scene(root)[6, 5] == SOURCE
+
+
+def test_a_layer_of_flags_becomes_one_of_the_scene_and_back(studio, draw):
+    draw("rectangle", (5, 5), (8, 8))
+    act, session = studio.mask.desk.act, studio.session
+    root = session.input().exposure.filename
+    act("change", "drawn", "groups", "i1 g3-")
+    act("change", "drawn", "role", "scene")
+    layer = session.mask()["drawn"]
+    assert (layer.role, layer.flags, layer.groups) == ("scene", (), None)
+    assert layer.exposure == root
+    assert session.mask().scene_counts(root) == {"source": 16}
+    act("change", "drawn", "how", "within")
+    act("change", "drawn", "role", "flags")
+    layer = session.mask()["drawn"]
+    assert layer.how == "add"
+    assert session.mask().counts(root) == {"DO_NOT_USE": 16, "OTHER_BAD_PIXEL": 16}
+    act("change", "drawn", "role", "flags")
+    assert session.mask()["drawn"].same(layer)
+    act("change", "drawn", "role", "sky")
+    assert "role 'sky'" in session.journal[-1].text
+
+
+def test_pixels_of_the_scene_are_counted_beside_those_that_are_flagged(studio, draw):
+    draw("rectangle", (5, 5), (8, 8))
+    studio.mask._count()
+    assert "1/f scene" not in studio.mask.total.value
+    studio.mask._do("add-scene")
+    draw("rectangle", (7, 5), (10, 8))
+    studio.mask._count()
+    assert "<b>16</b> pixels flagged" in studio.mask.total.value
+    assert "1/f scene: source 16" in studio.mask.total.value
 
 
 def test_flags_of_groups_reach_the_ramp(studio, draw):

@@ -50,25 +50,31 @@ def _item(
     usable = [f for f in layer.flags if f != "DO_NOT_USE"]
     own = ", ".join(usable) or ("DO_NOT_USE" if layer.flags else "every flag")
     some = GROUP_FLAGS if layer.groups else (*CLASSES, "DO_NOT_USE")
-    place = "" if layer.groups is None else f" {layer.groups}"
-    only = " this exposure" if layer.exposure == exposure.filename else f" {layer.exposure}"
-    how = {"add": "", "remove": "takes off ", "within": "keeps inside only "}[layer.how]
+    only = ", this exposure" if layer.exposure == exposure.filename else f", {layer.exposure}"
     return {
         "name": layer.name,
         "colour": colour,
         "count": layer.count,
         "on": layer.on,
-        "words": f"{how}{own}{place}{only if layer.exposure else ''}",
-        "origin": layer.origin.text or layer.origin.kind,
+        "words": f"{_does(layer, own)}{only if layer.exposure else ''}",
+        "origin": layer.origin.text or ("" if layer.role == "scene" else layer.origin.kind),
         "about": _about(layer),
         "flag": own,
         "classes": list(dict.fromkeys([own, *some])),
         "unusable": "DO_NOT_USE" in layer.flags,
         "how": layer.how,
+        "role": layer.role,
         "comment": layer.comment,
         "groups": _groups(layer, exposure, integration, group),
         "exposure": _exposure(layer, exposure),
     }
+
+
+def _does(layer: Layer, flags: str) -> str:
+    if layer.role == "scene":
+        return layer.meaning
+    how = {"add": "", "remove": "takes off ", "within": "keeps inside only "}[layer.how]
+    return f"{how}{flags}{'' if layer.groups is None else f' {layer.groups}'}"
 
 
 def _about(layer: Layer) -> str:
@@ -78,7 +84,7 @@ def _about(layer: Layer) -> str:
 
 def _groups(layer: Layer, exposure: Exposure, integration: int, group: int) -> dict[str, Any]:
     offered = [["", _ALL_GROUPS]]
-    if layer.how == "add" and exposure.ngroups > 1:
+    if layer.role == "flags" and layer.how == "add" and exposure.ngroups > 1:
         here = (
             Groups(integration=integration, first=group),
             Groups(integration=integration, first=group, last=group),
@@ -122,6 +128,15 @@ def changes_of(layer: Layer, field: str, value: Any, exposure: Exposure) -> dict
             kept = tuple(f for f in layer.flags if f != "DO_NOT_USE")
             flags = (*kept, "DO_NOT_USE") if value else kept
             return {"flags": flags or _USUAL[:1]}
+        case "role" if value == layer.role:
+            return {}
+        case "role" if value == "scene":
+            # where sources are is so in one exposure: the next may be dithered
+            only = layer.exposure or exposure.filename
+            given = {"flags": (), "groups": None, "how": "add", "exposure": only}
+            return {"role": "scene", **given}
+        case "role":
+            return {"role": str(value), "flags": _USUAL, "how": "add"}
         case "groups" if not value:
             return {"groups": None, "flags": _USUAL}
         case "groups":

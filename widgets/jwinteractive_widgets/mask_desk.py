@@ -200,6 +200,12 @@ class MaskDesk:
         else:
             self.add(layer)
 
+    def add_scene(self) -> None:
+        """Add a layer of what is a source for the fit of 1/f noise, in this exposure."""
+        exposure, pixels = self.session.input().exposure, Selection.none(self.mask.shape)
+        layer = Layer(name="1/f scene", pixels=pixels, flags=(), role="scene")
+        self.add(layer.replace(exposure=exposure.filename))
+
     def _find(self, layer: Layer) -> None:
         """Show where the pixels of a layer are."""
         hull = layer.selection.hull

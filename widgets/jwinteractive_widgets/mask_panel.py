@@ -70,14 +70,22 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 {
                     "id": "add-groups",
                     "kind": "button",
-                    "label": "From this group on",
+                    "label": "From group on",
                     "tooltip": "add a layer that flags jumps from the group in view to the end of "
                     "its integration, in this exposure: for snowballs and showers",
                 },
+                {
+                    "id": "add-scene",
+                    "kind": "button",
+                    "label": "1/f scene",
+                    "tooltip": "add a layer that flags nothing, and says what is a source or "
+                    "background for the fit of 1/f noise in this exposure",
+                },
             ]
         )
+        new.add_class("jwi-mask-new")
         self.level = w.Text(
-            placeholder="the value of the pixel clicked",
+            placeholder="value of the pixel",
             description="flood",
             tooltip="a flood fills what hangs together at this value or above",
             continuous_update=False,
@@ -149,7 +157,8 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _count_soon(self) -> None:
         """Count once the hand rests: a full frame takes some milliseconds."""
         mask, root = self.desk.mask, self.session.input().exposure.filename
-        state = (mask.place, mask.subarray, mask.key("pixels", root))
+        keys = (mask.key("pixels", root), mask.key("scene", root))
+        state = (mask.place, mask.subarray, *keys)
         if state != self._counted:
             self._counted = state
             self._soon()
@@ -161,11 +170,14 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         ny, nx = mask.shape
         where = escape(f"{mask.detector} {mask.subarray}, {nx} × {ny}")
         flags = ", ".join(f"{name} {count:,}" for name, count in mask.counts(root).items())
-        self.total.value = (
-            f'<span role="status"><b>{n:,}</b> pixels flagged ({100 * n / (ny * nx):.2g} %)</span>'
-            f'<br><span class="jwi-quiet">{where}</span>'
-            f'<br><span class="jwi-quiet jwi-mask-counts">{flags}</span>'
-        )
+        scene = ", ".join(f"{name} {count:,}" for name, count in mask.scene_counts(root).items())
+        lines = [
+            f'<span role="status"><b>{n:,}</b> pixels flagged ({100 * n / (ny * nx):.2g} %)</span>',
+            f'<span class="jwi-quiet">{where}</span>',
+        ]
+        said = (flags, scene and f"1/f scene: {scene}")
+        lines += [f'<span class="jwi-quiet jwi-mask-counts">{text}</span>' for text in said if text]
+        self.total.value = "<br>".join(lines)
 
     # -- what is asked for --------------------------------------------------------------------
 
@@ -186,6 +198,8 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.desk.add()
         elif act == "add-groups":
             self.desk.add_from_group()
+        elif act == "add-scene":
+            self.desk.add_scene()
         elif act.startswith("page-"):
             self._turn(int(act.removeprefix("page-")))
 

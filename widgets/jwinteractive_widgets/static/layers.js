@@ -1,6 +1,8 @@
 // The layers of a mask, the topmost first, and what can be changed of the chosen one.
 
 const HOWS = [["add", "sets its flags"], ["remove", "takes flags off"], ["within", "keeps flags inside only"]];
+const SCENE = [["add", "source: not fitted"], ["remove", "background: fitted"], ["within", "background inside only"]];
+const ROLES = [["flags", "bad pixels: flags"], ["scene", "1/f scene: no flags"]];
 const COMBINE = [["union", "join with"], ["intersection", "common with"], ["difference", "without"]];
 
 /** A select of [value, label] pairs. */
@@ -30,6 +32,8 @@ function render({ model, el }) {
     class: "jwi-field jwi-layer-rename", "aria-label": "name of the layer", spellcheck: "false",
     on: { change: () => send("change", { field: "name", value: name.value }) },
   });
+  const role = select("what the layer is for", change("role"));
+  role.fill(ROLES, "flags");
   const flag = select("what is wrong with the pixels", change("flag"));
   const unusable = make("input", { type: "checkbox", on: { change: () => send("change", { field: "unusable", value: unusable.checked }) } });
   const how = select("what the layer does", change("how"));
@@ -54,13 +58,16 @@ function render({ model, el }) {
     on: { click: () => send("combine", { how: op.value, other: other.value }) },
   }, icon("add"));
   const line = (label, ...parts) => make("label", { class: "jwi-layers-line" }, make("span", { text: label }), ...parts);
+  const flagging = [
+    line("class", flag),
+    make("label", { class: "jwi-layers-line" }, make("span"), make("span", { class: "jwi-layers-check" }, unusable, make("span", { text: "not to be used" }))),
+  ];
+  const ofGroups = line("groups", groups);
   const both = make("div", { class: "jwi-layers-line" }, op, other, combine);
   const origin = make("div", { class: "jwi-layers-origin" });
   const form = make("div", { class: "jwi-layers-form", role: "group", "aria-label": "the chosen layer" },
     make("div", { class: "jwi-layers-line" }, name, zoom, up, down, remove),
-    line("class", flag),
-    make("label", { class: "jwi-layers-line" }, make("span"), make("span", { class: "jwi-layers-check" }, unusable, make("span", { text: "not to be used" }))),
-    line("does", how), line("groups", groups), line("for", exposure), line("note", comment), both, origin);
+    line("kind", role), ...flagging, line("does", how), ofGroups, line("for", exposure), line("note", comment), both, origin);
 
   const box = make("div", { class: "jwi-chrome jwi-layers" }, none, list, form);
   el.append(box);
@@ -111,10 +118,13 @@ function render({ model, el }) {
     if (!item) return;
     if (document.activeElement !== name) name.value = item.name;
     if (document.activeElement !== comment) comment.value = item.comment;
+    const scene = item.role === "scene";
+    role.value = item.role;
+    for (const node of [...flagging, ofGroups]) node.hidden = scene;
     flag.fill(item.classes.map((c) => [c, c]), item.flag);
     unusable.checked = item.unusable;
     unusable.disabled = Boolean(item.groups.value);
-    how.fill(HOWS, item.how);
+    how.fill(scene ? SCENE : HOWS, item.how);
     how.disabled = Boolean(item.groups.value);
     groups.fill(item.groups.options, item.groups.value);
     groups.disabled = item.groups.options.length < 2;
