@@ -136,8 +136,7 @@ def level_of(
         found = mesh(image, free & inside(image, *limits), box_size)
         if found is not None:
             return Level(found[0], limits, found[1])
-    values = pixels.part(*limits)
-    return Level(np.float32(np.median(values) if len(values) else 0), limits)
+    return Level(pixels.median(*limits), limits)
 
 
 def mesh(

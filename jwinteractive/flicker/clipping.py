@@ -63,6 +63,13 @@ class SortedPixels:
         """Values from ``low`` to ``high``."""
         return self.values[slice(*self.span(low, high))]
 
+    def median(self, low: float, high: float) -> np.float32:
+        """Median of the values from ``low`` to ``high``, as of float32; 0 if there are none."""
+        part = self.part(low, high)
+        half = len(part) // 2
+        middle = part[half - 1 + len(part) % 2 : half + 1]
+        return np.float32(middle.mean() if len(middle) else 0)
+
     def limits(
         self,
         lower: float = 3.0,

@@ -24,7 +24,13 @@ from scipy.fft import irfft, next_fast_len, rfft
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
 from jwinteractive.flicker.lines import check_free, over_strips, strip
-from jwinteractive.kernels.flicker_fourier import project, project_clipped, sum_waves
+from jwinteractive.kernels.flicker_fourier import (
+    even_weights,
+    project,
+    project_clipped,
+    project_sorted,
+    sum_waves,
+)
 
 __all__ = ["REACH", "LineWaves", "fit_waves", "fit_waves_official", "less_waves", "low_pass"]
 
@@ -157,10 +163,11 @@ def fit_waves_official(lines: Array, free: Array, threads: int = 0) -> LineWaves
         )
     gain = low_pass(npix)
     top = len(gain) - 1
-    weights, able = _official_weights(free, top)
+    weights, able = _official_weights(free, top, threads)
     waves = _waves(npix, top)
-    sides = _complex(_project(weights, waves, threads), 1)
-    rights = _complex(_right_sides(lines, free, weights, waves, threads), -1)
+    totals = _project(weights, waves, threads)
+    sides = _complex(totals, 1)
+    rights = _complex(_sorted_sides(lines, free, weights, waves, totals, threads), -1)
     step = np.arange(top + 1)[None, :] - np.arange(top + 1)[:, None]
     normal = np.where(step >= 0, sides[:, abs(step)], sides[:, abs(step)].conj())
     normal[~able] = np.eye(top + 1)
@@ -209,19 +216,25 @@ def _even(free: Array) -> Array:
     return weights
 
 
-def _official_weights(free: Array, top: int) -> tuple[Array, Array]:
+def _official_weights(free: Array, top: int, threads: int) -> tuple[Array, Array]:
     """Weights [line, pixel] of the official fit, and which lines have enough of them."""
     nline, npix = free.shape
     offset = np.arange(npix) - (npix // 2 + 1)
     kernel = np.exp(-0.5 * (offset / _DENSITY) ** 2) / (_DENSITY * np.sqrt(2 * np.pi))
-    beside = np.roll(free, 1, axis=0).astype(float)
-    density = irfft(rfft(beside) * rfft(np.fft.ifftshift(kernel)), npix)
-    known = free & (density > _EMPTY)
-    weights = np.where(known, np.maximum(density, _EMPTY) ** -2.0, 0.0)
-    weights /= np.maximum(weights.max(axis=1, keepdims=True), 1e-30)
-    able = known.sum(axis=1) > top
+    spread = rfft(np.fft.ifftshift(kernel).astype(np.float32))
+    weights = np.empty((nline, npix), np.float32)
+    number: Array = np.empty(nline, np.int64)
+
+    def work(y0: int, y1: int) -> None:
+        beside = free[np.arange(y0 - 1, y1 - 1)].astype(np.float32)
+        density = irfft(rfft(beside) * spread, npix)
+        mask = np.array(free[y0:y1], np.bool_, order="C")
+        even_weights(density, mask, np.float32(_EMPTY), weights[y0:y1], number[y0:y1])
+
+    over_strips(nline, work, threads)
+    able = number > top
     able[:_EDGE] = able[nline - _EDGE :] = False
-    return weights.astype(np.float32), able
+    return weights, able
 
 
 def _project(weights: Array, waves: Array, threads: int) -> Array:
@@ -244,6 +257,25 @@ def _right_sides(lines: Array, free: Array, weights: Array, waves: Array, thread
         for i in range(len(lines)):
             part = strip(lines[i], y0, y1)
             project_clipped(part, mask, weight, _OUTLIER, short, totals, rights[i, y0:y1])
+
+    over_strips(len(free), work, threads)
+    return rights
+
+
+def _sorted_sides(
+    lines: Array, free: Array, weights: Array, waves: Array, totals: Array, threads: int
+) -> Array:
+    """`_right_sides` by sorting lines, where ``totals`` are the sums of weights times waves."""
+    rights = np.empty((len(lines), *totals.shape))
+    short = waves.astype(np.float32)
+
+    def work(y0: int, y1: int) -> None:
+        for i in range(len(lines)):
+            part = strip(lines[i], y0, y1)
+            ordered = np.where(free[y0:y1], part, np.float32(np.nan))
+            ordered.sort(axis=1)
+            sums = rights[i, y0:y1]
+            project_sorted(part, ordered, weights[y0:y1], _OUTLIER, short, totals[y0:y1], sums)
 
     over_strips(len(free), work, threads)
     return rights

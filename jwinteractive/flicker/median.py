@@ -16,9 +16,16 @@ import numpy as np
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
 from jwinteractive.flicker.lines import check_free, over_strips, strip
-from jwinteractive.kernels.flicker_median import line_medians
+from jwinteractive.kernels.flicker_median import line_medians, sorted_medians
 
-__all__ = ["PULL", "channel_edges", "less_medians", "line_levels", "median_clean"]
+__all__ = [
+    "PULL",
+    "channel_edges",
+    "less_medians",
+    "line_levels",
+    "median_clean",
+    "medians_of_sorted",
+]
 
 PULL = 64.0
 """Pixels that the median of the whole line counts in the level of an amplifier."""
@@ -78,6 +85,17 @@ def line_levels(
             line_medians(part, mask, edges, float(pull), levels[i, y0:y1])
 
     over_strips(nline, work, threads)
+    return levels
+
+
+def medians_of_sorted(lines: Array, channels: int = 1) -> Array:
+    """Level [line, channel] of lines [line, pixel], float32, as `line_levels` without pull.
+
+    What does not count is NaN, and each line is sorted, or is one channel after the other.
+    """
+    nline, npix = lines.shape
+    levels = np.empty((nline, channels), np.float32)
+    sorted_medians(lines.reshape(nline, channels, npix // channels), levels)
     return levels
 
 

@@ -22,7 +22,7 @@ from jwinteractive.flicker.official import filled_flat
 from jwinteractive.flicker.official_images import Draft, whole_rate
 from jwinteractive.step import Whole
 
-__all__ = ["Seen", "decide", "official_choice"]
+__all__ = ["Limits", "Seen", "decide", "official_choice"]
 
 _MIDDLE = (3 / 8, 5 / 8)  # rows or columns that a profile is the mean of
 _TOP = (10 / 12, 11 / 12)

@@ -16,8 +16,9 @@ from jwinteractive.flicker.background import Background, level_of
 from jwinteractive.flicker.clipping import SortedPixels, kept
 from jwinteractive.flicker.fourier import fit_waves_official
 from jwinteractive.flicker.lines import as_images, in_lines
-from jwinteractive.flicker.median import line_levels
+from jwinteractive.flicker.median import medians_of_sorted
 from jwinteractive.flicker.ticks import PASS_BAND, fit_ticks_official
+from jwinteractive.kernels import flicker_clip as kernels
 
 __all__ = ["Official", "fit_all"]
 
@@ -65,14 +66,15 @@ def fit_all(
     everywhere = np.ones(data.shape[1:], bool)
 
     def noise_of(left: Array) -> Array:
-        lines = in_lines(left[None], *axes)
+        lines = _contiguous(left, axes)
         if name == "levels":
-            found = line_levels(lines, in_lines(everywhere, *axes), channels, threads=1)
-            return np.asarray(found[0])
-        free = np.isfinite(lines[0])
+            parts = lines.reshape(len(lines), channels, -1)
+            parts.sort(axis=-1)
+            return medians_of_sorted(lines, channels)
+        free = np.isfinite(lines)
         if name == "waves":
-            return np.asarray(fit_waves_official(lines, free, threads=1).coefficients[0])
-        waves = fit_ticks_official(np.where(free, lines, 0), free, band)[0]
+            return np.asarray(fit_waves_official(lines[None], free, threads=1).coefficients[0])
+        waves = fit_ticks_official(np.where(free, lines, 0)[None], free, band)[0]
         return np.asarray(as_images(waves.values(0, 0, len(free)), *axes), np.float32)
 
     def work(k: int) -> _Fit | None:
@@ -130,6 +132,16 @@ def _background_off(
         start, end = off.span(*off.limits(s.n_sigma, s.n_sigma, lower_half=True))
         limits = (float(some[start]), float(some[end - 1])) if start < end else (np.inf, -np.inf)
     return kept(image, free, *limits, found.value), float(found.value), None
+
+
+def _contiguous(image: Array, axes: tuple[int, int]) -> Array:
+    """Lines [line, pixel] of an image that is not needed any more."""
+    if abs(axes[0]) == 1:
+        return np.ascontiguousarray(in_lines(image, *axes))
+    turned: Array = np.empty(image.shape[::-1], image.dtype)
+    kernels.turned(image, turned)
+    # columns are rows now: the axes have changed their names
+    return np.ascontiguousarray(in_lines(turned, *(np.sign(a) * (3 - abs(a)) for a in axes)))
 
 
 def _axes(s: Official, exposure: Exposure) -> tuple[int, int]:

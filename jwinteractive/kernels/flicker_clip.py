@@ -19,12 +19,14 @@ __all__ = [
     "clip_rounds",
     "differences",
     "places",
+    "turned",
     "usable",
     "within",
 ]
 
 _BLOCK = 1024
-_NAN = np.float32(np.nan)
+_NAN, _ZERO = np.float32(np.nan), np.float32(0)
+_TILE = 32
 
 
 @njit(cache=True, nogil=True)
@@ -169,8 +171,19 @@ def within(image: Any, free: Any, low: Any, high: Any, level: Any, left: Any) ->
     for y in range(image.shape[0]):
         for x in range(image.shape[1]):
             value = image[y, x]
-            good = free[y, x] & (value >= low) & (value <= high)
+            good = free[y, x] & (value >= low) & (value <= high) & (value - value == _ZERO)
             left[y, x] = value - level if good else _NAN
+
+
+@njit(cache=True, nogil=True)
+def turned(image: Any, out: Any) -> None:
+    """Fill ``out`` [x, y] with an image [y, x], tile by tile, so that neither is read far apart."""
+    ny, nx = image.shape
+    for y0 in range(0, ny, _TILE):
+        for x0 in range(0, nx, _TILE):
+            for x in range(x0, min(x0 + _TILE, nx)):
+                for y in range(y0, min(y0 + _TILE, ny)):
+                    out[x, y] = image[y, x]
 
 
 @njit(cache=True, nogil=True)

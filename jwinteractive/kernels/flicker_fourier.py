@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from jwinteractive.kernels.flicker_median import free_values, median_of
+from jwinteractive.kernels.flicker_median import free_values, known, median_of, middle_of
 
-__all__ = ["project", "project_clipped", "sum_waves"]
+__all__ = ["even_weights", "project", "project_clipped", "project_sorted", "sum_waves"]
 
 _MAD = np.float32(1.4826)
 
@@ -66,15 +66,86 @@ def project_clipped(
         for k in range(n):
             values[k] = abs(values[k] - centre)
         reach = np.float32(limit) * (_MAD * np.float32(median_of(values, n, inside)))
-        low, high = centre - reach, centre + reach
-        line, weight = lines[y], weights[y]
-        for x in range(npix):
-            value = line[x]
-            near = (low <= value) & (value <= high)  # NaN: false
-            left[x] = weight[x] * (value - centre) if near else np.float32(0)
+        _near(lines[y], weights[y], centre, reach, left)
         for j in range(waves.shape[0]):
             # small differences lose nothing in float32; the median is put back in float64
             sums[y, j] = _dot(left, waves[j]) + np.float64(centre) * totals[y, j]
+
+
+@njit(cache=True, nogil=True)
+def _near(line: Any, weight: Any, centre: Any, reach: Any, left: Any) -> None:
+    """Weighted pixels of a line less its centre, 0 for those out of reach."""
+    low, high = centre - reach, centre + reach
+    for x in range(line.shape[0]):
+        value = line[x]
+        near = (low <= value) & (value <= high)  # NaN: false
+        left[x] = weight[x] * (value - centre) if near else np.float32(0)
+
+
+@njit(cache=True, nogil=True)
+def _median_off(ordered: Any, n: int, centre: Any) -> Any:
+    """Median distance of ``n`` sorted values from their centre, float32."""
+    above = n // 2
+    while above > 0 and ordered[above - 1] > centre:
+        above -= 1
+    while above < n and ordered[above] < centre:
+        above += 1
+    below = above - 1
+    last = before = np.float32(0)
+    for _ in range(n // 2 + 1):
+        before = last
+        if below < 0 or (above < n and ordered[above] - centre < centre - ordered[below]):
+            last = ordered[above] - centre
+            above += 1
+        else:
+            last = centre - ordered[below]
+            below -= 1
+    return last if n % 2 else np.float32((np.float64(before) + np.float64(last)) * 0.5)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def project_sorted(
+    lines: Any, ordered: Any, weights: Any, limit: float, waves: Any, totals: Any, sums: Any
+) -> None:
+    """`project_clipped` of lines whose values are sorted already.
+
+    ``ordered`` [line, pixel] are the sorted values; what does not count is NaN, at the end.
+    """
+    count, npix = lines.shape
+    left = np.empty(npix, np.float32)
+    for y in range(count):
+        order = ordered[y]
+        n = known(order)
+        if n == 0:
+            sums[y] = 0
+            continue
+        centre = np.float32(middle_of(order, n))
+        reach = np.float32(limit) * (_MAD * _median_off(order, n, centre))
+        _near(lines[y], weights[y], centre, reach, left)
+        for j in range(waves.shape[0]):
+            sums[y, j] = _dot(left, waves[j]) + np.float64(centre) * totals[y, j]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def even_weights(density: Any, free: Any, least: Any, weights: Any, number: Any) -> None:
+    """Fill ``weights`` of free pixels by the squared inverse of their density, at most 1 a line.
+
+    Those of a density of ``least`` or less have none; ``number`` counts the others of each line.
+    """
+    for y in range(density.shape[0]):
+        line, mask, weight = density[y], free[y], weights[y]
+        lowest = np.float32(np.inf)
+        count = 0
+        for x in range(line.shape[0]):
+            good = mask[x] & (line[x] > least)
+            there = line[x] if good else np.float32(np.inf)
+            lowest = there if there < lowest else lowest
+            weight[x] = there
+            count += good
+        number[y] = count
+        for x in range(line.shape[0]):
+            share = lowest / weight[x]  # 0 where that is infinite
+            weight[x] = share * share if count > 0 else np.float32(0)
 
 
 @njit(cache=True, nogil=True)

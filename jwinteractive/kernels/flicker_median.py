@@ -14,7 +14,7 @@ from numba import njit
 
 from jwinteractive.kernels.lanes import middle, select
 
-__all__ = ["free_values", "line_medians", "median_of"]
+__all__ = ["free_values", "known", "line_medians", "median_of", "middle_of", "sorted_medians"]
 
 _FEWEST = 192  # values, below which a bracket saves nothing
 _SAMPLE = 64
@@ -99,3 +99,35 @@ def line_medians(lines: Any, free: Any, edges: Any, pull: float, levels: Any) ->
             level = median_of(values, n, inside) if n > 0 else 0.0
             share = n / (n + pull) if pull > 0 else 1.0
             levels[y, c] = whole + share * (level - whole) if pull > 0 else level
+
+
+@njit(cache=True, nogil=True)
+def known(ordered: Any) -> int:
+    """Number of sorted values before the first NaN."""
+    start, end = 0, ordered.shape[0]
+    while start < end:
+        middle = (start + end) // 2
+        if ordered[middle] == ordered[middle]:
+            start = middle + 1
+        else:
+            end = middle
+    return start
+
+
+@njit(cache=True, nogil=True)
+def middle_of(ordered: Any, n: int) -> float:
+    """Median of the first ``n`` sorted values."""
+    upper = np.float64(ordered[n // 2])
+    return upper if n % 2 else (np.float64(ordered[n // 2 - 1]) + upper) * 0.5
+
+
+@njit(cache=True, nogil=True)
+def sorted_medians(ordered: Any, levels: Any) -> None:
+    """Fill ``levels`` [line, channel] with medians of sorted values [line, channel, pixel].
+
+    What does not count is NaN, at the end; 0 where nothing does.
+    """
+    for y in range(ordered.shape[0]):
+        for c in range(ordered.shape[1]):
+            n = known(ordered[y, c])
+            levels[y, c] = middle_of(ordered[y, c], n) if n > 0 else 0.0
