@@ -17,8 +17,9 @@ from jwinteractive.errors import OutputError
 from jwinteractive.simulate.noise import EMI_HZ, Interference
 from jwinteractive.simulate.pixels import Pixels, make_pixels
 from jwinteractive.simulate.ramp import Recorder, integrate
-from jwinteractive.simulate.scene import Trace, make_scene
+from jwinteractive.simulate.scene import make_scene
 from jwinteractive.simulate.settings import Settings, settings_for
+from jwinteractive.simulate.spectra import Trace
 from jwinteractive.simulate.window import Window, window
 
 
@@ -43,10 +44,12 @@ class Truth:
     catalogue : ndarray
         Structured: x, y (0-based in the window), rate (e-/s) of the point sources.
     traces : tuple of Trace
-        Slit spectra (NIRSpec).
+        Spectra (NIRSpec, NIRISS SOSS).
     components : mapping
         Named parts of the signal [nint, ngroup, ny, nx], empty unless asked for: charge and hits
-        (cumulative) in electrons; correlated, telegraph, white, ktc, miri and emi in DN.
+        (cumulative) in electrons; correlated, telegraph, white, ktc, miri and emi in DN. All 1/f
+        noise is in correlated. A second exposure of the same seed and no 1/f noise has the same
+        light, hits and white noise: the difference of two rates is what the noise made of them.
     emi : tuple of float
         Interference: frequency in Hz, amplitude in DN, cycles of its sine at the first pixel.
     """

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stdatamodels.jwst import datamodels
 
 from jwinteractive import detectors
-from jwinteractive.simulate.settings import Settings
+from jwinteractive.simulate.settings import SOSS, Settings
 from jwinteractive.simulate.window import Window
 
 _START = "2024-03-01T12:00:00"
@@ -88,6 +88,7 @@ def _common(model: Any, settings: Settings, window: Window, start: Time) -> None
     }
     meta.observation.instance.update(observation)
     meta.visit.type, meta.visit.status = "PRIME_TARGETED_FIXED", "SUCCESSFUL"
+    meta.visit.tsovisit = settings.exposure_type == SOSS
     meta.visit.start_time = start.iso
     meta.program.title, meta.program.category = "Simulated exposure", "CAL"
     meta.target.catalog_name = meta.target.proposer_name = "SIMULATION"

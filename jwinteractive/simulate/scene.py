@@ -1,63 +1,22 @@
-"""What falls on the detector: point sources, galaxies, sky, or slit spectra, in e-/s."""
+"""What falls on the detector: point sources, galaxies, clouds, sky, spectra, in e-/s."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from jwinteractive.simulate.settings import Settings
+from jwinteractive.simulate.spectra import Trace, add_spectra
 from jwinteractive.simulate.window import Window
 
 Image = NDArray[np.float64]
 
 _BETA = 3.0
 _OVERSAMPLE = 4
-
-
-@dataclass(frozen=True)
-class Trace:
-    """One slit spectrum on the detector.
-
-    Attributes
-    ----------
-    name : str
-        The slit.
-    y, wavelength : tuple of float
-        Polynomials in u = (column - 1024) / 1024 of the full frame (lowest power first): the
-        0-based full-frame row of the trace, and its wavelength in micrometres.
-    columns : tuple of int
-        First and last 0-based full-frame column.
-    length : float
-        Rows that the slit covers.
-    """
-
-    name: str
-    y: tuple[float, ...]
-    wavelength: tuple[float, ...]
-    columns: tuple[int, int]
-    length: float
-
-
-# The fixed slits lie in the middle rows; tilts of some pixels over the detector (dossier 13 [E]).
-_SLITS = (
-    ("S200A1", 1072.0, 32.0),
-    ("S200A2", 1036.0, 32.0),
-    ("S400A1", 1000.0, 32.0),
-    ("S1600A1", 974.0, 16.0),
-    ("S200B1", 936.0, 32.0),
-)
-_GRATINGS = {
-    "PRISM": ((3.0, 24.0, -3.0), (1100, 1500)),
-    "G140M": ((1.40, 0.62, 0.01), (40, 2007)),
-    "G235M": ((2.40, 1.05, 0.02), (40, 2007)),
-    "G395M": ((4.05, 1.15, 0.03), (40, 2007)),
-}
-# Emission lines of the simulated source: micrometres, height over the continuum.
-_LINES = ((1.1, 6.0), (1.6, 3.0), (2.12, 8.0), (2.6, 4.0), (3.3, 10.0), (4.05, 5.0), (4.69, 7.0))
-_LINE_WIDTH = 1.0
+# Clouds: power of the logarithm of their light falls as this power of the frequency, between
+# structure of some hundred pixels and of twenty.
+_CLOUD_SLOPE, _CLOUD_SCALES, _CLOUD_CONTRAST = -3.0, (400.0, 20.0), 1.2
 
 
 @njit(cache=True, nogil=True)
@@ -101,10 +60,10 @@ def make_scene(
         _add_moffat(image, x0, y0, rate, settings.fwhm, _BETA, _OVERSAMPLE)
     for _ in range(settings.galaxies):
         _add_disk(image, rng, settings.dither)
-    traces = _traces(settings) if window.detector.instrument == "NIRSPEC" else ()
-    for number, trace in enumerate(traces):
-        _add_spectrum(image, trace, window, settings, 40.0 / (1 + number))
-    return image, catalogue, traces
+    if settings.nebula:
+        clouds = _clouds((ny, nx), settings.dither, seed.spawn(1)[0])
+        image += settings.nebula * clouds
+    return image, catalogue, add_spectra(image, window, settings)
 
 
 def _add_disk(image: Image, rng: np.random.Generator, move: tuple[float, float]) -> None:
@@ -119,39 +78,24 @@ def _add_disk(image: Image, rng: np.random.Generator, move: tuple[float, float])
     image += peak * np.exp(-np.hypot(u, v) / scale)
 
 
-def _traces(settings: Settings) -> tuple[Trace, ...]:
-    grating = settings.grating.upper().replace("H", "M")
-    wavelength, columns = _GRATINGS.get(grating, _GRATINGS["G395M"])
-    return tuple(
-        Trace(name, (row, 4.0, 1.5), wavelength, columns, length) for name, row, length in _SLITS
-    )
+def _clouds(
+    shape: tuple[int, int], move: tuple[float, float], seed: np.random.SeedSequence
+) -> Image:
+    """Clouds of light [ny, nx], 1 where they are brightest: the exponential of a random field.
 
-
-def _add_spectrum(
-    image: Image, trace: Trace, window: Window, settings: Settings, rate: float
-) -> None:
-    """Add a point source with lines on a continuum, `rate` e-/s per column at 2 micrometres."""
-    ny, nx = image.shape
-    n = _OVERSAMPLE
-    # sub-pixel columns and rows, full-frame coordinates
-    columns = window.xstart - 1 + (np.arange(nx * n) + 0.5) / n - 0.5
-    u = (columns - 1024) / 1024
-    centre = np.polynomial.polynomial.polyval(u, trace.y)
-    source = centre + settings.dither[1]  # the slit stays
-    bottom, top = centre.min() - trace.length / 2, centre.max() + trace.length / 2
-    low = int(np.clip(bottom - window.ystart, 0, ny))
-    high = int(np.clip(top - window.ystart + 4, low, ny))
-    rows = window.ystart - 1 + low + (np.arange((high - low) * n) + 0.5) / n - 0.5
-    wavelength = np.polynomial.polynomial.polyval(u, trace.wavelength)
-    lit = (columns >= trace.columns[0]) & (columns <= trace.columns[1])
-    spectrum = rate * (np.clip(wavelength, 0.5, 6.0) / 2.0) ** -1.0
-    step = np.abs(np.gradient(wavelength)) * n
-    for line, height in _LINES:
-        spectrum += rate * height * np.exp(-0.5 * ((wavelength - line) / (_LINE_WIDTH * step)) ** 2)
-    spectrum = np.where(lit, spectrum, 0.0)
-    offset = rows[:, None] - centre[None, :]
-    sigma = settings.fwhm / 2.3548 * np.sqrt(np.clip(wavelength / 3.0, 0.3, 3.0))
-    profile = np.exp(-0.5 * ((rows[:, None] - source) / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
-    slit = np.abs(offset) <= trace.length / 2
-    light = slit * (profile * spectrum + 5 * settings.sky * lit)
-    image[low:high] += light.reshape(high - low, n, nx, n).mean(axis=(1, 3))
+    They go on at the opposite edge, so that a dither moves them as a whole.
+    """
+    rng = np.random.Generator(np.random.SFC64(seed))
+    ny, nx = shape
+    wave_y, wave_x = np.fft.fftfreq(ny)[:, None], np.fft.rfftfreq(nx)[None, :]
+    largest, smallest = _CLOUD_SCALES
+    frequency = np.hypot(wave_y, wave_x)
+    power = np.hypot(frequency, 1 / largest) ** _CLOUD_SLOPE
+    # what is left of structure of a scale s when it is smoothed by s / 2 pi
+    power *= np.exp(-((frequency * smallest) ** 2))
+    power[0, 0] = 0.0
+    phase = np.exp(-2j * np.pi * (wave_y * move[1] + wave_x * move[0]))
+    waves = np.fft.rfft2(rng.standard_normal(shape)) * np.sqrt(power) * phase
+    field = np.fft.irfft2(waves, shape)
+    light = np.exp(_CLOUD_CONTRAST * field / field.std())
+    return np.asarray(light / light.max())

@@ -18,6 +18,9 @@ _EXP_TYPES = {
     "FGS": "FGS_IMAGE",
 }
 
+SOSS = "NIS_SOSS"
+"""EXP_TYPE of slitless spectra of one object."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -39,15 +42,19 @@ class Settings:
         (ny, nx) of an artificial small window that replaces the subarray.
     corner : tuple of int, optional
         (ystart, xstart), 1-based, of that window; the default holds reference pixels at its left
-        and bottom (NIRSpec: lies on the slits).
+        and bottom (NIRSpec: lies on the slits; SOSS: begins where SUBSTRIP256 does).
     sources : tuple of (x, y, rate)
         Point sources: 0-based position in the window, e-/s.
     crowding : float
-        Random point sources per million pixels; galaxies : their number in the window.
+        Random point sources per million pixels.
     faintest, brightest : float
-        Range of the random point sources in e-/s, dn/df proportional to f^-2.
+        Range of the random point sources in e-/s, dn/df proportional to f^-2. The spectrum of SOSS
+        has `brightest` in a column of order 1.
     galaxies : int
-        Inclined exponential disks.
+        Number of inclined exponential disks in the window.
+    nebula : float
+        Peak of clouds of extended emission in e-/s/pixel, with structure on scales of 20 to several
+        hundred pixels.
     sky : float
         Background in e-/s/pixel.
     fwhm : float
@@ -111,6 +118,7 @@ class Settings:
     faintest: float = 5.0
     brightest: float = 2e4
     galaxies: int = 2
+    nebula: float = 0.0
     sky: float = 0.3
     fwhm: float = 2.0
     flat: float = 0.01
@@ -204,6 +212,8 @@ class Settings:
             return 1, 1
         if self.instrument.upper() == "NIRSPEC":
             return max(1, min(992 - ny // 2, 2049 - ny)), max(1, 1025 - nx // 2)
+        if self.exposure_type == SOSS:
+            return min(1793, 2049 - ny), 1
         return 1, 1
 
     @property
@@ -248,18 +258,31 @@ _MIRI = Settings(
     emi=1.0,
 )
 
+_NIRISS = Settings(
+    instrument="NIRISS",
+    detector="NIS",
+    readpatt="NISRAPID",
+    filter="CLEAR",
+    pupil="F150W",
+    fwhm=1.5,
+)
+
 MODES: Mapping[str, Settings] = MappingProxyType(
     {
         "nircam": _NIRCAM,
         "nircam-lw": replace(_NIRCAM, detector="NRCALONG", filter="F444W", fwhm=2.3, sky=1.0),
         "nircam-deep8": replace(_NIRCAM, readpatt="DEEP8", ngroups=5),
-        "niriss": Settings(
-            instrument="NIRISS",
-            detector="NIS",
-            readpatt="NISRAPID",
-            filter="CLEAR",
-            pupil="F150W",
-            fwhm=1.5,
+        "niriss": _NIRISS,
+        "niriss-soss": replace(
+            _NIRISS,
+            subarray="SUBSTRIP256",
+            exp_type=SOSS,
+            pupil="GR700XD",
+            nints=3,
+            ngroups=5,
+            crowding=0.0,
+            galaxies=0,
+            brightest=1e4,
         ),
         "nirspec": _NIRSPEC,
         "nirspec-irs2": replace(_NIRSPEC, readpatt="NRSIRS2RAPID"),

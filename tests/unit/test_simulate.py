@@ -339,10 +339,59 @@ def test_spectra_lie_on_their_traces():
     assert sim.pixels.gain_factor == 1.43
 
 
+@pytest.mark.parametrize("subarray", ["SUBSTRIP256", "SUBSTRIP96"])
+def test_the_first_order_of_soss_curves_across_the_whole_strip(subarray):
+    settings = {**NOISELESS, "brightest": 1e4, "flat": 0.0}
+    sim = simulate("niriss-soss", subarray=subarray, ngroups=1, nints=1, **settings)
+    first, second = sim.truth.traces
+    light = sim.truth.rate * sim.pixels.gain
+    for column in (8, 1000, 2000):
+        row = polyval((column - 1024) / 1024, first.y) - (sim.window.ystart - 1)
+        near = np.arange(round(row) - 20, round(row) + 21)
+        assert np.average(near, weights=light[near, column]) == pytest.approx(row, abs=0.1)
+        assert light[near[10:-10], column].min() > 30 * light[near[[0, -1]], column].max()
+    assert light[:, 1024].sum() > 1e4
+    assert second.brightness < 0.2 * first.brightness
+    if subarray == "SUBSTRIP256":
+        row = polyval((1500 - 1024) / 1024, second.y) - (sim.window.ystart - 1)
+        assert light[round(row), 1500] > 10 * light[round(row) + 20, 1500]
+    model = sim.uncal()
+    assert (model.meta.exposure.type, model.meta.visit.tsovisit) == ("NIS_SOSS", True)
+    assert not simulate("niriss", size=(16, 16), ngroups=1).uncal().meta.visit.tsovisit
+
+
+def test_a_nebula_has_its_peak_and_structure_of_many_pixels():
+    settings = {**NOISELESS, "sky": 0.0, "ngroups": 1, "size": (256, 512), "flat": 0.0}
+    light = [
+        (sim.truth.rate * sim.pixels.gain)[8:-8, 8:-8]
+        for sim in (
+            simulate(corner=(500, 500), nebula=5.0, **settings, **changes)
+            for changes in ({}, {"dither": (7.0, -3.0)}, {"scene_seed": 4})
+        )
+    ]
+    assert 4 < light[0].max() <= 5.0001
+    assert light[0].min() > 0
+    assert np.median(light[0]) < 0.5
+    steps = np.abs(np.diff(light[0], axis=1))
+    assert steps.max() < 0.6  # a star would take its whole height in a pixel or two
+    np.testing.assert_allclose(light[1][:-3, 7:], light[0][3:, :-7], rtol=1e-6)
+    assert abs(np.corrcoef(light[2].ravel(), light[0].ravel())[0, 1]) < 0.5
+
+
+def test_two_exposures_of_one_seed_differ_by_their_1_over_f_noise_alone():
+    settings = {"size": (64, 96), "ngroups": 3, "nonlinearity": 0.0, "seed": 6}
+    noisy = simulate(keep_components=("correlated",), **settings)
+    quiet = simulate(**settings, **NO_STRIPES)
+    np.testing.assert_array_equal(noisy.truth.rate, quiet.truth.rate)
+    left = noisy.data.astype(float) - quiet.data - noisy.truth.components["correlated"]
+    assert np.abs(left).max() < 1  # both are rounded
+    assert np.std(noisy.truth.components["correlated"] * noisy.pixels.gain) > 2
+
+
 @pytest.mark.parametrize("mode", list(MODES))
 def test_every_mode_makes_a_valid_exposure_with_valid_references(mode):
     interleaved = MODES[mode].interleaved
-    sim = simulate(mode, size=(2048 if interleaved else 32, 48), ngroups=2)
+    sim = simulate(mode, size=(2048 if interleaved else 32, 48), ngroups=2, nints=1)
     model = sim.uncal()
     model.validate()
     assert model.data.dtype == np.uint16
