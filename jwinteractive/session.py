@@ -371,15 +371,19 @@ class Session:
         self.changed.emit("")
         return True
 
-    def pin(self, number: int | None = None) -> Attempt:
-        """Keep the present settings and step, or those of a run, to compare others with."""
+    def pin(self, number: int | None = None, settings: Settings | None = None) -> Attempt:
+        """Keep the present settings and step, or those of a run, to compare others with.
+
+        ``settings`` are kept in place of the present ones.
+        """
         if number is not None:
             self.pinned = self._attempt(number)
         else:
             step = self.look.shown or self.look.step or self._last(None)
-            key = {p.step.name: p.key for p in self.plan()}.get(step, "")
+            key = {p.step.name: p.key for p in self.plan(settings=settings)}.get(step, "")
             now = time.time()
-            self.pinned = Attempt(0, step, self.active, self.settings, key, 0.0, now)
+            kept = self.settings if settings is None else settings
+            self.pinned = Attempt(0, step, self.active, kept, key, 0.0, now)
         self.looked.emit(self.look)
         return self.pinned
 

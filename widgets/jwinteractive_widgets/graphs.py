@@ -19,6 +19,7 @@ from jwinteractive.scene import Picture, views_at
 from jwinteractive.session import Session
 from jwinteractive.steps.detector.user_flags import HandFlag, with_flag
 from jwinteractive.views import Frame, Plot, Table
+from jwinteractive_widgets import recovery, stripes_panel
 from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.canvas import Canvas
 from jwinteractive_widgets.comparison import ComparisonView
@@ -26,11 +27,9 @@ from jwinteractive_widgets.frame_curves import FrameCurves
 from jwinteractive_widgets.method_table import MethodTable
 from jwinteractive_widgets.plots import PlotTabs
 from jwinteractive_widgets.ramps import Change, RampInspector
-from jwinteractive_widgets.recovery import STEP, RecoveryPanel
 
 __all__ = ["Graphs"]
 
-RECOVERY = "recovery"  # title of its tab
 HAND = "user_flags"  # step that holds what was flagged by hand
 SETTLE = 0.3  # seconds without a turn after which it is asked what flags do
 
@@ -69,7 +68,12 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._refits_of: Wanted | None = None
         self._plotted = ""  # step and title of the chosen view, if it is no image
         self.methods = MethodTable(session, background)
-        self.recovery = RecoveryPanel(session, background)
+        self.recovery = recovery.RecoveryPanel(session, background)
+        self.stripes = stripes_panel.StripesPanel(session, background)
+        self._own: dict[str, tuple[str, recovery.RecoveryPanel | stripes_panel.StripesPanel]] = {
+            recovery.STEP: ("recovery", self.recovery),
+            stripes_panel.STEP: ("1/f methods", self.stripes),
+        }
         self.ramp = RampInspector(
             on_flag=self._flag,
             refit=self._refit,
@@ -92,7 +96,7 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def refresh(self, knob: str = "") -> None:
         """Follow the picked pixel, or the mean of the selected box, up its ramp."""
         session, look = self.session, self.session.look
-        self._offer_recovery()
+        self._offer_own()
         self.methods.refresh()
         place = look.pick, look.box, look.integration, look.group, look.shown or look.step
         wanted = session.settings, session.active, session.pinned, look.compare, place
@@ -120,16 +124,18 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
         self._background.submit(work, show, self._fail, "ramp")
 
-    def _offer_recovery(self) -> None:
-        """Have a tab of injection and recovery beside the step that it is about."""
-        offered = self.session.look.step == STEP
-        if offered != (RECOVERY in self.tabs.tabs.titles):
-            makers = {**self._makers, RECOVERY: self.recovery.follow} if offered else self._makers
-            self.tabs.offer(makers)
-        if self.tabs.chosen == RECOVERY:
-            self.recovery.refresh()
-        else:
-            self.recovery.hide()
+    def _offer_own(self) -> None:
+        """Have the tab that is about the chosen step alone: recovery of jumps, 1/f methods."""
+        title, panel = self._own.get(self.session.look.step, ("", None))
+        offered = [t for t, _ in self._own.values() if t in self.tabs.tabs.titles]
+        if offered != [title] * bool(title):
+            own = {} if panel is None else {title: panel.follow}
+            self.tabs.offer({**self._makers, **own})
+        for name, other in self._own.values():
+            if self.tabs.chosen == name:
+                other.refresh()
+            else:
+                other.hide()
 
     def _with_hand(self, step: str, history: PixelHistory) -> str:
         """Step whose ramp is drawn: flags set by hand belong to the ramp that they overrule."""
@@ -271,7 +277,7 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if picture.drawing is not None and not isinstance(picture.drawing, Frame):
             return picture.drawing
         for view in views_at(self.session, picture.request.upto):
-            if view.compares and picture.shown.before is None:
+            if view.wide or (view.compares and picture.shown.before is None):
                 continue
             drawing = view.draw(picture.shown)
             if not isinstance(drawing, Frame):

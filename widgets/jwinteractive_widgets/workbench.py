@@ -93,6 +93,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             "sky",
             "methods",
             "recovery",
+            "stripes",
             "measure",
             "thresholds",
             "files",

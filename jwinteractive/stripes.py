@@ -1,0 +1,360 @@
+"""1/f noise of what is in view by every method of `clean_flicker_noise`, in numbers.
+
+A fit lowers the scatter of the pixels that it is made from, whatever it does to others. So a fifth
+of the background is held out: fits do not see it, and what is left of the stripes and of the powers
+is measured on it alone. What sources lose is seen on faint ones that are put in.
+
+Source: dossier section 4.
+"""
+
+from __future__ import annotations
+
+import dataclasses as dc
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from jwinteractive.data import Array, Box, Product, Ramp, Rate, RateInts
+from jwinteractive.errors import Cancelled, InputError, JwinteractiveError, MissingReference
+from jwinteractive.flicker.cleaning import reasons_of
+from jwinteractive.flicker.geometry import Stripes
+from jwinteractive.flicker.metrics import (
+    amplifier_steps,
+    background_scatter,
+    flux_bias,
+    power_spectrum,
+    stripe_rms,
+)
+from jwinteractive.flicker.scene import Scene, draft_of
+from jwinteractive.masks import SOURCE
+from jwinteractive.params import Params, fields_of
+from jwinteractive.references import Reference, SceneRef
+from jwinteractive.step import Step, Whole, registry
+from jwinteractive.views import Table
+
+if TYPE_CHECKING:
+    from jwinteractive.session import Session
+
+__all__ = ["STEP", "Judged", "Numbers", "compare_cleaning", "table_of"]
+
+STEP = "clean_flicker_noise"
+HELD_OUT = 0.2  # of the background
+BANDS = ((1.0, 100.0), (100.0, 1000.0))  # Hz
+FAINT = 5.0  # signal to noise of the sources that are put in
+MOST_LOST = 0.1  # sigma
+
+
+@dc.dataclass(frozen=True)
+class Numbers:
+    """The five numbers of an image.
+
+    Attributes
+    ----------
+    stripes
+        Scatter of the line medians beyond white noise, mean of the amplifiers.
+    powers
+        Mean power in 1 to 100 and in 100 to 1000 Hz.
+    scatter
+        Of means of 5 x 5 pixels.
+    step
+        Largest height between neighbouring amplifiers; NaN where there is one.
+    lost
+        Flux that faint sources lost, in units of its noise; NaN where it was not measured.
+    """
+
+    stripes: float
+    powers: tuple[float, float]
+    scatter: float
+    step: float
+    lost: float = math.nan
+
+
+@dc.dataclass(frozen=True)
+class Judged:
+    """What one method makes of the lines in view; ``failed`` says why it does not run.
+
+    ``method`` "" is the image before. Numbers are in ``unit`` and its square per Hz.
+    """
+
+    method: str
+    unit: str
+    numbers: Numbers | None = None
+    seconds: float = math.nan
+    present: bool = False
+    failed: str = ""
+
+    @property
+    def warning(self) -> str:
+        """What a person should know before choosing it, or ""."""
+        if self.numbers is not None and abs(self.numbers.lost) > MOST_LOST:
+            verb = "lose" if self.numbers.lost > 0 else "gain"
+            return f"{self.method}: faint sources {verb} {abs(self.numbers.lost):.2f} sigma"
+        return ""
+
+
+@dc.dataclass(frozen=True)
+class _Judge:
+    """Pixels that numbers are taken from, and how these lie.
+
+    ``free`` is the background [y, x] of a box of whole lines, ``held`` the part held out.
+    """
+
+    stripes: Stripes
+    box: Box
+    free: Array
+    held: Array
+    level: Array
+    integration: int
+
+    def image(self, product: Product) -> Array:
+        """Draft rate [y, x] without background; NaN is 0, and told apart by the masks."""
+        rates = draft_of(product.crop(self.box))
+        rate = rates[min(self.integration, len(rates) - 1)] - self.level
+        return np.where(np.isfinite(rate), rate, np.float32(0))
+
+    def numbers(self, image: Array, lost: float = math.nan) -> Numbers:
+        """Take the numbers of an image."""
+        first, end = self.stripes.span(self.box)
+        readout = self.stripes.readout(end - first)
+        power = power_spectrum(image, self.held, readout)
+        steps = np.abs(amplifier_steps(image, self.free, readout))
+        left = stripe_rms(image, self.held, readout)
+        return Numbers(
+            stripes=float(np.sqrt(np.nanmean(left**2))) if np.isfinite(left).any() else math.nan,
+            powers=(power.band(*BANDS[0]), power.band(*BANDS[1])),
+            scatter=background_scatter(image, self.free),
+            step=float(np.nanmax(steps)) if np.isfinite(steps).any() else math.nan,
+            lost=lost,
+        )
+
+
+@dc.dataclass(frozen=True)
+class _Case:
+    """A method with what it made of a product."""
+
+    step: Step
+    params: Params
+    before: Product
+    after: Product
+    model: Any
+    given: Mapping[str, Reference | None]
+
+    def again(self, product: Product) -> Product:
+        """The same with another product of these lines."""
+        model = self.model
+        if not isinstance(model, Scene):  # as if these lines were all there are
+            whole = Whole(product.exposure, product.covers, product.crop)
+            model = self.step.learn(whole, self.params, self.given)
+        return self.step(product, self.params, self.given, model)
+
+
+def _judged(case: _Case, judge: _Judge) -> dict[str, Any]:
+    """Numbers of a method, and its seconds for the lines: fields of `Judged`."""
+    image = judge.image(case.before)
+    spent = []
+
+    def clean(added: Array) -> Array:
+        product = _brighter(case.before, added - image, judge.box)
+        began = time.perf_counter()
+        made = case.again(product)
+        spent.append(time.perf_counter() - began)
+        return judge.image(made)
+
+    try:
+        lost = flux_bias(image, judge.free, clean, snr=FAINT).bias
+    except InputError:  # nowhere is room for a source
+        lost = math.nan
+    numbers = judge.numbers(judge.image(case.after), lost)
+    return {"numbers": numbers, "seconds": min(spent, default=math.nan)}
+
+
+def _brighter(product: Product, rate: Array, box: Box) -> Product:
+    """Product with more light in a box of it: rate [y, x] in DN a group or DN/s."""
+    assert isinstance(product, Ramp | Rate | RateInts)
+    data = product.data.copy()
+    rows, columns = box.slices(product.covers)
+    if isinstance(product, Ramp):
+        times = np.arange(data.shape[1], dtype=np.float32)[:, None, None]
+        data[..., rows, columns] += times * rate
+    else:
+        data[..., rows, columns] += rate
+    return product.replace(data=data)
+
+
+def compare_cleaning(
+    session: Session,
+    box: Box | None = None,
+    exposure: int | None = None,
+    report: Callable[[Judged], None] | None = None,
+    cancel: threading.Event | None = None,
+) -> tuple[Judged, ...]:
+    """Judge the lines of a box, by default of the whole frame, before and after every method.
+
+    Parameters
+    ----------
+    report
+        Told each result as soon as it is there.
+
+    Raises
+    ------
+    InputError
+        If the step does not run on the exposure, or shows no background.
+    Cancelled, StepError, MissingReference, RecipeError
+        One line each.
+    """
+    plan = {p.step.name: p for p in session.plan(exposure=exposure)}
+    if STEP not in plan or plan[STEP].skipped:
+        why = plan[STEP].skipped if STEP in plan else "the recipe has no such step"
+        raise InputError(f"{STEP} does not run here ({why}): switch it on first")
+    source = session.input(exposure)
+    frame = source.covers
+    present = plan[STEP].stage.params
+    stripes = Stripes(source.exposure, frame.shape)
+    lines = stripes.band(*stripes.span(box or frame)).clip(frame)
+    step = registry[STEP]
+    widest = present.replace(fit_method="smoother")
+    wide = step.context(source.exposure, widest, lines, frame)
+    recipe = session.recipe
+
+    def glance(changes: Mapping[str, Any], hand: Array | None, before: bool = False) -> Any:
+        references = session.references
+        if hand is not None:
+            whole: Array = np.zeros(frame.shape, np.uint8)
+            whole[wide.slices(frame)] = hand
+            references = references.with_override("scene", whole)
+        settings = dc.replace(
+            session.settings,
+            recipe=recipe.with_params(STEP, **changes),
+            references=references,
+        )
+        return session.glance(
+            wide, STEP, knob=STEP, before=before, settings=settings, exposure=exposure,
+            cancel=cancel,
+        )  # fmt: skip
+
+    first = glance({"fit_method": "smoother"}, None, before=True)
+    judge, hand = _judge(session, first, stripes, lines, widest, exposure)
+    given = _references(session, step, SceneRef(data=hand, box=wide), exposure)
+    unit = "DN/group" if isinstance(first.before, Ramp) else "DN/s"
+    found = [Judged("", unit, judge.numbers(judge.image(first.before)))]
+    if report is not None:
+        report(found[0])
+    for method in _methods(present):
+        if cancel is not None and cancel.is_set():
+            raise Cancelled("comparing methods: cancelled")
+        own = present.replace(fit_method=method)
+        made = Judged(method, unit, present=own == present, failed=step.skips(source.exposure, own))
+        if not made.failed:
+            try:
+                shown = glance({"fit_method": method}, hand)
+                case = _Case(step, own, first.before, shown.product, shown.model, given)
+                made = dc.replace(made, **_judged(case, judge))
+            except Cancelled:
+                raise
+            except JwinteractiveError as error:
+                made = dc.replace(made, failed=str(error))
+        found.append(made)
+        if report is not None:
+            report(made)
+    return tuple(found)
+
+
+def _references(
+    session: Session, step: Step, hand: SceneRef, exposure: int | None
+) -> dict[str, Reference | None]:
+    """What the step asks for, cut to a box; ``hand`` in place of the scene."""
+    product = session.input(exposure)
+    box = hand.box or product.covers
+    found: dict[str, Reference | None] = {}
+    for name, need in step.needs.items():
+        try:
+            reference = session.references.load(
+                session.references.find(need.kind, product.exposure, product.shape),
+                product.exposure,
+                product.shape,
+            )
+            found[name] = reference.crop(box)
+        except MissingReference:  # all of them are optional
+            found[name] = None
+    return found | {"scene": hand}
+
+
+def _methods(params: Params) -> Sequence[str]:
+    (field,) = (f for f in fields_of(type(params)) if f.name == "fit_method")
+    return field.choices
+
+
+def _judge(
+    session: Session,
+    glance: Any,
+    stripes: Stripes,
+    lines: Box,
+    params: Params,
+    exposure: int | None,
+) -> tuple[_Judge, Array]:
+    """Which pixels judge, and what fits are told of them and by the user: uint8 of the glance."""
+    product, scene = glance.before, cast("Scene", glance.model)
+    how = cast("Any", params).how
+    e, shape = session.input(exposure).exposure, session.input(exposure).shape
+    mask = session.references.mask_for(e, shape)
+    hand: Array = np.zeros(product.shape, np.uint8)
+    if mask is not None:
+        said = mask.cut_to(e, shape).scene(e.filename)
+        hand = said[product.covers.slices(Box.whole(shape))].copy()
+    why = np.bitwise_or.reduce(reasons_of(product, draft_of(product), how, scene, hand), axis=0)
+    free = why == 0
+    # the same pixels whatever part of the frame is in view
+    y, x = np.mgrid[product.covers.y0 : product.covers.y1, product.covers.x0 : product.covers.x1]
+    draw = ((y * 2654435761 + x * 40503) ^ (x * 2246822519)) % 1000003 / 1000003
+    held = free & (draw < HELD_OUT)
+    hand[held] = SOURCE
+    inside = lines.slices(product.covers)
+    if not held[inside].any():
+        raise InputError(f"{STEP}: nothing in view is background: mask less or look elsewhere")
+    level = scene.background(lines, how.meshed)
+    where = session.look.integration
+    return _Judge(stripes, lines, free[inside], held[inside], level, where), hand
+
+
+def table_of(judged: Sequence[Judged]) -> Table:
+    """A row for the image before and for each method."""
+    unit = judged[0].unit if judged else "DN/s"
+    rows: list[tuple[Any, ...]] = []
+    for j in judged:
+        name = j.method or "before"
+        name = f"{name} (present)" if j.present else name
+        if j.numbers is None:
+            rows.append((name, j.failed, "", "", "", "", "", ""))
+            continue
+        n = j.numbers
+        lost = "" if math.isnan(n.lost) else f"{n.lost:.2f}"
+        lost += " !" if j.warning else ""
+        rows.append(
+            (
+                name,
+                f"{n.stripes:.3g}",
+                *(f"{power:.3g}" for power in n.powers),
+                f"{n.scatter:.3g}",
+                "" if math.isnan(n.step) else f"{n.step:.3g}",
+                lost,
+                "" if math.isnan(j.seconds) else f"{1e3 * j.seconds:.3g}",
+            )
+        )
+    return Table(
+        title=f"1/f noise of the lines in view, {unit}; judged by background that no fit saw",
+        columns=(
+            "method",
+            "stripes",
+            "1 to 100 Hz",
+            "100 to 1000 Hz",
+            "5 x 5 scatter",
+            "amplifier step",
+            "source loss (sigma)",
+            "ms",
+        ),
+        rows=tuple(rows),
+    )
