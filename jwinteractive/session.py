@@ -297,8 +297,8 @@ class Session:
 
         if not alike("pixels"):
             return "dq_init"
-        # of an edit that changes nothing, such as a comment, none does otherwise
-        return "user_flags" if alike("scene") or not alike("groups") else "clean_flicker_noise"
+        # "user_flags" also of an edit that changes nothing, such as a comment
+        return "user_flags" if alike("scene") else "clean_flicker_noise"
 
     def _with_mask(self, mask: Mask) -> References:
         why = [mask.misfit(f.exposure, f.product.shape) for f in self.exposures]
