@@ -39,7 +39,7 @@ from jwinteractive.views import Table
 if TYPE_CHECKING:
     from jwinteractive.session import Session
 
-__all__ = ["STEP", "Judged", "Numbers", "compare_cleaning", "table_of"]
+__all__ = ["STEP", "Judged", "Numbers", "compare_cleaning", "remarks_on", "table_of"]
 
 STEP = "clean_flicker_noise"
 HELD_OUT = 0.2  # of the background
@@ -321,40 +321,44 @@ def _judge(
 
 
 def table_of(judged: Sequence[Judged]) -> Table:
-    """A row for the image before and for each method."""
+    """A row for the image before and for each method that runs; the present one is marked."""
+    shown = [(j, j.numbers) for j in judged if j.numbers is not None]
+    first = shown[0][1].powers if shown else (1.0, 1.0)
+    columns: dict[str, list[str]] = {
+        "method": [f"{j.method or 'before'}{' *' if j.present else ''}" for j, _ in shown],
+        "stripes": [_digits(n.stripes) for _, n in shown],
+        "<100 Hz": [_percent(n.powers[0], first[0]) for _, n in shown],
+        "<1 kHz": [_percent(n.powers[1], first[1]) for _, n in shown],
+        "5x5": [_digits(n.scatter) for _, n in shown],
+        "step": [_digits(n.step) for _, n in shown],
+        "loss": [f"{_digits(n.lost)}{' !' if j.warning else ''}" for j, n in shown],
+        "ms": [_digits(1e3 * j.seconds) for j, _ in shown],
+    }
+    told = {name: texts for name, texts in columns.items() if any(texts)}
     unit = judged[0].unit if judged else "DN/s"
-    rows: list[tuple[Any, ...]] = []
-    for j in judged:
-        name = j.method or "before"
-        name = f"{name} (present)" if j.present else name
-        if j.numbers is None:
-            rows.append((name, j.failed, "", "", "", "", "", ""))
-            continue
-        n = j.numbers
-        lost = "" if math.isnan(n.lost) else f"{n.lost:.2f}"
-        lost += " !" if j.warning else ""
-        rows.append(
-            (
-                name,
-                f"{n.stripes:.3g}",
-                *(f"{power:.3g}" for power in n.powers),
-                f"{n.scatter:.3g}",
-                "" if math.isnan(n.step) else f"{n.step:.3g}",
-                lost,
-                "" if math.isnan(j.seconds) else f"{1e3 * j.seconds:.3g}",
-            )
-        )
     return Table(
-        title=f"1/f noise of the lines in view, {unit}; judged by background that no fit saw",
-        columns=(
-            "method",
-            "stripes",
-            "1 to 100 Hz",
-            "100 to 1000 Hz",
-            "5 x 5 scatter",
-            "amplifier step",
-            "source loss (sigma)",
-            "ms",
-        ),
-        rows=tuple(rows),
+        title=f"1/f noise left in view, in {unit}",
+        columns=tuple(told),
+        rows=tuple(zip(*told.values(), strict=True)),
     )
+
+
+def _percent(value: float, whole: float) -> str:
+    return "" if math.isnan(value) or not whole else f"{100 * value / whole:.3g} %"
+
+
+def _digits(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.3g}"
+
+
+def remarks_on(judged: Sequence[Judged]) -> list[str]:
+    """What a person should know of the numbers, and why a method is not among them."""
+    if not judged:
+        return []
+    said = [
+        "Stripes, power left in 1 to 100 and 100 to 1000 Hz, scatter of 5 x 5 pixels, largest step "
+        "between amplifiers, and what sources of 5 sigma lose, in sigma. A fifth of the background "
+        "judges: no fit saw it. * is the present method."
+    ]
+    said += [f"{j.warning}: mask more, or take another method" for j in judged if j.warning]
+    return said + [f"{j.method}: {j.failed}" for j in judged if j.failed]

@@ -114,12 +114,13 @@ def reasons_of(
     else:
         planes, sizes = rates, scene.sigmas
     level = scene.background(product.covers, how.meshed)
-    sigma = scene.sigma_mesh if how.meshed else scene.sigma
+    spread = scene.spread_mesh if how.meshed else scene.spread
     found = np.stack(
         [
             reasons(
                 np.where(plane == 0, np.float32(np.nan), plane - level),
-                sigma * size,
+                spread * size,
+                scene.sigma * size,
                 how.rule,
                 stripes.along_x,
                 stripes.channels,

@@ -74,8 +74,8 @@ def _draft(s: Shown, title: str) -> Frame:
 def _mask(s: Shown) -> Frame:
     frame = _draft(s, "scene mask")
     left = 100.0 * float(np.mean(frame.dq == 0)) if frame.dq is not None else 0.0
-    note = f"{left:.3g} % of the pixels in view tell of the noise"
-    sigma = _scene(s).sigma_mesh if _meshed(s) else _scene(s).sigma
+    note = f"{left:.3g} % is background"
+    sigma = _scene(s).sigma
     warning = _scene(s).warning
     return dc.replace(
         frame,

@@ -41,8 +41,10 @@ class Scene(Model):
         Of the background; ``mesh`` [my, mx] tells it by place (see `jwinteractive.flicker.mesh`).
     side
         Pixels of a box of the mesh; 0: as it comes.
-    sigma, sigma_mesh
-        Standard deviation of the draft about the level and about the mesh.
+    spread, spread_mesh
+        Standard deviation of the draft about the level and about the mesh, stripes and all.
+    sigma
+        That of its white noise, from neighbours along lines.
     sigmas
         That of the draft of each integration [nint] in units of that of all.
     brightness
@@ -58,8 +60,9 @@ class Scene(Model):
     level: float
     mesh: Array
     side: int
+    spread: float
+    spread_mesh: float
     sigma: float
-    sigma_mesh: float
     sigmas: Array
     brightness: Array
     times: Array
@@ -139,16 +142,18 @@ def measure_scene(whole: Whole, side: int = 0) -> Scene:
     seen = over_strips(whole, look)
     draft = np.concatenate([s.draft for s in seen])
     known = np.isfinite(draft) & (draft != 0)
-    level, sigma = _clipped(draft[known])
-    near = known & (np.abs(draft - level) < LOWER * sigma)
+    level, spread = _clipped(draft[known])
+    free = known & (np.abs(draft - level) < LOWER * spread)
+    sigma = _white(stripes.lines(draft), stripes.lines(free))
     rule = Rule()
-    mesh = mesh_of(draft, near, side)
-    free, sigma_mesh = near, sigma
+    mesh = mesh_of(draft, free, side)
+    spread_mesh = spread
     for _ in range(2):
         flat = draft - on_pixels(mesh, shape, whole.box, side)
-        sigma_mesh = _clipped(flat[free])[1]
+        spread_mesh = _clipped(flat[free])[1]
         flat[~known] = np.nan
-        free = reasons(flat, sigma_mesh, rule, stripes.along_x, stripes.channels) == 0
+        why = reasons(flat, spread_mesh, sigma, rule, stripes.along_x, stripes.channels)
+        free = why == 0
         mesh = mesh_of(draft, free, side)
     if free.any():
         level = float(np.median(draft[free]))
@@ -160,9 +165,10 @@ def measure_scene(whole: Whole, side: int = 0) -> Scene:
         level=level,
         mesh=mesh,
         side=side,
+        spread=spread,
+        spread_mesh=spread_mesh,
         sigma=sigma,
-        sigma_mesh=sigma_mesh,
-        sigmas=_sigmas(np.concatenate([s.single for s in seen], axis=1), sigma_mesh),
+        sigmas=_sigmas(np.concatenate([s.single for s in seen], axis=1), spread_mesh),
         brightness=_brightness(np.sum([s.sums for s in seen], axis=0)),
         times=drift.times,
         common=drift.common,
@@ -186,6 +192,14 @@ def _clipped(values: Array) -> tuple[float, float]:
             break
         values = values[near]
     return level, sigma or 1.0
+
+
+def _white(lines: Array, free: Array) -> float:
+    """Standard deviation of pixels, by the differences of neighbours that are free."""
+    both = free[:, 1:] & free[:, :-1]
+    off = np.abs((lines[:, 1:] - lines[:, :-1])[both])
+    sigma = 1.4826 * float(np.median(off)) / np.sqrt(2) if off.size else 0.0
+    return sigma or 1.0
 
 
 def _moments(product: Product) -> tuple[int, ...]:
@@ -260,7 +274,4 @@ def _warning(free: Array, stripes: Stripes) -> str:
     few = float(np.mean(stripes.lines(free).sum(axis=1) < _FEW))
     if few == 0:
         return ""
-    return (
-        f"{100 * few:.3g} % of the lines have fewer than {_FEW} background pixels: they take what "
-        "their neighbours say, or nothing"
-    )
+    return f"{100 * few:.3g} % of the lines have fewer than {_FEW} background pixels"

@@ -72,15 +72,17 @@ class Rule:
     growth: int = 4
 
 
-def reasons(draft: Array, sigma: float, rule: Rule, along_x: bool, channels: int) -> Array:
+def reasons(
+    draft: Array, spread: float, sigma: float, rule: Rule, along_x: bool, channels: int
+) -> Array:
     """Why pixels are no background, as bits: uint8 [y, x], 0 where they are.
 
     Parameters
     ----------
     draft
         Rate without background [y, x], whole lines; NaN or just 0 where there is none.
-    sigma
-        Standard deviation of the background.
+    spread, sigma
+        Standard deviation of the background with its stripes, and of its white noise.
     rule
         What is a source.
     along_x
@@ -91,7 +93,7 @@ def reasons(draft: Array, sigma: float, rule: Rule, along_x: bool, channels: int
     known = np.isfinite(draft) & (draft != 0)
     found = np.where(known, np.uint8(0), UNKNOWN)
     lines = draft[None] if along_x else draft.T[None]
-    near = known & (np.abs(draft) < LOWER * sigma)
+    near = known & (np.abs(draft) < LOWER * spread)
     levels = line_levels(lines, near if along_x else near.T, channels, PULL)
     left = less_medians(lines, levels)[0]
     flat = left if along_x else left.T

@@ -255,7 +255,7 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _pictured(self, picture: Picture) -> None:
         title = "" if picture.drawing is None else f"{picture.request.upto} {picture.request.view}"
         chosen, self._plotted = title != self._plotted, title
-        if chosen and title:
+        if chosen and title and self.tabs.chosen != "step":
             self.tabs.choose("step")  # the frame cannot show it
         elif self.tabs.chosen != "ramp":
             self.tabs.refresh()

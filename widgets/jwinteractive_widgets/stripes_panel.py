@@ -12,7 +12,7 @@ from jwinteractive.errors import JwinteractiveError
 from jwinteractive.journal import Settings
 from jwinteractive.scene import box_in_view
 from jwinteractive.session import Session
-from jwinteractive.stripes import STEP, Judged, compare_cleaning, table_of
+from jwinteractive.stripes import STEP, Judged, compare_cleaning, remarks_on, table_of
 from jwinteractive_widgets.actions import Actions
 from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.plots import table_html
@@ -154,7 +154,7 @@ class StripesPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             f'<div class="jwi-scroll" role="region" tabindex="0" aria-label="{label}">'
             f"{table_html(table.columns, table.rows, table.title)}</div>"
         )
-        lines = [j.warning for j in self.judged if j.warning]
+        lines = remarks_on(self.judged)
         if self._busy:
             lines.append("judging ...")
         elif self._made_with != self.session.settings:
