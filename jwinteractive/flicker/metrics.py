@@ -229,7 +229,8 @@ def flux_bias(
         raise InputError(message)
     before = np.asarray(clean(image), np.float64)
     wy, wx = ys[:, None, None] + y, xs[:, None, None] + x
-    sums = (before[wy, wx] * inside).sum(axis=(1, 2))
+    # not a product: what lies in the corners may have no value
+    sums = np.where(inside, before[wy, wx], 0).sum(axis=(1, 2))
     sigma = _MAD * float(np.median(np.abs(sums - np.median(sums))))
     flux = snr * sigma
     lit = max(1, min(len(ys), int(open_.sum() / (_CROWD * inside.sum()))))
@@ -237,7 +238,7 @@ def flux_bias(
     added = np.array(image, copy=True)
     added[wy, wx] += (flux * shape).astype(added.dtype)
     gained = np.asarray(clean(added), np.float64)[wy, wx] - before[wy, wx]
-    lost = flux - float((gained * inside).sum(axis=(1, 2)).mean())
+    lost = flux - float(np.where(inside, gained, 0).sum(axis=(1, 2)).mean())
     return FluxBias(lit, lost / flux, sigma, lost / sigma)
 
 

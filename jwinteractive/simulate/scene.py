@@ -16,7 +16,7 @@ _BETA = 3.0
 _OVERSAMPLE = 4
 # Clouds: power of the logarithm of their light falls as this power of the frequency, between
 # structure of some hundred pixels and of twenty.
-_CLOUD_SLOPE, _CLOUD_SCALES, _CLOUD_CONTRAST = -3.0, (400.0, 20.0), 1.2
+_CLOUD_SLOPE, _CLOUD_SCALES, _CLOUD_CONTRAST = -3.0, (400.0, 20.0), 1.0
 
 
 @njit(cache=True, nogil=True)
