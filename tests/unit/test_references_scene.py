@@ -30,7 +30,7 @@ def mask_of(exposure=EXPOSURE, shape=SHAPE):
         exposure,
         shape,
         layers=(
-            scene("stars", rectangle(shape, 5, 15, 10, 30)),
+            scene("stars", rectangle(shape, 5, 15, 10, 30), exposure="jw1"),
             scene("sky", rectangle(shape, 12, 20, 25, 40), how="remove"),
             Layer(name="bad", flags=("DO_NOT_USE",), pixels=rectangle(shape, 30, 33, 1, 9)),
         ),
@@ -162,6 +162,11 @@ def test_a_mask_of_just_the_exposures_size_needs_no_place_and_any_number_is_back
     _, reference = found(References(), UserMaskRef, override=str(path))
     assert np.argwhere(reference.data).tolist() == [[3, 4], [5, 6], [7, 8]]
     assert set(np.unique(reference.data)) == {0, 1}
+    several = tmp_path / "several.fits"
+    hdus = [fits.ImageHDU(data, name="SCI"), fits.ImageHDU(np.ones(SHAPE), name="ERR")]
+    fits.HDUList([fits.PrimaryHDU(), *hdus[::-1]]).writeto(several)
+    _, same = found(References(), UserMaskRef, override=str(several))
+    np.testing.assert_array_equal(same.data, reference.data)
     unnamed = tmp_path / "primary.fits"
     fits.PrimaryHDU(data).writeto(unnamed)
     _, same = found(References(), UserMaskRef, override=str(unnamed))
