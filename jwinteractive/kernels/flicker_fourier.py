@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from jwinteractive.kernels.flicker_median import free_values, known, median_of, middle_of
+from jwinteractive.kernels.flicker_median import free_values, known, middle_of, sampled_spread
 
 __all__ = ["even_weights", "project", "project_clipped", "project_sorted", "sum_waves"]
 
@@ -46,8 +46,8 @@ def project_clipped(
     weights
         Of each pixel [line, pixel], float32; 0 where it does not count.
     limit
-        Standard deviations, 1.4826 MAD, from the median of its line, beyond which a pixel is taken
-        for the median, as is what is not a number.
+        Standard deviations, 1.4826 MAD, from the median of a sample of its line, beyond which a
+        pixel is taken for that median, as is what is not a number.
     waves
         [wave, pixel], float32.
     totals
@@ -55,17 +55,14 @@ def project_clipped(
     """
     count, npix = lines.shape
     values = np.empty(npix + 1, np.float32)
-    inside = np.empty(npix + 1, np.float32)
     left = np.empty(npix, np.float32)
     for y in range(count):
         n = free_values(lines[y], free[y], values)
         if n == 0:
             sums[y] = 0
             continue
-        centre = np.float32(median_of(values, n, inside))
-        for k in range(n):
-            values[k] = abs(values[k] - centre)
-        reach = np.float32(limit) * (_MAD * np.float32(median_of(values, n, inside)))
+        centre, off = sampled_spread(values, n)
+        reach = np.float32(limit) * (_MAD * off)
         _near(lines[y], weights[y], centre, reach, left)
         for j in range(waves.shape[0]):
             # small differences lose nothing in float32; the median is put back in float64

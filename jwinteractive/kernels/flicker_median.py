@@ -14,10 +14,19 @@ from numba import njit
 
 from jwinteractive.kernels.lanes import middle, select
 
-__all__ = ["free_values", "known", "line_medians", "median_of", "middle_of", "sorted_medians"]
+__all__ = [
+    "free_values",
+    "known",
+    "line_medians",
+    "median_of",
+    "middle_of",
+    "sampled_spread",
+    "sorted_medians",
+]
 
 _FEWEST = 192  # values, below which a bracket saves nothing
 _SAMPLE = 64
+_SPREAD = 48  # values that tell where most lie
 _REACH = 8  # ranks of the sample on each side: two standard deviations of the median's rank
 
 
@@ -68,6 +77,28 @@ def median_of(values: Any, n: int, inside: Any) -> float:
     for k in range(1, upper):  # all that lies below the upper middle is before it
         before = max(before, inside[k])
     return (np.float64(before) + found) * 0.5
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sampled_spread(values: Any, n: int) -> tuple[float, float]:
+    """Median of a sample of the first ``n`` values, and half of what lies between its quartiles.
+
+    Good to a fifth of a standard deviation, which is enough to tell what is far out; half the way
+    between quartiles is the median deviation. NaN if ``n`` is 0.
+    """
+    m = min(n, _SPREAD)
+    if m == 0:
+        return np.float32(np.nan), np.float32(np.nan)
+    sample = np.empty(_SPREAD, np.float32)
+    for k in range(m):
+        value = values[(2 * k + 1) * n // (2 * m)]  # the same from either end
+        at = k
+        while at > 0 and sample[at - 1] > value:
+            sample[at] = sample[at - 1]
+            at -= 1
+        sample[at] = value
+    centre = (sample[m // 2] + sample[(m - 1) // 2]) * np.float32(0.5)
+    return centre, (sample[m - 1 - m // 4] - sample[m // 4]) * np.float32(0.5)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

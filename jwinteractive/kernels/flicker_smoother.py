@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 
 from jwinteractive.data import Array
-from jwinteractive.kernels.lanes import middle
+from jwinteractive.kernels.flicker_median import free_values, sampled_spread
 
 __all__ = ["bin_lines", "count_lines", "gains", "smooth", "spread"]
 
@@ -34,6 +34,34 @@ def count_lines(free: Array, slot: Array, slots: int) -> Array:
     return counts
 
 
+@njit(cache=True, nogil=True)
+def _runs(slot: Array) -> Array:
+    """First pixel of each run of pixels of one slot, and the end of the last."""
+    starts = np.empty(len(slot) + 1, np.int64)
+    n = 0
+    for x in range(len(slot)):
+        if x == 0 or slot[x] != slot[x - 1]:
+            starts[n] = x
+            n += 1
+    starts[n] = len(slot)
+    return starts[: n + 1]
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _drawn_in(line: Array, free: Array, centre: float, reach: float) -> tuple[float, float]:
+    """Sums of the free values about a centre, none further away than ``reach``, and of squares."""
+    total = np.float32(0)
+    square = np.float32(0)
+    for x in range(len(line)):
+        off = line[x] - centre
+        good = free[x] & (off * np.float32(0) == 0)
+        off = min(max(off, -reach), reach)
+        off = off if good else np.float32(0)
+        total += off
+        square += off * off
+    return total, square
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def bin_lines(
     lines: Array, free: Array, slot: Array, counts: Array, amplifiers: int
@@ -43,8 +71,8 @@ def bin_lines(
     Parameters
     ----------
     lines
-        DN [line, pixel]. A value beyond 2.5 standard deviations from the median of its line and
-        amplifier counts as one that far away, so that faint sources and hits move little; one
+        DN [line, pixel]. A value beyond 2.5 standard deviations from the median of a sample of its
+        line and amplifier counts as one that far away, so that faint sources and hits move little; one
         that is not finite counts as that median. So the mask, and the gains, stay those of all
         images.
     free
@@ -59,38 +87,32 @@ def bin_lines(
         squares about the means of slots, DN², and how many are independent [2].
     """
     n, length = lines.shape
+    runs = _runs(slot)
     means = np.zeros(counts.shape)
     squares = np.zeros(counts.shape[1])
     within = np.zeros(2)
-    values = np.empty((amplifiers, length))
-    centre = np.empty(amplifiers)
-    reach = np.empty(amplifiers)
+    values = np.empty((amplifiers, length + 1), np.float32)
+    centre = np.empty(amplifiers, np.float32)
+    reach = np.empty(amplifiers, np.float32)
     filled = np.empty(amplifiers, np.int64)
     for i in range(n):
         filled[:] = 0
         squares[:] = 0.0
-        for x in range(length):
-            value = lines[i, x]
-            if free[i, x] and np.isfinite(value):
-                a = slot[x] % amplifiers
-                values[a, filled[a]] = value
-                filled[a] += 1
+        for r in range(len(runs) - 1):
+            a = slot[runs[r]] % amplifiers
+            part = slice(runs[r], runs[r + 1])
+            filled[a] += free_values(lines[i, part], free[i, part], values[a, filled[a] :])
         for a in range(amplifiers):
             m = filled[a]
-            centre[a] = middle(values[a], m)
-            reach[a] = 0.0
-            if m >= _FEW:
-                for k in range(m):
-                    values[a, k] = abs(values[a, k] - centre[a])
-                reach[a] = _REACH * middle(values[a], m)
-        for x in range(length):
-            if free[i, x]:
-                a = slot[x] % amplifiers
-                value = lines[i, x]
-                off = value - centre[a] if np.isfinite(value) else 0.0
-                off = min(max(off, -reach[a]), reach[a])
-                means[i, slot[x]] += off
-                squares[slot[x]] += off * off
+            centre[a], off = sampled_spread(values[a], m)
+            reach[a] = _REACH * off if m >= _FEW else 0.0
+        for r in range(len(runs) - 1):
+            s = slot[runs[r]]
+            part = slice(runs[r], runs[r + 1])
+            a = s % amplifiers
+            total, square = _drawn_in(lines[i, part], free[i, part], centre[a], reach[a])
+            means[i, s] += total
+            squares[s] += square
         for s in range(len(squares)):
             count = counts[i, s]
             if count > 1 and np.isfinite(centre[s % amplifiers]):
