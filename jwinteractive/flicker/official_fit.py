@@ -55,7 +55,10 @@ class _Fit:
 def fit_all(
     data: Array, nint: int, scene: Array, s: Official, flat: Array | None, exposure: Exposure
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Fields of the noise of images [image, y, x], and what to say of them."""
+    """Fields of the noise of images [image, y, x], and what to say of them.
+
+    The images are written over.
+    """
     axes = _axes(s, exposure)
     each = max(1, len(data) // nint)
     channels, words = _channels(s, exposure, data.shape[1:], axes)
@@ -109,14 +112,17 @@ def fit_all(
 def _background_off(
     image: Array, free: Array, everywhere: Array, s: Official
 ) -> tuple[Array, float, Array | None]:
-    """Background pixels of an image less their level, NaN elsewhere; the level and its mesh."""
+    """Background pixels of an image less their level, NaN elsewhere; the level and its mesh.
+
+    They are put in place of the image.
+    """
     pixels = SortedPixels.free(image, free)
     method: Background = "none" if s.background_method == "median_image" else s.background_method
     if method == "none":
-        return kept(image, free), 0.0, None
+        return kept(image, free, out=image), 0.0, None
     found = level_of(image, free, pixels, method, s.background_box_size)
     if isinstance(found.value, np.ndarray):
-        left = kept(image, free, *found.limits)
+        left = kept(image, free, *found.limits, out=image)
         left -= found.value
         if s.n_sigma > 0:
             limits = SortedPixels.free(left, everywhere).limits(
@@ -131,7 +137,7 @@ def _background_off(
         off = SortedPixels.of(some - found.value)
         start, end = off.span(*off.limits(s.n_sigma, s.n_sigma, lower_half=True))
         limits = (float(some[start]), float(some[end - 1])) if start < end else (np.inf, -np.inf)
-    return kept(image, free, *limits, found.value), float(found.value), None
+    return kept(image, free, *limits, found.value, out=image), float(found.value), None
 
 
 def _contiguous(image: Array, axes: tuple[int, int]) -> Array:

@@ -10,7 +10,8 @@ import pytest
 
 from jwinteractive import dq
 from jwinteractive.data import Box, Ramp, Rate, RateInts
-from jwinteractive.errors import StepError
+from jwinteractive.errors import InputError, StepError
+from jwinteractive.flicker.background import background_level, clip_to_background
 from jwinteractive.flicker.official import (
     Official,
     less_official,
@@ -498,3 +499,42 @@ def test_other_exposures_have_no_choice_of_parameters():
     ramp = striped_ramp("NIRSPEC")
     with pytest.raises(StepError, match="set the parameters yourself"):
         official_choice(Whole(ramp.exposure, ramp.covers, ramp.crop), draft)
+
+
+@pytest.mark.parametrize("histogram", [True, False])
+@pytest.mark.parametrize("half", [True, False])
+@pytest.mark.parametrize("kind", ["light", "equal", "few", "none"])
+def test_limits_of_the_background_are_the_official_ones(histogram, half, kind):
+    from jwst.clean_flicker_noise.background_level import clip_to_background as official
+
+    rng = np.random.default_rng(5)
+    image = rng.normal(5, 8, (120, 90)).astype(np.float32)
+    image += ((rng.random(image.shape) < 0.1) * rng.exponential(60, image.shape)).astype("f4")
+    free = rng.random(image.shape) > 0.1
+    if kind == "equal":
+        image[:] = 7
+    if kind in ("few", "none"):
+        free[:] = False
+        free[3, 4:7] = kind == "few"
+    mask = free.copy()
+    official(image, mask, 3.0, 2.0, fit_histogram=histogram, lower_half_only=half)
+    low, high = clip_to_background(image, free, 3.0, 2.0, histogram, half)
+    np.testing.assert_array_equal(free & (image >= low) & (image <= high), mask)
+
+
+@pytest.mark.parametrize("method", ["median", "model", "none"])
+def test_levels_of_the_background_are_the_official_ones(method):
+    from jwst.clean_flicker_noise.background_level import background_level as official
+
+    rng = np.random.default_rng(5)
+    image = (rng.normal(5, 1, (96, 64)) + np.arange(64) / 20).astype(np.float32)
+    free = rng.random(image.shape) > 0.02
+    expected = official(image, free.copy(), None if method == "none" else method)
+    found = background_level(image, free, method)
+    np.testing.assert_array_equal(found, expected)
+    assert np.shape(found) == ((96, 64) if method == "model" else ())
+
+
+def test_limits_of_another_image_are_refused():
+    with pytest.raises(InputError, match="of one shape"):
+        clip_to_background(np.zeros((4, 5), np.float32), np.ones((5, 4), bool))
