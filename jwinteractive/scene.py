@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from jwinteractive.chain import wide_box
 from jwinteractive.data import Array, Box
 from jwinteractive.journal import Settings
 from jwinteractive.masks import touched
 from jwinteractive.params import Params
+from jwinteractive.plan import Planned
 from jwinteractive.recipe import Recipe
 from jwinteractive.reduction import Glance
 from jwinteractive.session import Session
@@ -366,13 +366,16 @@ def mended(
     if pixels is None or mask is None:
         return None
     hull, frame = pixels.hull, earlier.frame
+    plan = [p for p in session.plan(r.upto, r.exposure) if not p.skipped]
+    root = product.exposure.filename
+    said = [m and m.key("scene", root) for m in (was, now)]
+    if (said[0] or "") != (said[1] or "") and any(_hears_of_scene(p) for p in plan):
+        return None
     if hull is not None:
         y, x = mask.place_of(product.exposure)
-        plan = [p for p in session.plan(r.upto, r.exposure) if not p.skipped]
-        hit = Box(hull.y0 - y, hull.y1 - y, hull.x0 - x, hull.x1 - x)
-        # what a pixel depends on depends on it
-        steps = [(p.step, p.stage.params) for p in plan]
-        box = wide_box(steps, product.exposure, hit, whole)
+        box = Box(hull.y0 - y, hull.y1 - y, hull.x0 - x, hull.x1 - x)
+        for p in plan:
+            box = p.step.affected(product.exposure, p.stage.params, box, whole)
         box = box.clip(frame.covers)
         if min(box.shape) > 0:
             if 2 * box.shape[0] * box.shape[1] > r.box.shape[0] * r.box.shape[1]:
@@ -389,6 +392,12 @@ def mended(
         settings=settings if session.settings is settings else None,
         mended=True,
     )
+
+
+def _hears_of_scene(p: Planned) -> bool:
+    """Whether a step measures the whole exposure by what the user says of the scene."""
+    asked = p.step.taught_by(p.stage.params)
+    return any(p.step.needs[name].kind.from_mask == "scene" for name in asked)
 
 
 def _alike(request: Request, earlier: Picture, settings: Settings) -> bool:

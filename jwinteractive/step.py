@@ -117,6 +117,7 @@ class Step:
     asks: Callable[[Any], Mapping[str, Any]] = Params.as_dict
     unless: str = ""
     around: Context | None = None
+    affects: Context | None = None
     unread: Callable[[Any], Collection[str]] = _none
     unmeasured: Callable[[Any], Collection[str]] = _none
 
@@ -189,6 +190,12 @@ class Step:
         if self.around is not None:
             return self.around(exposure, params, box).clip(frame)
         return box.grow(self.reach(params), frame)
+
+    def affected(self, exposure: Exposure, params: Params, box: Box, frame: Box) -> Box:
+        """Pixels of a frame that depend on those of a box."""
+        if self.affects is not None:
+            return self.affects(exposure, params, box).clip(frame)
+        return self.context(exposure, params, box, frame)
 
     def describe(self) -> dict[str, Any]:
         """Plain values for JSON and docs."""
@@ -292,6 +299,7 @@ def step(
     asks: Callable[[Any], Mapping[str, Any]] | None = None,
     unless: str = "",
     around: Context | None = None,
+    affects: Context | None = None,
     unread: Callable[[Any], Collection[str]] = _none,
     unmeasured: Callable[[Any], Collection[str]] = _none,
 ) -> Callable[[F], F]:
@@ -330,6 +338,8 @@ def step(
     around
         In place of ``halo``: the pixels that a box depends on, where these are not as many on each
         side, such as all of its lines.
+    affects
+        The pixels that depend on a box, where these are others than it depends on.
     unread
         Names of optional references that the step does not use with some parameters: they are
         neither looked for nor read.
@@ -365,6 +375,7 @@ def step(
                 asks=asks or asked,
                 unless=unless,
                 around=around,
+                affects=affects,
                 unread=unread,
                 unmeasured=unmeasured,
             )

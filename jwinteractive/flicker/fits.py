@@ -19,7 +19,7 @@ from jwinteractive.flicker.lines import over_strips
 from jwinteractive.flicker.median import PULL, channel_edges, line_levels
 from jwinteractive.flicker.smoother import CONTEXT, fit_smoother
 
-__all__ = ["BLOCK", "Method", "lines_around", "noise_of"]
+__all__ = ["BLOCK", "Method", "lines_after", "lines_around", "noise_of"]
 
 Method = Literal["smoother", "fourier", "shrunk_median"]
 
@@ -34,6 +34,13 @@ def lines_around(method: Method, stripes: Stripes, first: int, end: int) -> tupl
     if method == "smoother" and not stripes.miri:
         return first // BLOCK * BLOCK - CONTEXT, -(-end // BLOCK) * BLOCK + CONTEXT
     return first, end
+
+
+def lines_after(method: Method, stripes: Stripes, first: int, end: int) -> tuple[int, int]:
+    """Lines whose noise depends on the lines ``first`` to ``end``; they may be beyond."""
+    if method == "smoother" and not stripes.miri:
+        return (first - CONTEXT) // BLOCK * BLOCK, -(-(end + CONTEXT) // BLOCK) * BLOCK
+    return lines_around(method, stripes, first, end)
 
 
 def noise_of(

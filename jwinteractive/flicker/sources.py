@@ -12,11 +12,10 @@ import dataclasses as dc
 import warnings
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from jwinteractive.data import Array
 from jwinteractive.flicker.median import PULL, less_medians, line_levels
-from jwinteractive.kernels.flicker_ramp import grown
+from jwinteractive.kernels.flicker_ramp import grown, smoothed
 
 __all__ = [
     "BRIGHT",
@@ -45,10 +44,11 @@ REASONS = {
 LOWER = 3.0  # standard deviations below the background at which a pixel is bad
 GROWTH = 8  # pixels, at most
 _FWHM = 2.5  # pixels of the smoothing
-_SIGMA = _FWHM / 2.3548
-_TRUNCATE = 3.0
+_TAPS = np.exp(-4 * np.log(2) * (np.arange(-3, 4) / _FWHM) ** 2).astype(np.float32)
+_TAPS /= _TAPS.sum()
+_TAPS.flags.writeable = False
 _SIZE = 5  # connected pixels of a source
-CONTEXT = int(_TRUNCATE * _SIGMA + 0.5) + _SIZE - 1 + GROWTH
+CONTEXT = len(_TAPS) // 2 + _SIZE - 1 + GROWTH
 """Lines on each side on which the reasons of a line depend."""
 
 
@@ -68,7 +68,7 @@ class Rule:
     """
 
     above: float = 2.0
-    threshold: float = 1.5
+    threshold: float = 1.0
     growth: int = 4
 
 
@@ -80,7 +80,7 @@ def reasons(
     Parameters
     ----------
     draft
-        Rate without background [y, x], whole lines; NaN or just 0 where there is none.
+        Rate without background [y, x], whole lines; NaN where there is none.
     spread, sigma
         Standard deviation of the background with its stripes, and of its white noise.
     rule
@@ -90,7 +90,7 @@ def reasons(
     channels
         Amplifiers along a line.
     """
-    known = np.isfinite(draft) & (draft != 0)
+    known = np.isfinite(draft)
     found = np.where(known, np.uint8(0), UNKNOWN)
     lines = draft[None] if along_x else draft.T[None]
     near = known & (np.abs(draft) < LOWER * spread)
@@ -110,7 +110,7 @@ def _sources(image: Array, rule: Rule, sigma: float) -> Array:
     from photutils.segmentation import detect_sources  # takes half a second to import
     from photutils.utils.exceptions import NoDetectionsWarning
 
-    smooth = gaussian_filter(image, _SIGMA, mode="constant", truncate=_TRUNCATE)
+    smooth = smoothed(image, _TAPS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NoDetectionsWarning)
         segments = detect_sources(smooth, rule.threshold * sigma, _SIZE)

@@ -80,7 +80,7 @@ def median_of(values: Any, n: int, inside: Any) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sampled_spread(values: Any, n: int) -> tuple[float, float]:
+def sampled_spread(values: Any, n: int) -> tuple[Any, Any]:
     """Median of a sample of the first ``n`` values, and half of what lies between its quartiles.
 
     Good to a fifth of a standard deviation, which is enough to tell what is far out; half the way

@@ -12,7 +12,7 @@ from jwinteractive import dq
 from jwinteractive.data import Array
 from jwinteractive.kernels.lanes import middle
 
-__all__ = ["box_medians", "drafts", "grown", "leftovers", "medians"]
+__all__ = ["box_medians", "drafts", "grown", "leftovers", "medians", "smoothed"]
 
 _UNUSABLE = np.uint8(dq.DO_NOT_USE | dq.SATURATED)
 _JUMP = np.uint8(dq.JUMP_DET)
@@ -200,4 +200,29 @@ def box_medians(image: Array, free: Array, tall: int, wide: int, least: float) -
                         n += 1
             size = (rows - j * tall) * (columns - i * wide)
             out[j, i] = middle(values, n) if n > least * size else np.nan
+    return out
+
+
+@njit(cache=True, nogil=True)
+def smoothed(image: Array, taps: Array) -> Array:
+    """Image [y, x] smoothed along both axes, float32; 0 beyond its edges.
+
+    ``taps`` [2 r + 1], float32, are the weights of a pixel and its neighbours, alike on both sides.
+    """
+    ny, nx = image.shape
+    reach = len(taps) // 2
+    out = np.empty((ny, nx), np.float32)
+    row = np.empty(nx + 2 * reach, np.float32)
+    for y in range(ny):
+        row[:] = 0
+        for k in range(max(0, y - reach), min(ny, y + reach + 1)):
+            weight, line = taps[k - y + reach], image[k]
+            for x in range(nx):
+                row[x + reach] += weight * line[x]
+        to = out[y]
+        to[:] = 0
+        for k in range(len(taps)):
+            weight = taps[k]
+            for x in range(nx):
+                to[x] += weight * row[x + k]
     return out

@@ -11,6 +11,8 @@ Source: dossier 4c.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -48,7 +50,7 @@ def _runs(slot: Array) -> Array:
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _drawn_in(line: Array, free: Array, centre: float, reach: float) -> tuple[float, float]:
+def _drawn_in(line: Array, free: Array, centre: float, reach: float) -> tuple[Any, Any]:
     """Sums of the free values about a centre, none further away than ``reach``, and of squares."""
     total = np.float32(0)
     square = np.float32(0)
@@ -72,8 +74,8 @@ def bin_lines(
     ----------
     lines
         DN [line, pixel]. A value beyond 2.5 standard deviations from the median of a sample of its
-        line and amplifier counts as one that far away, so that faint sources and hits move little; one
-        that is not finite counts as that median. So the mask, and the gains, stay those of all
+        line and amplifier counts as one that far away, so that faint sources and hits move little;
+        one that is not finite counts as that median. So the mask, and the gains, stay those of all
         images.
     free
         Which to use, bool [line, pixel].

@@ -90,7 +90,7 @@ def diff(before: Mask | None, after: Mask | None) -> MaskDiff:
 def touched(before: Mask | None, after: Mask | None) -> Selection | None:
     """Pixels that may come out otherwise with one mask than with another; None where any may.
 
-    Either is None where there was none. What the scene says anywhere, 1/f noise is fitted to.
+    Either is None where there was none.
     """
     made = diff(before, after)
     shapes = {m.shape for m in (before, after) if m is not None}
@@ -105,8 +105,6 @@ def touched(before: Mask | None, after: Mask | None) -> Selection | None:
             own = old.selection ^ new.selection if grown else old.selection | new.selection
         else:
             own = (old or new).selection  # type: ignore[union-attr]  # one of them is there
-        if own and "scene" in (getattr(layer, "role", "") for layer in (old, new)):
-            return None
         found |= own
     return found
 

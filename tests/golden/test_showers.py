@@ -206,7 +206,7 @@ def test_boxes_are_flagged_as_the_whole_and_hand_drawn_ellipses_stay():
 def test_a_shower_drawn_by_hand_lasts_as_long_as_the_time_says():
     ramp, _ = field(8, BRIGHT[:1])
     p, model = measured(ramp)
-    view = next(v for v in STEP.views if v.title == "showers")
+    view = next(v for v in STEP.views() if v.title == "showers")
     shown = Shown(after=ramp, model=model, params=p, integration=0, group=5)
     (mark,) = view.draw(shown).marks
     assert mark.kind == "found"
@@ -215,7 +215,7 @@ def test_a_shower_drawn_by_hand_lasts_as_long_as_the_time_says():
     assert new == {"edits": "jw1_mirimage y80.0 x20.0 a9.0 b5.0 t0.0 i1 g6-11 +JUMP_DET"}
     away = p.replace(**view.edit(p, shown, mark, None))
     assert STEP(ramp, away, references(), model) is ramp
-    table = next(v for v in STEP.views if v.title == "events").draw(shown)
+    table = next(v for v in STEP.views() if v.title == "events").draw(shown)
     assert table.title.startswith("1 showers in 57 s")
     assert table.rows[0][:2] == (1, 5)
 

@@ -145,7 +145,7 @@ def on_border(mark, y, x):
 
 
 def drawn(ramp, p, model, integration=0, group=5):
-    view = next(v for v in STEP.views if v.title == "snowballs")
+    view = next(v for v in STEP.views() if v.title == "snowballs")
     frame = view.draw(
         Shown(after=ramp, model=model, params=p, integration=integration, group=group)
     )
@@ -344,7 +344,7 @@ def test_an_ellipse_drawn_by_hand_flags_its_groups_of_its_exposure():
 def test_marks_are_moved_taken_away_and_drawn_through_the_view():
     ramp, _ = sky(8, [(0, 4, 60, 60)])
     p, model = measured(ramp)
-    view = next(v for v in STEP.views if v.title == "snowballs")
+    view = next(v for v in STEP.views() if v.title == "snowballs")
     shown = Shown(after=ramp, model=model, params=p, integration=0, group=4)
     marks = {m.kind: m for m in view.draw(shown).marks}
     assert set(marks) == {"core", "found"}
@@ -379,7 +379,7 @@ def test_marks_are_moved_taken_away_and_drawn_through_the_view():
 def test_the_table_tells_events_against_the_usual_rate():
     ramp, _ = sky(9, [(0, 4, 60, 60)])
     p, model = measured(ramp)
-    view = next(v for v in STEP.views if v.title == "events")
+    view = next(v for v in STEP.views() if v.title == "events")
     table = view.draw(Shown(after=ramp, model=model, params=p, shape=(2048, 2048)))
     # 7 differences of 10 s, one snowball per 20 s
     assert table.title == "1 events in 70 s; 3.5 snowballs are usual"

@@ -398,13 +398,14 @@ def test_what_a_layer_of_the_scene_becomes_is_told():
     assert diff(before, flags).words() == ["layer 's': flags HOT"]
 
 
-def test_the_scene_touches_every_pixel_and_an_empty_layer_of_it_none():
+def test_layers_of_the_scene_touch_their_pixels():
     before = mask_of(A)
     empty = scene("s").replace(pixels=Selection.none(SHAPE))
+    drawn = scene("s").selection
     assert touched(before, before.with_layer(empty)) == Selection.none(SHAPE)
-    assert touched(before.with_layer(empty), before.with_layer(scene("s"))) is None
-    assert touched(before, before.with_layer(scene("s"))) is None
-    assert touched(before, before.changed("a", role="scene", flags=())) is None
+    assert touched(before.with_layer(empty), before.with_layer(scene("s"))) == drawn
+    assert touched(before, before.with_layer(scene("s"))) == drawn
+    assert touched(before, before.changed("a", role="scene", flags=())) == A.selection
     both = before.with_layer(scene("s"))
     more = both.changed("a", pixels=scattered(1) | scattered(5))
     assert touched(both, more) == scattered(5) - scattered(1)

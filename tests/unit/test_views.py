@@ -237,7 +237,7 @@ def test_the_table_of_a_rate_counts_its_pixels():
 
 def test_only_a_step_that_gives_what_it_takes_has_changes_to_show():
     assert change_views(Ramp, Rate) == ()
-    titles = [v.title for v in registry["jump"].views]
+    titles = [v.title for v in registry["jump"].views()]
     assert titles[:4] == [
         "signal",
         "difference to the group before",

@@ -22,7 +22,7 @@ from annotated_types import Interval
 from jwinteractive.data import Array, Box, Exposure, Ramp, Rate, RateInts
 from jwinteractive.flicker import look
 from jwinteractive.flicker.cleaning import How, cleaned
-from jwinteractive.flicker.fits import Method, lines_around
+from jwinteractive.flicker.fits import Method, lines_after, lines_around
 from jwinteractive.flicker.geometry import Stripes
 from jwinteractive.flicker.official import (
     Official,
@@ -100,7 +100,7 @@ class FlickerParams(Params):
         Unit("sigma"),
         When("fit_method", *OURS),
         Doc("Of connected pixels of the smoothed draft that make a source; 0: do not search."),
-    ] = 1.5
+    ] = 1.0
     source_growth: Annotated[
         int,
         Interval(ge=0, le=GROWTH),
@@ -226,6 +226,15 @@ def _around(exposure: Exposure, p: FlickerParams, box: Box) -> Box:
     return stripes.band(first - CONTEXT, end + CONTEXT)
 
 
+def _affects(exposure: Exposure, p: FlickerParams, box: Box) -> Box:
+    """All of the lines that depend on those of a box."""
+    if p.fit_method not in OURS:
+        return box
+    stripes = Stripes(exposure, (_FAR, _FAR))
+    first, end = stripes.span(box)
+    return stripes.band(*lines_after(p.how.method, stripes, first - CONTEXT, end + CONTEXT))
+
+
 def _skips(exposure: Exposure, p: FlickerParams) -> str:
     if p.fit_method not in OURS:
         return refusal(exposure, p.official)
@@ -249,6 +258,7 @@ def _unmeasured(p: FlickerParams) -> list[str]:
     measure=measure_flicker,
     asks=_asks,
     around=_around,
+    affects=_affects,
     skips=_skips,
     views=look.VIEWS,
     unread=_unread,
