@@ -91,7 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("files", nargs="+", type=Path, metavar="FILE", help="uncal, ramp or rate")
     p.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="for products")
     p.add_argument(
-        "--set", action="append", default=[], metavar="STEP.PARAM=VALUE", help="one parameter"
+        "--set",
+        action="append",
+        default=[],
+        metavar="STEP.PARAM=VALUE",
+        help="one parameter; switches its step on",
     )
     p.add_argument("--skip", action="append", default=[], metavar="STEP", help="switch a step off")
     p.add_argument("--to", metavar="STEP", help="stop after this step and write its product")
@@ -143,7 +147,11 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--recipe", default="auto")
     p.add_argument(
-        "--set", action="append", default=[], metavar="STEP.PARAM=VALUE", help="one parameter"
+        "--set",
+        action="append",
+        default=[],
+        metavar="STEP.PARAM=VALUE",
+        help="one parameter; switches its step on",
     )
     p.add_argument("--refs", type=Path, metavar="DIR")
     p.add_argument("--json", action="store_true")
@@ -301,7 +309,7 @@ def _prepare(asked: argparse.Namespace) -> Any:
 
 
 def _set(session: Any, settings: Sequence[str]) -> None:
-    """Set parameters from options of the form STEP.PARAM=VALUE."""
+    """Set parameters from options of the form STEP.PARAM=VALUE; their steps are switched on."""
     for text in settings:
         name, value = split_option(text, "STEP.PARAM=VALUE")
         step, dot, param = name.partition(".")
@@ -310,6 +318,8 @@ def _set(session: Any, settings: Sequence[str]) -> None:
         known = {f.name: f for f in fields_of(type(session.recipe[step].params))}
         parsed = known[param].parse(value) if param in known else value
         session.set(step, **{param: parsed})
+        if not session.recipe[step].enabled:
+            session.enable(step)
 
 
 def _unfinished(session: Any, paths: list[Path], number: int, asked: argparse.Namespace) -> bool:

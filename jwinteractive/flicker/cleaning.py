@@ -20,7 +20,7 @@ from jwinteractive.data import Array, Exposure, Ramp, Rate, RateInts
 from jwinteractive.flicker.fits import Method, noise_of
 from jwinteractive.flicker.geometry import Stripes
 from jwinteractive.flicker.scene import Scene, draft_of, mean_of
-from jwinteractive.flicker.sources import HAND, REGION, UNKNOWN, Rule, reasons
+from jwinteractive.flicker.sources import GROWTH, HAND, REGION, UNKNOWN, Rule, reasons
 from jwinteractive.kernels.flicker_ramp import leftovers, medians
 
 __all__ = ["Background", "How", "Level", "cleaned", "reasons_of", "regions_of"]
@@ -69,15 +69,16 @@ class How:
 def regions_of(product: Ramp | Rate | RateInts) -> Array:
     """Pixels where science falls, as far as it is known without world coordinates: bool [y, x].
 
-    NIRSpec: failed-open shutters, and the fixed slits' rows; MIRI: what is no science.
+    NIRSpec: failed-open shutters, and the rows of the fixed slits in whole frames; MIRI: what is no
+    science. (SOSS traces are known from their light: see `reasons_of`.)
     """
     exposure, box = product.exposure, product.covers
     flags = product.pixeldq if isinstance(product, Ramp) else _flags(product)
     found: Array = np.zeros(box.shape, np.bool_)
     if exposure.instrument == "NIRSPEC":
         found |= flags & np.uint32(dq.MSA_FAILED_OPEN) != 0
-        first = box.y0 + exposure.ystart - 1
-        found[max(_SLITS[0] - first, 0) : max(_SLITS[1] - first, 0)] = True
+        if exposure.subarray == "FULL":  # subarrays are little else
+            found[max(_SLITS[0] - box.y0, 0) : max(_SLITS[1] - box.y0, 0)] = True
     if exposure.instrument == "MIRI":
         found |= flags & np.uint32(dq.DO_NOT_USE | dq.NON_SCIENCE) != 0
     return found
@@ -113,6 +114,9 @@ def reasons_of(
         planes, sizes = mean_of(rates)[None], np.ones(1)
     else:
         planes, sizes = rates, scene.sigmas
+    rule = how.rule
+    if how.regions and product.exposure.exp_type == "NIS_SOSS":
+        rule = dc.replace(rule, growth=GROWTH)  # from the light of a trace to that of its wings
     level = scene.background(product.covers, how.meshed)
     spread = scene.spread_mesh if how.meshed else scene.spread
     found = np.stack(
@@ -121,7 +125,7 @@ def reasons_of(
                 np.where(plane == 0, np.float32(np.nan), plane - level),
                 spread * size,
                 scene.sigma * size,
-                how.rule,
+                rule,
                 stripes.along_x,
                 stripes.channels,
             )

@@ -42,7 +42,7 @@ REASONS = {
 """Why a pixel is not background, by bit."""
 
 LOWER = 3.0  # standard deviations below the background at which a pixel is bad
-GROWTH = 8  # pixels, at most
+GROWTH = 16  # pixels, at most
 _FWHM = 2.5  # pixels of the smoothing
 _TAPS = np.exp(-4 * np.log(2) * (np.arange(-3, 4) / _FWHM) ** 2).astype(np.float32)
 _TAPS /= _TAPS.sum()
@@ -68,7 +68,7 @@ class Rule:
     """
 
     above: float = 2.0
-    threshold: float = 1.0
+    threshold: float = 0.8
     growth: int = 4
 
 

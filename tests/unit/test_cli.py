@@ -313,3 +313,17 @@ def test_import_is_light():
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_parameter_of_a_step_that_is_off_switches_it_on(run, nircam_file, tmp_path):
+    option = ["--set", "clean_flicker_noise.fit_method=shrunk_median"]
+    code, out, _ = run("run", "auto", str(nircam_file), "-o", str(tmp_path), "--json", *option)
+    assert code == 0
+    (made,) = [s for s in json.loads(out)["steps"] if s["step"] == "clean_flicker_noise"]
+    assert made["state"] == "complete"
+    parser = ["--skip", "clean_flicker_noise", "--overwrite"]
+    code, out, _ = run(
+        "run", "auto", str(nircam_file), "-o", str(tmp_path), "--json", *option, *parser
+    )
+    (left,) = [s for s in json.loads(out)["steps"] if s["step"] == "clean_flicker_noise"]
+    assert left["state"] == "skipped"

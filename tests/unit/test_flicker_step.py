@@ -127,7 +127,7 @@ def test_what_the_user_says_goes_before_what_is_found():
 
 @pytest.mark.parametrize("method", ["median", "smoother"])
 def test_what_the_user_draws_holds_for_official_methods_too(method):
-    ramp, noise = striped()
+    ramp, _ = striped()
     said = np.zeros(ramp.shape, np.uint8)
     said[100:140] = A_SOURCE
     cleaned = link_for(ramp, {"scene": SceneRef(data=said), **references(ramp)}, fit_method=method)(
