@@ -13,7 +13,7 @@ from scipy.ndimage import generic_filter, median_filter
 from jwinteractive.data import Array, Box
 from jwinteractive.kernels.flicker_ramp import box_medians
 
-__all__ = ["mesh_of", "on_pixels", "side_of"]
+__all__ = ["mesh_of", "on_pixels", "side_of", "without_stripes"]
 
 _SIDE = 32  # pixels of a box, at most
 _FILTER = 5  # boxes whose median takes the place of the one in their middle
@@ -50,6 +50,35 @@ def mesh_of(image: Array, free: Array, side: int = 0) -> Array:
             around = generic_filter(levels, np.nanmedian, 3, mode="nearest")
             levels = np.where(np.isnan(levels), around, levels)
     return np.asarray(median_filter(levels, _FILTER, mode="nearest"), np.float32)
+
+
+def without_stripes(lines: Array, channels: int) -> Array:
+    """Mesh without what stripes have made of it, lines of boxes: float32 [line, box].
+
+    The mean of a line of boxes of an amplifier may be background or stripes. Background is as
+    uneven one way as the other, while stripes do not change means across the lines: what these
+    scatter by, over squares of boxes, is kept of the scatter of the first.
+
+    Parameters
+    ----------
+    lines
+        Mesh, the fast axis last; returned as it is if the amplifiers do not share its lines.
+    channels
+        Amplifiers along a line.
+    """
+    count, length = lines.shape
+    side = min(count, length // channels)  # boxes of a square, to compare like with like
+    if length % channels or side < 2:
+        return lines
+    boxes = lines.reshape(count, channels, length // channels)
+    down, along = count // side, boxes.shape[2] // side
+    cut = boxes[: down * side, :, : along * side].reshape(down, side, channels, along, side)
+    both = float(np.var(cut.mean(axis=4), axis=1).mean())
+    background = float(np.var(cut.mean(axis=1), axis=3).mean())
+    kept = min(1.0, background / both) if both > 0 else 1.0
+    means = boxes.mean(axis=2, keepdims=True)
+    smooth = boxes - (1 - kept) * (means - means.mean(axis=0))
+    return np.asarray(smooth.reshape(count, length), np.float32)
 
 
 def on_pixels(mesh: Array, frame: tuple[int, int], box: Box, side: int = 0) -> Array:

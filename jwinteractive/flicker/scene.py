@@ -14,7 +14,7 @@ from jwinteractive import dq
 from jwinteractive.data import Array, Box, Product, Ramp, Rate, RateInts
 from jwinteractive.flicker.drift import TIMES, Drift, measure_drift
 from jwinteractive.flicker.geometry import Stripes
-from jwinteractive.flicker.mesh import mesh_of, on_pixels
+from jwinteractive.flicker.mesh import mesh_of, on_pixels, without_stripes
 from jwinteractive.flicker.smoother import bin_means
 from jwinteractive.flicker.sources import LOWER, Rule, reasons
 from jwinteractive.kernels.flicker_ramp import drafts
@@ -155,8 +155,13 @@ def measure_scene(whole: Whole, side: int = 0) -> Scene:
         why = reasons(flat, spread_mesh, sigma, rule, stripes.along_x, stripes.channels)
         free = why == 0
         mesh = mesh_of(draft, free, side)
+    even = without_stripes(stripes.lines(mesh), stripes.channels)
+    mesh = np.ascontiguousarray(stripes.images(even))
     if free.any():
         level = float(np.median(draft[free]))
+        # noise that has no mean leaves the flux of what is too faint to be left out as it was
+        flat = draft - on_pixels(mesh, shape, whole.box, side)
+        mesh += np.float32(flat[free].mean(dtype=np.float64))
     sample = _joined([s.sample for s in seen])
     drift = _drift(sample, free, sampled, whole.box, stripes)
     return Scene(

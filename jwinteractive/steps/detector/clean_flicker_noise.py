@@ -100,7 +100,7 @@ class FlickerParams(Params):
         Unit("sigma"),
         When("fit_method", *OURS),
         Doc("Of connected pixels of the smoothed draft that make a source; 0: do not search."),
-    ] = 1.0
+    ] = 0.8
     source_growth: Annotated[
         int,
         Interval(ge=0, le=GROWTH),
