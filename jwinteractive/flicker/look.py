@@ -10,13 +10,15 @@ import numpy as np
 from jwinteractive.data import Array, Product, Ramp, Rate, RateInts
 from jwinteractive.errors import InputError
 from jwinteractive.flicker.geometry import Stripes
+from jwinteractive.flicker.mesh import on_pixels
 from jwinteractive.flicker.metrics import power_spectrum
-from jwinteractive.flicker.scene import Scene, draft_of
+from jwinteractive.flicker.official_noise import OfficialNoise
+from jwinteractive.flicker.scene import Scene, draft_of, white_noise
 from jwinteractive.flicker.sources import REASONS
 from jwinteractive.kernels.flicker_ramp import leftovers
 from jwinteractive.views import Bit, Curve, Frame, Plot, Shown, View
 
-__all__ = ["SCENE_BITS", "VIEWS", "background_free", "rates_of"]
+__all__ = ["SCENE_BITS", "VIEWS"]
 
 _COLOURS = ("#000000", "#56b4e9", "#d55e00", "#5a1fff", "#ffffff")
 SCENE_BITS = tuple(
@@ -26,14 +28,28 @@ SCENE_BITS = tuple(
 """Why pixels are no background, for pictures."""
 
 
-def _scene(s: Shown) -> Scene:
-    if not isinstance(s.model, Scene):
+def _level(s: Shown, product: Product) -> Array:
+    """Background of a product as the fit took it: float32 [y, x], a group's or a second's."""
+    model, box = s.model, product.covers
+    if isinstance(model, Scene):
+        meshed = s.params is not None and s.params.background_method == "model"
+        return model.background(box, meshed)
+    if not isinstance(model, OfficialNoise):
         raise InputError("the scene has not been measured: run the step")
-    return s.model
+    if model.meshes is not None:
+        mesh = np.nanmean(model.meshes, axis=0)
+        return on_pixels(mesh, (model.ny, model.nx), box, round(model.ny / len(mesh)))
+    return np.full(box.shape, np.nanmedian(model.background), np.float32)
 
 
-def _meshed(s: Shown) -> bool:
-    return s.params is not None and s.params.background_method == "model"
+def _stripes(s: Shown) -> Stripes:
+    model = s.model
+    shape = (model.height, model.width) if isinstance(model, Scene) else (model.ny, model.nx)
+    return Stripes(s.after.exposure, shape)
+
+
+def _warning(s: Shown) -> str:
+    return s.model.warning if isinstance(s.model, Scene) else "; ".join(s.model.warnings)
 
 
 def _unit(product: Product) -> str:
@@ -58,14 +74,14 @@ def _noise(s: Shown) -> Frame:
     return Frame(title="1/f noise", data=data, unit=unit, diverging=True, **s.place)
 
 
-def rates_of(product: Product, s: Shown) -> Array:
+def _rates_of(product: Product, s: Shown) -> Array:
     """Draft rate [y, x] of the integration in view."""
     rates = draft_of(product)
     return np.asarray(rates[min(s.integration, len(rates) - 1)])
 
 
 def _draft(s: Shown, title: str) -> Frame:
-    data = rates_of(s.after, s) - _scene(s).background(s.after.covers, _meshed(s))
+    data = _rates_of(s.after, s) - _level(s, s.after)
     why: Array | None = s.after.scene  # type: ignore[attr-defined]  # all kinds have it
     flags = None if why is None else why.astype(np.uint32)
     return Frame(title=title, data=data, unit=_unit(s.after), dq=flags, bits=SCENE_BITS, **s.place)
@@ -75,8 +91,9 @@ def _mask(s: Shown) -> Frame:
     frame = _draft(s, "scene mask")
     left = 100.0 * float(np.mean(frame.dq == 0)) if frame.dq is not None else 0.0
     note = f"{left:.3g} % is background"
-    sigma = _scene(s).sigma
-    warning = _scene(s).warning
+    stripes, warning = _stripes(s), _warning(s)
+    free = np.isfinite(frame.data) if frame.dq is None else frame.dq == 0
+    sigma = white_noise(stripes.lines(frame.data), stripes.lines(free))
     return dc.replace(
         frame,
         limits=(-3 * sigma, 10 * sigma),
@@ -85,13 +102,13 @@ def _mask(s: Shown) -> Frame:
 
 
 def _background(s: Shown) -> Frame:
-    data = _scene(s).background(s.after.covers, _meshed(s))
+    data = _level(s, s.after)
     return Frame(title="background", data=data, unit=_unit(s.after), **s.place)
 
 
-def background_free(product: Product, scene: Scene, meshed: bool, s: Shown) -> tuple[Array, str]:
+def _background_free(product: Product, s: Shown) -> tuple[Array, str]:
     """What is left of the group or rate in view without pedestal and background: [y, x]."""
-    level = scene.background(product.covers, meshed)
+    level = _level(s, product)
     if not isinstance(product, Ramp):
         return _plane(product, s)[0] - level, "DN/s"
     i = min(s.integration, len(product.data) - 1)
@@ -108,13 +125,9 @@ def _both(s: Shown) -> tuple[Array, Array, Array, str]:
     why: Array | None = s.after.scene  # type: ignore[attr-defined]  # all kinds have it
     if why is None:
         raise InputError("there is no scene mask: run the step")
-    before, unit = background_free(s.before, _scene(s), _meshed(s), s)
-    after, _ = background_free(s.after, _scene(s), _meshed(s), s)
+    before, unit = _background_free(s.before, s)
+    after, _ = _background_free(s.after, s)
     return before, after, why == 0, unit
-
-
-def _stripes(s: Shown) -> Stripes:
-    return Stripes(s.after.exposure, (_scene(s).height, _scene(s).width))
 
 
 def _profile(across: bool) -> Callable[[Shown], Plot]:
@@ -157,6 +170,8 @@ def _power(s: Shown) -> Plot:
     readout = stripes.readout(end - first).part(start, start + size)
     curves = []
     for name, image in (("before", before), ("after", after)):
+        if not (free & np.isfinite(image)).any():
+            continue
         power = power_spectrum(image, free, readout)
         shown = power.density > 0
         curves.append(Curve(name=name, x=power.frequency[shown], y=power.density[shown]))

@@ -21,7 +21,7 @@ from jwinteractive.kernels.flicker_ramp import drafts
 from jwinteractive.step import Model, Whole
 from jwinteractive.strips import over_strips
 
-__all__ = ["Scene", "draft_of", "measure_scene"]
+__all__ = ["Scene", "draft_of", "mean_of", "measure_scene", "white_noise"]
 
 _SAMPLED = 768  # lines in the middle of the frame that tell of the drifts
 _FEW = 20  # free pixels of a line, below which it says little
@@ -144,7 +144,7 @@ def measure_scene(whole: Whole, side: int = 0) -> Scene:
     known = np.isfinite(draft) & (draft != 0)
     level, spread = _clipped(draft[known])
     free = known & (np.abs(draft - level) < LOWER * spread)
-    sigma = _white(stripes.lines(draft), stripes.lines(free))
+    sigma = white_noise(stripes.lines(draft), stripes.lines(free))
     rule = Rule()
     mesh = mesh_of(draft, free, side)
     spread_mesh = spread
@@ -199,7 +199,7 @@ def _clipped(values: Array) -> tuple[float, float]:
     return level, sigma or 1.0
 
 
-def _white(lines: Array, free: Array) -> float:
+def white_noise(lines: Array, free: Array) -> float:
     """Standard deviation of pixels, by the differences of neighbours that are free."""
     both = free[:, 1:] & free[:, :-1]
     off = np.abs((lines[:, 1:] - lines[:, :-1])[both])

@@ -14,6 +14,7 @@ from jwinteractive.references import FlatRef, SceneRef, UserMaskRef
 from jwinteractive.step import Whole, registry
 from jwinteractive.store import Store
 from jwinteractive.testing import example_exposure
+from jwinteractive.views import Shown
 
 STEP = registry["clean_flicker_noise"]
 OURS = ("smoother", "fourier", "shrunk_median")
@@ -273,3 +274,36 @@ def test_a_median_of_one_integration_is_refused_in_one_line():
     exposure = example_exposure("NIRCAM")
     why = STEP.skips(exposure, STEP.params(background_method="median_image"))
     assert why == "background_method = 'median_image' needs 2 integrations, the exposure has 1"
+
+
+@pytest.mark.parametrize("method", ["smoother", "median"])
+@pytest.mark.parametrize("background", ["median", "model"])
+def test_noise_mask_profiles_and_powers_are_seen_whatever_the_method(method, background):
+    star = np.zeros((LINES, LENGTH))
+    star[200:204, 30:34] = 300.0
+    ramp, _ = striped(light=star)
+    changes = {"fit_method": method, "background_method": background}
+    link = link_for(ramp, references(ramp), **changes)
+    after = link(ramp)
+    shown = Shown(
+        after=after, before=ramp, model=link.model, params=link.params, group=2, shape=ramp.shape
+    )
+    drawn = {view.title: view.draw(shown) for view in STEP.own_views}
+    np.testing.assert_array_equal(drawn["1/f noise"].data, ramp.data[0, 2] - after.data[0, 2])
+    mask = drawn["scene mask"]
+    assert mask.words(int(mask.dq[202, 32])) != "background"
+    assert mask.words(int(mask.dq[np.nonzero(mask.dq == 0)][0])) == "background"
+    assert "% is background" in mask.note
+    assert np.median(drawn["background"].data) == pytest.approx(8.3, abs=1.5)
+    assert np.ptp(drawn["background"].data) == 0 or background == "model"
+    before, cleaned = drawn["profile across lines"].curves
+    # the official mesh takes slow stripes for background
+    most = 0.8 if (method, background) == ("median", "model") else 0.5
+    assert np.nanstd(cleaned.y) < most * np.nanstd(before.y)
+    assert drawn["profile across lines"].x_label == "row (pixel)"
+    assert drawn["profile along lines"].x_label == "column (pixel)"
+    before, cleaned = drawn["power spectrum"].curves
+    slow = np.array(
+        [np.mean(c.y[c.x < 500]) if (c.x < 500).any() else 0 for c in (before, cleaned)]
+    )
+    assert slow[1] < most * slow[0]
