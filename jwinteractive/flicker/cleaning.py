@@ -11,13 +11,14 @@ Source: dossier section 4.
 from __future__ import annotations
 
 import dataclasses as dc
+from collections.abc import Callable, Iterator
 from typing import Literal, TypeVar
 
 import numpy as np
 
 from jwinteractive import dq
-from jwinteractive.data import Array, Exposure, Ramp, Rate, RateInts
-from jwinteractive.flicker.fits import Method, noise_of
+from jwinteractive.data import Array, Ramp, Rate, RateInts
+from jwinteractive.flicker.fits import Method, Noise, noise_of
 from jwinteractive.flicker.geometry import Stripes
 from jwinteractive.flicker.scene import Scene, draft_of, mean_of
 from jwinteractive.flicker.sources import GROWTH, HAND, REGION, UNKNOWN, Rule, reasons
@@ -173,80 +174,95 @@ def cleaned(
         frees = np.broadcast_to(frees, rates.shape)
     told = np.bitwise_and.reduce(why, axis=0)
     slope = level if how.background in ("median", "model") else np.zeros_like(level)
-    fit = _Fit(how, scene, Stripes(product.exposure, (scene.height, scene.width)))
+    stripes = Stripes(product.exposure, (scene.height, scene.width))
+    fit = _Fit(how, scene, stripes, stripes.span(product.covers)[0])
     if isinstance(product, Ramp):
-        data = _ramp(product, fit, rates, frees, slope)
+        data = _less_groups(product, rates, fit, frees, slope)
     else:
+        noise = _less_rates(rates, fit, frees, slope)
         planes = product.data if isinstance(product, RateInts) else product.data[None]
-        noise = _rates(product, fit, rates, frees, slope)
-        data = planes - noise
-        if isinstance(product, Rate):
-            data = data[0]
+        data = np.stack([plane - noise(i) for i, plane in enumerate(planes)])
+        data = data[0] if isinstance(product, Rate) else data
     return product.replace(data=data, scene=told)
 
 
 @dc.dataclass(frozen=True)
 class _Fit:
+    """What all images of a product share; ``first`` is the first of its lines."""
+
     how: How
     scene: Scene
     stripes: Stripes
+    first: int
 
-    def __call__(self, images: Array, free: Array, exposure: Exposure, first: int) -> Array:
-        return noise_of(images, free, self.stripes, first, self.how.method, self.scene.drift)
+    def __call__(self, images: Array, frees: Array) -> Callable[[int, int], Array]:
+        """Noise [y, x] of each of images [integration, n, y, x], by its numbers."""
+        n = images.shape[1]
+
+        def fit(some: Array, free: Array) -> Noise:
+            return noise_of(some, free, self.stripes, self.first, self.how.method, self.scene.drift)
+
+        if len(images) == 1 or frees.strides[0] == 0:  # they share a mask, and are fitted together
+            shared = fit(images.reshape(-1, *images.shape[2:]), frees[0])
+            return lambda i, k: shared.image(i * n + k)
+        single = [fit(some, free) for some, free in zip(images, frees, strict=True)]
+        return lambda i, k: single[i].image(k)
 
 
-def _first(product: Ramp | Rate | RateInts, fit: _Fit) -> int:
-    return fit.stripes.span(product.covers)[0]
-
-
-def _rates(
-    product: Ramp | Rate | RateInts, fit: _Fit, rates: Array, frees: Array, slope: Array
-) -> Array:
-    """Noise of the rates [integration, y, x]."""
+def _less_rates(rates: Array, fit: _Fit, frees: Array, slope: Array) -> Callable[[int], Array]:
+    """Noise [y, x] of the rates [integration, y, x], by integration."""
     images = rates - slope
     if fit.how.background == "median_image":
         images = rates - fit.scene.brightness.astype(np.float32)[:, None, None] * medians(rates)
-    return _by_mask(product, fit, images[:, None], frees)[:, 0]
+    noise = fit(images[:, None], frees)
+    return lambda i: noise(i, 0)
 
 
-def _by_mask(product: Ramp | Rate | RateInts, fit: _Fit, images: Array, frees: Array) -> Array:
-    """Noise of images [integration, n, y, x]; those that share a mask are fitted together."""
-    first = _first(product, fit)
-    nint, n = images.shape[:2]
-    if frees.strides[0] == 0 or nint == 1:
-        flat = images.reshape(nint * n, *product.shape)
-        return fit(flat, frees[0], product.exposure, first).reshape(images.shape)
-    return np.stack([fit(images[i], frees[i], product.exposure, first) for i in range(nint)])
-
-
-def _ramp(ramp: Ramp, fit: _Fit, rates: Array, frees: Array, slope: Array) -> Array:
+def _less_groups(ramp: Ramp, rates: Array, fit: _Fit, frees: Array, slope: Array) -> Array:
     """Groups [integration, group, y, x] without noise."""
     nint, ngroup = ramp.data.shape[:2]
-    if fit.how.level == "rate":
-        noise = _rates(ramp, fit, rates, frees, slope)
-        times = np.arange(ngroup, dtype=np.float32)[:, None, None]
-        return np.stack([ramp.data[i] - times * noise[i] for i in range(nint)])
     out = np.empty_like(ramp.data)
-    by_image = fit.how.background == "median_image"
-    median = [medians(ramp.data[:, g]) for g in range(ngroup)] if by_image else []
-    # integrations one by one, so that what is held in between is no larger than one of them
+    if fit.how.level == "rate":
+        of_rate = _less_rates(rates, fit, frees, slope)
+        for i in range(nint):
+            found = of_rate(i)
+            for g in range(ngroup):
+                np.subtract(ramp.data[i, g], np.float32(g) * found, out=out[i, g])
+        return out
+    differences = fit.how.level == "differences"
+    images = np.empty((nint, ngroup - differences, *ramp.shape), np.float32)
+    for i, data in enumerate(_risen(ramp, fit)):
+        if differences:
+            _differences(data, ramp.groupdq[i], slope, images[i])
+        else:
+            leftovers(data, ramp.groupdq[i], slope, np.asarray(frees[i]), images[i])
+    noise = fit(images, frees)
     for i in range(nint):
-        data = ramp.data[i]
-        if by_image:
-            data = data - np.float32(fit.scene.brightness[i]) * np.stack(median)
-        images = np.empty(data.shape, np.float32)
-        if fit.how.level == "residuals":
-            leftovers(data, ramp.groupdq[i], slope, np.asarray(frees[i]), images)
-            noise = _by_mask(ramp, fit, images[None], frees[i : i + 1])[0]
-            np.subtract(ramp.data[i], noise, out=out[i])
+        if differences:
+            out[i, 0], total = ramp.data[i, 0], np.zeros(ramp.shape, np.float32)
+            for g in range(1, ngroup):
+                total += noise(i, g - 1)
+                np.subtract(ramp.data[i, g], total, out=out[i, g])
             continue
-        good = ramp.groupdq[i] & _UNUSABLE == 0
-        good[1:] &= ramp.groupdq[i, :-1] & np.uint8(dq.DO_NOT_USE | dq.SATURATED) == 0
-        images[0] = np.nan
-        np.subtract(data[1:], data[:-1], out=images[1:])
-        images[1:] -= slope
-        images[~good] = np.nan
-        noise = _by_mask(ramp, fit, images[None, 1:], frees[i : i + 1])[0]
-        out[i, 0] = ramp.data[i, 0]
-        np.subtract(ramp.data[i, 1:], np.cumsum(noise, axis=0), out=out[i, 1:])
+        for g in range(ngroup):
+            np.subtract(ramp.data[i, g], noise(i, g), out=out[i, g])
     return out
+
+
+def _risen(ramp: Ramp, fit: _Fit) -> Iterator[Array]:
+    """Groups [group, y, x] of each integration, less the scaled median of all where asked for."""
+    if fit.how.background != "median_image":
+        yield from ramp.data
+        return
+    median = np.stack([medians(ramp.data[:, g]) for g in range(ramp.data.shape[1])])
+    for i, data in enumerate(ramp.data):
+        yield data - np.float32(fit.scene.brightness[i]) * median
+
+
+def _differences(data: Array, groupdq: Array, slope: Array, out: Array) -> None:
+    """Differences of groups [group, y, x] less the background; NaN where they are of no use."""
+    good = groupdq[1:] & _UNUSABLE == 0
+    good &= groupdq[:-1] & np.uint8(dq.DO_NOT_USE | dq.SATURATED) == 0
+    np.subtract(data[1:], data[:-1], out=out)
+    out -= slope
+    out[~good] = np.nan

@@ -7,19 +7,20 @@ on both sides (see `jwinteractive.flicker.smoother`).
 
 from __future__ import annotations
 
-from typing import Literal
+import dataclasses as dc
+from typing import Literal, Protocol
 
 import numpy as np
 
 from jwinteractive.data import Array
 from jwinteractive.flicker.drift import Drift
-from jwinteractive.flicker.fourier import REACH, fit_waves
+from jwinteractive.flicker.fourier import REACH, LineWaves, fit_waves
 from jwinteractive.flicker.geometry import Stripes
-from jwinteractive.flicker.lines import over_strips
-from jwinteractive.flicker.median import PULL, channel_edges, line_levels
-from jwinteractive.flicker.smoother import CONTEXT, fit_smoother
+from jwinteractive.flicker.median import PULL, line_levels
+from jwinteractive.flicker.readout import Readout
+from jwinteractive.flicker.smoother import CONTEXT, Smoother, bin_means, each, smoother_of, spread
 
-__all__ = ["BLOCK", "Method", "lines_after", "lines_around", "noise_of"]
+__all__ = ["BLOCK", "Method", "Noise", "lines_after", "lines_around", "noise_of"]
 
 Method = Literal["smoother", "fourier", "shrunk_median"]
 
@@ -43,10 +44,17 @@ def lines_after(method: Method, stripes: Stripes, first: int, end: int) -> tuple
     return lines_around(method, stripes, first, end)
 
 
+class Noise(Protocol):
+    """Noise of some images, evaluated one by one: what is held of it is small."""
+
+    def image(self, i: int) -> Array:
+        """Noise of an image [y, x], float32."""
+
+
 def noise_of(
     images: Array, free: Array, stripes: Stripes, first: int, method: Method, drift: Drift
-) -> Array:
-    """Noise of images [n, y, x] of whole lines, from line ``first`` of the frame on: float32.
+) -> Noise:
+    """Noise of images [n, y, x] of whole lines, from line ``first`` of the frame on.
 
     Lines whose context is not there, though the frame has it, are not to be looked at. MIRI's
     stripes do not follow the clock: the smoother gives their medians.
@@ -67,43 +75,71 @@ def noise_of(
     if method == "smoother" and not stripes.miri:
         return _smoothed(images, free, stripes, first, drift)
     lines, mask = stripes.lines(images), stripes.lines(free)
-    noise = np.empty(images.shape, np.float32)
-    out = stripes.lines(noise)
     if method == "fourier":
-        waves = fit_waves(lines, mask)
-
-        def fill(y0: int, y1: int) -> None:
-            for i in range(len(out)):
-                out[i, y0:y1] = waves.values(i, y0, y1)
-
-        over_strips(mask.shape[0], fill)
-        return noise
-    levels = line_levels(lines, mask, stripes.channels, PULL)
-    edges = channel_edges(lines.shape[2], stripes.channels)
-    for c in range(stripes.channels):
-        out[:, :, edges[c] : edges[c + 1]] = levels[:, :, c : c + 1]
-    return noise
+        return _Waves(fit_waves(lines, mask), stripes, len(mask))
+    return _Levels(line_levels(lines, mask, stripes.channels, PULL), stripes)
 
 
-def _smoothed(images: Array, free: Array, stripes: Stripes, first: int, drift: Drift) -> Array:
-    noise = np.zeros(images.shape, np.float32)
+@dc.dataclass(frozen=True, eq=False)
+class _Levels:
+    """Levels [n, line, channel]."""
+
+    levels: Array
+    stripes: Stripes
+
+    def image(self, i: int) -> Array:
+        length = self.stripes.length // self.stripes.channels
+        return self.stripes.images(np.repeat(self.levels[i], length, axis=1))
+
+
+@dc.dataclass(frozen=True, eq=False)
+class _Waves:
+    """Waves of so many lines."""
+
+    waves: LineWaves
+    stripes: Stripes
+    count: int
+
+    def image(self, i: int) -> Array:
+        return self.stripes.images(self.waves.values(i, 0, self.count))
+
+
+@dc.dataclass(frozen=True, eq=False)
+class _Smoothed:
+    """Noise [n, line, slot] of the lines of a band, in the order of reading."""
+
+    noise: Array
+    readout: Readout
+
+    def image(self, i: int) -> Array:
+        return spread(self.noise[i], self.readout)
+
+
+def _smoothed(images: Array, free: Array, stripes: Stripes, first: int, drift: Drift) -> _Smoothed:
+    """Blocks of lines, smoothed one by one; their bins are averaged once."""
     count = images.shape[1] if stripes.along_x else images.shape[2]
     end = first + count
+    readout = stripes.readout(count)
+    bins = bin_means(images, free, readout)
+    noise = np.zeros((len(images), count, readout.bins * readout.amplifiers), np.float32)
+
+    def rows(start: int, stop: int) -> slice:
+        """Lines of the frame, in the order of reading."""
+        if readout.backwards:
+            return slice(end - stop, end - start)
+        return slice(start - first, stop - first)
+
     for start in range(first // BLOCK * BLOCK, end, BLOCK):
         low, high = max(start - CONTEXT, 0), min(start + BLOCK + CONTEXT, stripes.count)
         if low < first or high > end:
             continue
-        band = _lines_of(stripes, low - first, high - first)
-        readout = stripes.readout(high - low)
-        smoother = fit_smoother(images[:0][band], free[band[1:]], readout, drift)
-        found = smoother.pixels(smoother.noise(images[band]))
-        core = start, min(start + BLOCK, stripes.count)
-        inside = _lines_of(stripes, core[0] - low, core[1] - low)
-        noise[_lines_of(stripes, core[0] - first, core[1] - first)] = found[inside]
-    return noise
+        band, core = rows(low, high), rows(start, min(start + BLOCK, stripes.count))
+        smoother = smoother_of(bins.counts[band], free, readout, drift)
+        inside = slice(core.start - band.start, core.stop - band.start)
 
+        def smooth(i: int, smoother: Smoother = smoother, band: slice = band) -> Array:
+            return smoother.smoothed(bins.means[i, band])
 
-def _lines_of(stripes: Stripes, first: int, end: int) -> tuple[slice, slice, slice]:
-    """Index of some lines of images [n, y, x]."""
-    every, some = slice(None), slice(first, end)
-    return (every, some, every) if stripes.along_x else (every, every, some)
+        for i, found in enumerate(each(range(len(images)), smooth)):
+            noise[i, core] = found.reshape(found.shape[0], -1)[inside]
+    return _Smoothed(noise, readout)

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import dataclasses as dc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 
@@ -26,10 +27,22 @@ from jwinteractive.flicker.drift import Bins, Drift, measure_drift
 from jwinteractive.flicker.readout import Readout
 from jwinteractive.kernels import flicker_smoother as kernels
 
-__all__ = ["CONTEXT", "Smoother", "bin_means", "clean", "fit_smoother"]
+__all__ = [
+    "CONTEXT",
+    "Smoother",
+    "bin_means",
+    "clean",
+    "each",
+    "fit_smoother",
+    "smoother_of",
+    "spread",
+]
 
 CONTEXT = 32
 """Lines on each side that a band of lines needs to have the noise of the whole frame."""
+
+K = TypeVar("K")
+T = TypeVar("T")
 
 _STRIP = 64  # lines copied at once
 _THREADS = min(2, os.cpu_count() or 1)
@@ -67,12 +80,14 @@ class Smoother:
         nothing is free, it is 0. `subtract` and `pixels` bring it back to pixels.
         """
         _check(images, self.free, self.readout)
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="flicker") as pool:
-            found = list(pool.map(self._one, images))
+        found = each(images, self._one)
         return np.stack(found) if found else np.zeros((0, *self.counts.shape), np.float32)
 
     def _one(self, image: Array) -> Array:
-        means, _ = _bins(image, self.free, self.readout, self.counts)
+        return self.smoothed(_bins(image, self.free, self.readout, self.counts)[0])
+
+    def smoothed(self, means: Array) -> Array:
+        """1/f noise of an image from the means of its bins: DN [line, slot], float32."""
         variance, decay = _processes(self.drift, self.readout)
         shape = (-1, self.readout.amplifiers)
         values = means.reshape(shape)
@@ -84,21 +99,25 @@ class Smoother:
 
     def pixels(self, noise: Array) -> Array:
         """Noise [n, line, slot] of whole lines -> float32 [n, ny, nx] in the science frame."""
-        readout = self.readout
-        n, lines, _ = noise.shape
-        length = len(readout.slots)
-        shape = (lines, length) if readout.along_x else (length, lines)
-        out = np.empty((n, *shape), np.float32)
+        found = each(noise, lambda image: spread(image, self.readout))
+        return np.stack(found)
 
-        def fill(k: int) -> None:
-            for part, rows in _strips(readout.lines(out[k])):
-                strip = np.empty(part.shape, np.float32)
-                kernels.spread(noise[k, rows], readout.slots, strip)
-                part[...] = strip
 
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="flicker") as pool:
-            list(pool.map(fill, range(n)))
-        return out
+def spread(noise: Array, readout: Readout) -> Array:
+    """Noise [line, slot] of whole lines -> float32 [ny, nx] in the science frame."""
+    lines, length = len(noise), len(readout.slots)
+    out = np.empty((lines, length) if readout.along_x else (length, lines), np.float32)
+    for part, rows in _strips(readout.lines(out)):
+        strip = np.empty(part.shape, np.float32)
+        kernels.spread(noise[rows], readout.slots, strip)
+        part[...] = strip
+    return out
+
+
+def each(items: Iterable[K], work: Callable[[K], T]) -> list[T]:
+    """What ``work`` makes of each item, in threads."""
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="flicker") as pool:
+        return list(pool.map(work, items))
 
 
 def bin_means(images: Array, free: Array, readout: Readout) -> Bins:
@@ -123,8 +142,7 @@ def bin_means(images: Array, free: Array, readout: Readout) -> Bins:
         np.array(readout.lines(free), order="C"), readout.slots, readout.bins * readout.amplifiers
     )
     shape = (len(counts), readout.bins, readout.amplifiers)
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="flicker") as pool:
-        found = list(pool.map(lambda image: _bins(image, free, readout, counts), images))
+    found = each(images, lambda image: _bins(image, free, readout, counts))
     squares, independent = sum((within for _, within in found), np.zeros(2))
     return Bins(
         np.reshape([means for means, _ in found], (len(images), *shape)),
@@ -157,10 +175,15 @@ def fit_smoother(
     bins = bin_means(images if drift is None else images[:0], free, readout)
     if drift is None:
         drift = measure_drift(bins, readout.steps)
+    return smoother_of(bins.counts, free, readout, drift)
+
+
+def smoother_of(counts: Array, free: Array, readout: Readout, drift: Drift) -> Smoother:
+    """Smoother of lines whose free pixels are counted: float32 [line, bin, amplifier]."""
     variance, decay = _processes(drift, readout)
-    counts = bins.counts.reshape(-1, readout.amplifiers)
-    gain, precision = kernels.gains(counts, drift.white, variance, decay, readout.bins)
-    slots = bins.counts.reshape(len(bins.counts), -1)
+    flat = np.ascontiguousarray(counts).reshape(-1, readout.amplifiers)
+    gain, precision = kernels.gains(flat, drift.white, variance, decay, readout.bins)
+    slots = flat.reshape(len(counts), -1)
     return Smoother(readout, drift, free, slots, gain, precision)
 
 

@@ -1,8 +1,8 @@
-"""Medians of the free pixels of lines: a bracket from a few of them, one pass, and what is left.
+"""Medians of the free pixels of lines: a bracket, passes that count, and what is left.
 
-A median of thousands needs most of them only counted: two sorted samples enclose it with a quarter
-of the values, which are moved together without a branch. A miss is seen by its count and selected
-from all.
+A median of hundreds needs most of them only counted, many at a time: the mean and the spread of
+noise enclose it, or the sorted sample of values that lie otherwise. What is between is moved
+together without a branch. A miss is seen by its count and selected from all.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ __all__ = [
     "sorted_medians",
 ]
 
-_FEWEST = 192  # values, below which a bracket saves nothing
+_FEW = 64  # values, below which counting saves nothing
+_NEAR = np.float32(0.3)  # mean deviations on each side of the mean: a fifth of the values
+_ENOUGH = 20  # values that are selected from
+_ROUNDS = 3
+_FEWEST = 192  # values, below which a sample saves nothing
 _SAMPLE = 64
 _SPREAD = 48  # values that tell where most lie
 _REACH = 8  # ranks of the sample on each side: two standard deviations of the median's rank
@@ -41,12 +45,89 @@ def free_values(line: Any, free: Any, values: Any) -> int:
     return n
 
 
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _mean(values: Any, n: int) -> Any:
+    total = np.float32(0)
+    for k in range(n):
+        total += values[k]
+    return total / np.float32(n)
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _spread(values: Any, n: int, centre: Any) -> Any:
+    total = np.float32(0)
+    for k in range(n):
+        total += abs(values[k] - centre)
+    return total / np.float32(n)
+
+
+@njit(cache=True, nogil=True)
+def _below(values: Any, n: int, limit: Any) -> int:
+    count = 0
+    for k in range(n):
+        count += values[k] < limit
+    return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _among(values: Any, n: int, low: Any, high: Any, below: int, inside: Any) -> float:
+    """Median of the first ``n`` values, which lies from ``low`` to below ``high``.
+
+    ``below`` of them are below ``low``.
+    """
+    kept = 0
+    for k in range(n):
+        value = values[k]
+        inside[kept] = value
+        kept += (value >= low) & (value < high)
+    upper, lower = (n >> 1) - below, ((n - 1) >> 1) - below
+    found = np.float64(select(inside, kept, upper))
+    if lower == upper:
+        return found
+    before = inside[0]
+    for k in range(1, upper):  # all that lies below the upper middle is before it
+        before = max(before, inside[k])
+    return (np.float64(before) + found) * 0.5
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def median_of(values: Any, n: int, inside: Any) -> float:
     """Median of the first ``n`` values, free of NaN; they may change order. NaN if ``n`` is 0.
 
-    ``inside`` is room for ``n`` + 1 values.
+    The mean and how many lie below two limits beside it enclose the median of values that lie as
+    noise does; few are then left to be selected from. ``inside`` is room for ``n`` + 1 values.
     """
+    if n < _FEW:
+        return middle(values, n)
+    lower, upper = (n - 1) >> 1, n >> 1
+    centre = _mean(values, n)
+    reach = _NEAR * _spread(values, n, centre)
+    low, high = centre - reach, centre + reach
+    below, under = _below(values, n, low), _below(values, n, high)
+    if lower < below or upper >= under:
+        return _by_sample(values, n, inside)
+    for _ in range(_ROUNDS):
+        if under - below <= _ENOUGH:
+            break
+        each = (high - low) / np.float32(under - below)
+        guess = low + each * np.float32(lower - below + 1)
+        left = max(low, guess - np.float32(_ENOUGH) * each * np.float32(0.4))
+        right = min(high, guess + np.float32(_ENOUGH) * each * np.float32(0.4))
+        fewer, more = _below(values, n, left), _below(values, n, right)
+        if lower < fewer:
+            high, under = left, fewer
+        elif upper >= more:
+            low, below = right, more
+        else:
+            low, high, below, under = left, right, fewer, more
+    if lower < below or upper >= under:  # they lie on both sides of a limit
+        return _by_sample(values, n, inside)
+    return _among(values, n, low, high, below, inside)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _by_sample(values: Any, n: int, inside: Any) -> float:
+    """`median_of` however the values lie: a bracket from a sample of them."""
     if n < _FEWEST:
         return middle(values, n)
     sample = np.empty(_SAMPLE, np.float32)

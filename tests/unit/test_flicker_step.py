@@ -307,3 +307,29 @@ def test_noise_mask_profiles_and_powers_are_seen_whatever_the_method(method, bac
         [np.mean(c.y[c.x < 500]) if (c.x < 500).any() else 0 for c in (before, cleaned)]
     )
     assert slow[1] < most * slow[0]
+
+
+def test_sources_are_what_photutils_finds():
+    from photutils.segmentation import detect_sources
+
+    from jwinteractive.flicker.sources import Rule, reasons
+    from jwinteractive.kernels.flicker_ramp import smoothed
+
+    rng = np.random.default_rng(11)
+    image = rng.normal(0, 1, (120, 90)).astype(np.float32)
+    for y, x, size in ((30, 40, 2), (60, 20, 3), (100, 70, 1)):
+        image[y : y + size, x : x + size] += 12
+    rule = Rule(above=0.0, threshold=1.5, growth=0)
+    found = reasons(image, 1.0, 1.0, rule, along_x=True, channels=1) & SOURCE != 0
+    taps = np.exp(-4 * np.log(2) * (np.arange(-3, 4) / 2.5) ** 2).astype(np.float32)
+    flat = image - rows_of(image)
+    segments = detect_sources(smoothed(flat, taps / taps.sum()), 1.5, 5)
+    np.testing.assert_array_equal(found, segments.data > 0)
+    assert found[60, 20]
+    assert not found[100, 70], "single pixels are no sources"
+
+
+def rows_of(image):
+    from jwinteractive.flicker.median import PULL, line_levels
+
+    return line_levels(image[None], np.abs(image) < 3, 1, PULL)[0]
