@@ -156,6 +156,24 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--refs", type=Path, metavar="DIR")
     p.add_argument("--json", action="store_true")
 
+    p = command(
+        "flicker",
+        _flicker,
+        "Clean an exposure of 1/f noise by every method and judge what is left.",
+    )
+    p.add_argument("file", type=Path)
+    p.add_argument("--recipe", default="auto")
+    p.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="STEP.PARAM=VALUE",
+        help="one parameter; switches its step on",
+    )
+    p.add_argument("--refs", type=Path, metavar="DIR")
+    p.add_argument("--mask", action="append", default=[], metavar="FILE", help="bad pixels, scene")
+    p.add_argument("--json", action="store_true")
+
     p = command("lab", _lab, "Open JupyterLab on the workbench (bound to 127.0.0.1).")
     p.add_argument("files", nargs="*", metavar="FILE")
     p.add_argument("--folder", type=Path, metavar="DIR", help="working folder")
@@ -438,6 +456,20 @@ def _inspect(asked: argparse.Namespace) -> None:
         _print_json(as_json(history))
     else:
         print(as_text(history))
+
+
+def _flicker(asked: argparse.Namespace) -> None:
+    session = jwinteractive.open(asked.file, asked.recipe, asked.refs)
+    from jwinteractive.stripes import STEP, as_json, as_text, compare_cleaning
+
+    session.enable(STEP)
+    _set(session, asked.set)
+    use_files(session, asked.mask)
+    judged = compare_cleaning(session)
+    if asked.json:
+        _print_json(as_json(judged))
+    else:
+        print(as_text(judged))
 
 
 def _recovery(asked: argparse.Namespace) -> None:

@@ -39,7 +39,16 @@ from jwinteractive.views import Table
 if TYPE_CHECKING:
     from jwinteractive.session import Session
 
-__all__ = ["STEP", "Judged", "Numbers", "compare_cleaning", "remarks_on", "table_of"]
+__all__ = [
+    "STEP",
+    "Judged",
+    "Numbers",
+    "as_json",
+    "as_text",
+    "compare_cleaning",
+    "remarks_on",
+    "table_of",
+]
 
 STEP = "clean_flicker_noise"
 HELD_OUT = 0.2  # of the background
@@ -362,3 +371,34 @@ def remarks_on(judged: Sequence[Judged]) -> list[str]:
     ]
     said += [f"{j.warning}: mask more, or take another method" for j in judged if j.warning]
     return said + [f"{j.method}: {j.failed}" for j in judged if j.failed]
+
+
+def as_text(judged: Sequence[Judged]) -> str:
+    """A page for a terminal."""
+    table = table_of(judged)
+    rows = [table.columns, *table.rows]
+    wide = [max(len(str(row[k])) for row in rows) for k in range(len(table.columns))]
+    places = [f"{{:<{wide[0]}}}", *(f"{{:>{n}}}" for n in wide[1:])]
+    lines = ["  ".join(places).format(*row) for row in rows]
+    return "\n".join([table.title, "", *lines, "", *remarks_on(judged)])
+
+
+def as_json(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+    """Plain values by method; None for what was not measured."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return [plain(v) for v in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return [
+        {
+            "method": j.method or "before",
+            "present": j.present,
+            "unit": j.unit,
+            "failed": j.failed,
+            "seconds": plain(j.seconds),
+            **({} if j.numbers is None else {k: plain(v) for k, v in vars(j.numbers).items()}),
+        }
+        for j in judged
+    ]

@@ -36,7 +36,7 @@ class StripesPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.session, self._background = session, background
         self.judged: tuple[Judged, ...] = ()
         self._made_with: Settings | None = None
-        self._method = ""
+        self._picked = ""
         self._busy = False
         self.bar = Actions(on_do=self._do, hand_over=background.hand_over, label="1/f methods")
         self.table, self.text = w.HTML(), w.HTML()
@@ -61,14 +61,14 @@ class StripesPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             case "compare":
                 self._ask()
             case "method":
-                self._method = str(value)
+                self._picked = str(value)
                 self._draw()
             case "blink":
-                settings = self._with(self._method)
+                settings = self._with(self.method)
                 self.session.pin(settings=settings)
                 self.session.see(compare="blink")
             case "use":
-                self.session.set(STEP, fit_method=self._method)
+                self.session.set(STEP, fit_method=self.method)
 
     def _with(self, method: str) -> Settings:
         settings = self.session.settings
@@ -106,11 +106,16 @@ class StripesPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._draw()
         self._say([str(error)])
 
+    @property
+    def method(self) -> str:
+        """The chosen method; unless somebody chose, one that is not the present one."""
+        able = [j for j in self.judged if j.method and not j.failed]
+        if any(j.method == self._picked for j in able):
+            return self._picked
+        return next((j.method for j in able if not j.present), able[0].method if able else "")
+
     def _draw(self) -> None:
         able = [j.method for j in self.judged if j.method and not j.failed]
-        if self._method not in able:
-            others = [j.method for j in self.judged if j.method in able and not j.present]
-            self._method = next(iter(others or able), "")
         items = [
             {
                 "id": "compare",
@@ -127,7 +132,7 @@ class StripesPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
                     "id": "method",
                     "kind": "select",
                     "label": "method",
-                    "value": self._method,
+                    "value": self.method,
                     "options": able,
                 },
                 {
