@@ -36,6 +36,7 @@ def judged(monkeypatch):
 def panel(bench):
     bench.session.enable(STEP)
     bench.session.see(step=STEP)
+    bench.graphs.tabs.choose(TAB)
     return bench.graphs.stripes
 
 
