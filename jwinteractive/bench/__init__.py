@@ -18,6 +18,12 @@ from jwinteractive.bench.detector import (
     preview,
 )
 from jwinteractive.bench.draw import mask_preview, mask_stroke
+from jwinteractive.bench.flicker import (
+    flicker_fourier,
+    flicker_median,
+    flicker_preview,
+    flicker_smoother,
+)
 from jwinteractive.bench.irs2 import irs2
 from jwinteractive.bench.jumpfit import jump_fit
 from jwinteractive.bench.mask import mask_statistics
@@ -34,6 +40,10 @@ BENCHMARKS: dict[str, Callable[[], Row]] = {
     "jump_fit": jump_fit,
     "snowballs": snowballs,
     "irs2": irs2,
+    "flicker_median": flicker_median,
+    "flicker_fourier": flicker_fourier,
+    "flicker_smoother": flicker_smoother,
+    "flicker_preview": flicker_preview,
     "mask_statistics": mask_statistics,
     "preview": preview,
     "inspect": inspect,

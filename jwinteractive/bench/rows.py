@@ -41,14 +41,14 @@ def best(call: Callable[[], Any], times: int) -> float:
 
 
 @cache
-def simulated(**settings: Any) -> tuple[Path, Any]:
-    """Simulated NIRCam exposure of 1 x 10 x 2048 x 2048, made once: its file and its truth.
+def simulated(mode: str = "nircam", **settings: Any) -> tuple[Path, Any]:
+    """Simulated exposure of 1 x 10 x 2048 x 2048, made once: its file and its truth.
 
-    ``settings`` change what is simulated, see `jwinteractive.simulate.settings.Settings`.
+    ``settings`` change what is simulated, see `jwinteractive.simulate.simulate`.
     """
     from jwinteractive.simulate import simulate
 
     folder = Path(tempfile.mkdtemp(prefix="jwinteractive-bench-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    made = simulate("nircam", seed=1, **settings)
+    made = simulate(mode, seed=1, **settings)
     return made.write(folder), made.truth
