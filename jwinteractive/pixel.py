@@ -81,7 +81,7 @@ def mean_pixel(product: Product) -> Product:
     """
     box = product.covers
     one = Box.around(box.y0, box.x0)
-    changes: dict[str, Any] = {"box": one}
+    changes: dict[str, Any] = {"box": one, "scene": None}
     if isinstance(product, Ramp):
         ramp = product.native()
         bad = (ramp.groupdq & _UNUSED).astype(bool) | ((ramp.pixeldq & dq.DO_NOT_USE) != 0)
