@@ -5,13 +5,11 @@ Small, and evaluated on any part of the frame. Source: dossier section 4.
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
-from scipy.ndimage import generic_filter, median_filter
+from scipy.ndimage import median_filter
 
 from jwinteractive.data import Array, Box
-from jwinteractive.kernels.flicker_ramp import box_medians
+from jwinteractive.kernels.flicker_ramp import box_medians, fill_gaps
 
 __all__ = ["mesh_of", "on_pixels", "side_of", "without_stripes"]
 
@@ -44,11 +42,7 @@ def mesh_of(image: Array, free: Array, side: int = 0) -> Array:
     levels = box_medians(image, free, side_of(ny, side), side_of(nx, side), _LEAST)
     if not np.isfinite(levels).any():
         return np.zeros(levels.shape, np.float32)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of boxes all around without a value
-        while np.isnan(levels).any():
-            around = generic_filter(levels, np.nanmedian, 3, mode="nearest")
-            levels = np.where(np.isnan(levels), around, levels)
+    fill_gaps(levels)
     return np.asarray(median_filter(levels, _FILTER, mode="nearest"), np.float32)
 
 

@@ -10,9 +10,10 @@ from numba import njit
 
 from jwinteractive import dq
 from jwinteractive.data import Array
+from jwinteractive.kernels.flicker_median import free_values, median_of
 from jwinteractive.kernels.lanes import middle
 
-__all__ = ["box_medians", "drafts", "grown", "leftovers", "medians", "smoothed"]
+__all__ = ["box_medians", "drafts", "fill_gaps", "grown", "leftovers", "medians", "smoothed"]
 
 _UNUSABLE = np.uint8(dq.DO_NOT_USE | dq.SATURATED)
 _JUMP = np.uint8(dq.JUMP_DET)
@@ -187,20 +188,47 @@ def box_medians(image: Array, free: Array, tall: int, wide: int, least: float) -
     ny, nx = image.shape
     my, mx = -(-ny // tall), -(-nx // wide)
     out = np.empty((my, mx))
-    values = np.empty(tall * wide, np.float32)
+    values = np.empty(tall * wide + 1, np.float32)
+    inside = np.empty(tall * wide + 1, np.float32)
     for j in range(my):
         for i in range(mx):
             n = 0
             rows, columns = min(ny, (j + 1) * tall), min(nx, (i + 1) * wide)
             for y in range(j * tall, rows):
-                for x in range(i * wide, columns):
-                    value = image[y, x]
-                    if free[y, x] and value == value:
-                        values[n] = value
-                        n += 1
+                part = slice(i * wide, columns)
+                n += free_values(image[y, part], free[y, part], values[n:])
             size = (rows - j * tall) * (columns - i * wide)
-            out[j, i] = middle(values, n) if n > least * size else np.nan
+            out[j, i] = median_of(values, n, inside) if n > least * size else np.nan
     return out
+
+
+@njit(cache=True, nogil=True)
+def fill_gaps(levels: Array) -> None:
+    """Fill NaN of an image [y, x] with medians of what is around, from the edges of gaps inwards.
+
+    Nothing is done if all are NaN.
+    """
+    ny, nx = levels.shape
+    around = np.empty(9)
+    while True:
+        before = levels.copy()
+        missing, found = 0, 0
+        for y in range(ny):
+            for x in range(nx):
+                if before[y, x] == before[y, x]:
+                    continue
+                n = 0
+                for j in range(max(0, y - 1), min(ny, y + 2)):
+                    for i in range(max(0, x - 1), min(nx, x + 2)):
+                        if before[j, i] == before[j, i]:
+                            around[n] = before[j, i]
+                            n += 1
+                missing += 1
+                if n:
+                    levels[y, x] = np.median(around[:n])
+                    found += 1
+        if found == missing or found == 0:
+            return
 
 
 @njit(cache=True, nogil=True)

@@ -215,14 +215,15 @@ def losses(made, peak, **changes):
     return np.array(found)
 
 
-@pytest.mark.parametrize("background", ["median", "model"])
+@pytest.mark.parametrize(("background", "most"), [("median", 0.02), ("model", 0.01)])
 @pytest.mark.parametrize("peak", [2.0, 5.0, 20.0])  # the white noise of a rate is 1.3
-def test_clouds_lose_less_than_a_hundredth_of_their_light(scene, peak, background):
+def test_clouds_lose_less_than_a_hundredth_of_their_light_with_a_mesh(
+    scene, peak, background, most
+):
     found = losses(scene("empty"), peak, background_method=background)
     print(f"peak {peak:g}, {background}: lost {np.round(100 * found, 2)} %")
-    assert abs(found.mean()) < 0.01
-    if background == "model":
-        assert np.abs(found).max() < 0.015
+    assert abs(found.mean()) < most
+    assert np.abs(found).max() < 1.5 * most
 
 
 def test_clouds_that_nothing_masks_lose_a_tenth(scene):

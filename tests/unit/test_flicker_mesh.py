@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from jwinteractive.flicker.mesh import without_stripes
+from jwinteractive.flicker.mesh import mesh_of, without_stripes
+from jwinteractive.kernels.flicker_ramp import fill_gaps
 from jwinteractive.simulate.scene import _clouds as clouds
 
 
@@ -40,3 +41,28 @@ def test_as_much_is_kept_as_the_other_way_round_by_hand():
 def test_lines_that_amplifiers_do_not_share_stay_as_they_are():
     mesh = np.arange(30, dtype=np.float32).reshape(5, 6)
     np.testing.assert_array_equal(without_stripes(mesh, 4), mesh)
+
+
+def test_gaps_are_filled_from_their_edges_by_hand():
+    nan = np.nan
+    levels = np.array([[1.0, 2.0, nan, nan], [3.0, nan, nan, nan], [5.0, 7.0, nan, 8.0]])
+    fill_gaps(levels)
+    # medians of 2, 7, 8; of 8; of 7, 8
+    np.testing.assert_array_equal(levels[:, :2], [[1, 2], [3, 3], [5, 7]])
+    np.testing.assert_array_equal(levels[1:, 2:], [[7, 8], [7.5, 8]])
+    assert np.isfinite(levels).all()
+    empty = np.full((2, 3), nan)
+    fill_gaps(empty)
+    assert np.isnan(empty).all()
+
+
+def test_a_mesh_has_the_medians_of_boxes_and_none_where_nothing_is_free():
+    rng = np.random.default_rng(2)
+    image = rng.normal(3, 1, (160, 320)).astype(np.float32)
+    free = rng.random(image.shape) < 0.7
+    mesh = mesh_of(image, free, 32)
+    assert mesh.shape == (5, 10)
+    np.testing.assert_allclose(mesh, 3, atol=0.1)
+    assert not mesh_of(image, np.zeros_like(free), 32).any()
+    image[:, :160] = 50  # half of the frame: more than the median of five boxes undoes
+    np.testing.assert_allclose(mesh_of(image, free, 32)[:, :4], 50)
