@@ -71,8 +71,9 @@ class Numbers:
         Of means of 5 x 5 pixels.
     step
         Largest height between neighbouring amplifiers; NaN where there is one.
-    lost
-        Flux that faint sources lost, in units of its noise; NaN where it was not measured.
+    lost, lost_error
+        Flux that faint sources lost, in units of its noise, and the error of that; NaN where it was
+        not measured.
     """
 
     stripes: float
@@ -80,6 +81,7 @@ class Numbers:
     scatter: float
     step: float
     lost: float = math.nan
+    lost_error: float = math.nan
 
 
 @dc.dataclass(frozen=True)
@@ -99,10 +101,11 @@ class Judged:
     @property
     def warning(self) -> str:
         """What a person should know before choosing it, or ""."""
-        if self.numbers is not None and abs(self.numbers.lost) > MOST_LOST:
-            verb = "lose" if self.numbers.lost > 0 else "gain"
-            return f"{self.method}: faint sources {verb} {abs(self.numbers.lost):.2f} sigma"
-        return ""
+        n = self.numbers
+        if n is None or not abs(n.lost) > max(MOST_LOST, 2 * n.lost_error):
+            return ""
+        verb = "lose" if n.lost > 0 else "gain"
+        return f"{self.method}: faint sources {verb} {abs(n.lost):.2f} ± {n.lost_error:.2f} sigma"
 
 
 @dc.dataclass(frozen=True)
@@ -125,7 +128,9 @@ class _Judge:
         rate = rates[min(self.integration, len(rates) - 1)] - self.level
         return np.where(np.isfinite(rate), rate, np.float32(0))
 
-    def numbers(self, image: Array, lost: float = math.nan) -> Numbers:
+    def numbers(
+        self, image: Array, lost: float = math.nan, lost_error: float = math.nan
+    ) -> Numbers:
         """Take the numbers of an image."""
         first, end = self.stripes.span(self.box)
         readout = self.stripes.readout(end - first)
@@ -138,6 +143,7 @@ class _Judge:
             scatter=background_scatter(image, self.free),
             step=float(np.nanmax(steps)) if np.isfinite(steps).any() else math.nan,
             lost=lost,
+            lost_error=lost_error,
         )
 
 
@@ -173,11 +179,12 @@ def _judged(case: _Case, judge: _Judge) -> dict[str, Any]:
         spent.append(time.perf_counter() - began)
         return judge.image(made)
 
+    after = judge.image(case.after)
     try:
-        lost = flux_bias(image, judge.free, clean, snr=FAINT).bias
+        bias = flux_bias(image, judge.free, clean, snr=FAINT)
+        numbers = judge.numbers(after, bias.bias, bias.error)
     except InputError:  # nowhere is room for a source
-        lost = math.nan
-    numbers = judge.numbers(judge.image(case.after), lost)
+        numbers = judge.numbers(after)
     return {"numbers": numbers, "seconds": min(spent, default=math.nan)}
 
 
@@ -353,11 +360,11 @@ def table_of(judged: Sequence[Judged]) -> Table:
 
 
 def _percent(value: float, whole: float) -> str:
-    return "" if math.isnan(value) or not whole else f"{100 * value / whole:.3g} %"
+    return "" if math.isnan(value) or not whole else f"{_digits(100 * value / whole)} %"
 
 
 def _digits(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.3g}"
+    return "" if math.isnan(value) else f"{value:.2g}" if abs(value) < 10 else f"{value:.0f}"
 
 
 def remarks_on(judged: Sequence[Judged]) -> list[str]:

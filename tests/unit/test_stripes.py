@@ -1,5 +1,6 @@
 """All methods against 1/f noise, judged on pixels that no fit saw."""
 
+import dataclasses as dc
 import json
 import threading
 
@@ -104,7 +105,9 @@ def test_what_cannot_be_judged_is_said_in_one_line(session):
 
 
 def a_case(method, lost=0.0, **changes):
-    numbers = Numbers(stripes=0.5, powers=(2.0, 1.0), scatter=0.1, step=float("nan"), lost=lost)
+    numbers = Numbers(
+        stripes=0.5, powers=(2.0, 1.0), scatter=0.1, step=float("nan"), lost=lost, lost_error=0.05
+    )
     return Judged(method, "DN/s", numbers, seconds=0.01, **changes)
 
 
@@ -116,14 +119,17 @@ def test_the_table_and_the_words_say_which_method_eats_flux():
     assert "step" not in table.columns
     assert [row[table.columns.index("loss")] for row in table.rows] == ["", "0.2 !", "-0.3 !"]
     words = remarks_on(judged)
-    assert "one: faint sources lose 0.20 sigma: mask more, or take another method" in words
-    assert "two: faint sources gain 0.30 sigma: mask more, or take another method" in words
+    assert "one: faint sources lose 0.20 ± 0.05 sigma: mask more, or take another method" in words
+    assert "two: faint sources gain 0.30 ± 0.05 sigma: mask more, or take another method" in words
     assert "three: is for others" in words
     assert "one *" in as_text(judged)
     plain = json.loads(json.dumps(as_json(judged)))
     assert plain[0]["lost"] is None
     assert plain[1]["powers"] == [2.0, 1.0]
     assert not remarks_on([])
+    unsure = a_case("one", 0.2)
+    unsure = dc.replace(unsure, numbers=dc.replace(unsure.numbers, lost_error=0.2))
+    assert not unsure.warning, "two errors or it may be chance"
 
 
 def test_the_command_tells_the_same(striped, capsys):

@@ -9,7 +9,9 @@ TAB = "1/f methods"
 
 
 def a_case(method, lost=0.0, **changes):
-    numbers = Numbers(stripes=0.5, powers=(2.0, 1.0), scatter=0.1, step=1.0, lost=lost)
+    numbers = Numbers(
+        stripes=0.5, powers=(2.0, 1.0), scatter=0.1, step=1.0, lost=lost, lost_error=0.1
+    )
     return Judged(method, "DN/group", numbers, seconds=0.01, **changes)
 
 
@@ -61,7 +63,7 @@ def test_one_click_judges_what_is_in_view_and_says_who_eats_flux(bench, panel, j
     assert len(judged) == 1
     assert [j.method for j in panel.judged] == ["", "smoother", "fourier", "fft"]
     assert "smoother *" in panel.table.value
-    assert "fourier: faint sources lose 0.40 sigma" in panel.text.value
+    assert "fourier: faint sources lose 0.40 ± 0.10 sigma" in panel.text.value
     assert "fft: is for others" in panel.text.value
     assert items(panel)["method"]["options"] == ["smoother", "fourier"]
     assert items(panel)["method"]["value"] == "fourier", "another than the present one"
