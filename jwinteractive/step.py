@@ -171,7 +171,9 @@ class Step:
         return tuple(inspect.signature(self.measure).parameters)[1:]
 
     def taught_by(self, params: Params) -> tuple[str, ...]:
-        """References that the measurement looks at with some parameters."""
+        """References that the measurement, if there is one, looks at with some parameters."""
+        if self.measure is None:
+            return ()
         left_out = ("p", *self.unread(params), *self.unmeasured(params))
         return tuple(name for name in self.learns_from if name not in left_out)
 

@@ -113,3 +113,36 @@ def test_touched_are_the_pixels_whose_flags_may_differ():
     assert touched(a_mask(one, two), a_mask(two, one)) is None
     assert touched(a_mask(one), a_mask(one, two.replace(how="within"))) is None
     assert touched(None, None) is None
+
+
+@pytest.fixture(scope="module")
+def tall(tmp_path_factory):
+    """A simulated NIRCam exposure of 1 x 4 x 640 x 32."""
+    from jwinteractive.simulate import simulate
+
+    folder = tmp_path_factory.mktemp("tall")
+    made = simulate("nircam", size=(640, 32), ngroups=4, seed=3, crowding=800, snowballs=0.0)
+    return made.write(folder)
+
+
+@pytest.mark.parametrize("method", ["smoother", "fourier", "shrunk_median", "median"])
+def test_a_stroke_on_the_scene_mends_the_lines_that_the_method_fits(tall, method):
+    import jwinteractive
+
+    session = jwinteractive.open(tall)
+    session.enable("clean_flicker_noise")
+    session.set("clean_flicker_noise", fit_method=method)
+    session.see(step="ramp_fit")
+    earlier = picture(session, wanted(session))
+    none = Selection.none(session.mask().shape)
+    shapes = (Rectangle(300, 304, 5, 20),)
+    layer = Layer(name="s", pixels=none, shapes=shapes, flags=(), role="scene")
+    session.use_mask(session.mask().with_layer(layer))
+    made = mended(session, wanted(session), earlier)
+    if method == "median":
+        assert made is None, "it measures the whole exposure by what is said of the scene"
+        return
+    assert made is not None
+    assert made.settings is session.settings
+    assert (made.frame.data != earlier.frame.data).any()
+    same(made, picture(session, wanted(session)))
