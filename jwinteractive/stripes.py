@@ -102,7 +102,7 @@ class Judged:
     def warning(self) -> str:
         """What a person should know before choosing it, or ""."""
         n = self.numbers
-        if n is None or not abs(n.lost) > max(MOST_LOST, 2 * n.lost_error):
+        if n is None or not abs(n.lost) > max(MOST_LOST, 3 * n.lost_error):
             return ""
         verb = "lose" if n.lost > 0 else "gain"
         return f"{self.method}: faint sources {verb} {abs(n.lost):.2f} ± {n.lost_error:.2f} sigma"
