@@ -1,0 +1,1 @@
+"""Spectra from spectral images: apertures, profiles, and the sums and fits over them."""
