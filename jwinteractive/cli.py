@@ -51,6 +51,34 @@ def _print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, default=str))
 
 
+def _add_set(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="STEP.PARAM=VALUE",
+        help="one parameter; switches its step on",
+    )
+
+
+def _add_mask(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--mask",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="bad pixels, or the scene of 1/f noise, any form",
+    )
+
+
+def _add_settings(p: argparse.ArgumentParser) -> None:
+    """What says how one exposure is reduced."""
+    p.add_argument("--recipe", default="auto")
+    _add_set(p)
+    p.add_argument("--refs", type=Path, metavar="DIR")
+
+
 def _parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="jwinteractive",
@@ -90,25 +118,12 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("recipe", help='"auto", the name of a recipe, or a TOML file')
     p.add_argument("files", nargs="+", type=Path, metavar="FILE", help="uncal, ramp or rate")
     p.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="for products")
-    p.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="STEP.PARAM=VALUE",
-        help="one parameter; switches its step on",
-    )
+    _add_set(p)
     p.add_argument("--skip", action="append", default=[], metavar="STEP", help="switch a step off")
     p.add_argument("--to", metavar="STEP", help="stop after this step and write its product")
     p.add_argument("--refs", type=Path, metavar="DIR", help="folder of reference files")
     p.add_argument("--ref", action="append", default=[], metavar="TYPE=FILE", help="one reference")
-    p.add_argument(
-        "--mask",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="FILE",
-        help="bad pixels, any form",
-    )
+    _add_mask(p)
     p.add_argument(
         "--carry-persistence",
         action="store_true",
@@ -145,15 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--size", type=float, default=0.0, help="e-; default: six times the noise")
     p.add_argument("--rate", type=float, default=0.0, help="e-/s added to the pixels")
     p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--recipe", default="auto")
-    p.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="STEP.PARAM=VALUE",
-        help="one parameter; switches its step on",
-    )
-    p.add_argument("--refs", type=Path, metavar="DIR")
+    _add_settings(p)
     p.add_argument("--json", action="store_true")
 
     p = command(
@@ -162,16 +169,8 @@ def _parser() -> argparse.ArgumentParser:
         "Clean an exposure of 1/f noise by every method and judge what is left.",
     )
     p.add_argument("file", type=Path)
-    p.add_argument("--recipe", default="auto")
-    p.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="STEP.PARAM=VALUE",
-        help="one parameter; switches its step on",
-    )
-    p.add_argument("--refs", type=Path, metavar="DIR")
-    p.add_argument("--mask", action="append", default=[], metavar="FILE", help="bad pixels, scene")
+    _add_settings(p)
+    _add_mask(p)
     p.add_argument("--json", action="store_true")
 
     p = command("lab", _lab, "Open JupyterLab on the workbench (bound to 127.0.0.1).")

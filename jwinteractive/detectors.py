@@ -398,6 +398,17 @@ def frame_clocks(
     return slow + (1 if det.instrument == "NIRSPEC" else 2), row, 0
 
 
+def outputs_of(det: Detector, shape: tuple[int, int], subarray: str = "", told: int = 0) -> int:
+    """Outputs that read the pixels of a frame of (ny, nx); ``told`` is what its header says.
+
+    IRS2 frames have one more, of references.
+    """
+    if shape == det.shape:
+        return 4
+    known = SUBARRAYS[det.name].get(subarray, (0, 0, 0, 0, 1))
+    return min(told or known[4], 4)
+
+
 def _skipped(det: Detector, ysize: int) -> int:
     return (det.shape[0] - ysize) * _MIRI_SKIPPED_ROW
 

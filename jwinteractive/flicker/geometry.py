@@ -9,20 +9,11 @@ from __future__ import annotations
 import dataclasses as dc
 
 from jwinteractive.data import Array, Box, Exposure
-from jwinteractive.detectors import SUBARRAYS, detector
+from jwinteractive.detectors import detector, outputs_of
 from jwinteractive.flicker.lines import as_images, in_lines
 from jwinteractive.flicker.readout import Readout
 
-__all__ = ["Stripes", "amplifiers_of"]
-
-
-def amplifiers_of(exposure: Exposure, shape: tuple[int, int]) -> int:
-    """Outputs that read the pixels of a frame of (ny, nx)."""
-    d = detector(exposure.instrument, exposure.detector)
-    if shape == d.shape:
-        return 4
-    known = SUBARRAYS[d.name].get(exposure.subarray, (0, 0, 0, 0, 1))
-    return min(exposure.noutputs or known[4], 4)  # IRS2 has a fifth, of references
+__all__ = ["Stripes"]
 
 
 @dc.dataclass(frozen=True)
@@ -70,9 +61,15 @@ class Stripes:
         return self.shape[0] if self.along_x else self.shape[1]
 
     @property
+    def outputs(self) -> int:
+        """Amplifiers that read the frame."""
+        e = self.exposure
+        return outputs_of(detector(e.instrument, e.detector), self.shape, e.subarray, e.noutputs)
+
+    @property
     def channels(self) -> int:
         """Amplifiers side by side along a line."""
-        outputs = 1 if self.miri else amplifiers_of(self.exposure, self.shape)
+        outputs = 1 if self.miri else self.outputs
         return 1 if self.length % outputs else outputs
 
     def lines(self, images: Array) -> Array:
@@ -97,5 +94,4 @@ class Stripes:
         """Clocks of some of the lines."""
         e = self.exposure
         shape = (lines, self.length) if self.along_x else (self.length, lines)
-        outputs = amplifiers_of(e, self.shape)
-        return Readout.of(detector(e.instrument, e.detector), shape, outputs, e.readpatt)
+        return Readout.of(detector(e.instrument, e.detector), shape, self.outputs, e.readpatt)

@@ -138,26 +138,11 @@ def _by_sample(values: Any, n: int, inside: Any) -> float:
             sample[at] = sample[at - 1]
             at -= 1
         sample[at] = value
-    low = sample[_SAMPLE // 2 - _REACH]
-    high = sample[_SAMPLE // 2 + _REACH]
-    below = 0
-    kept = 0
-    for k in range(n):
-        value = values[k]
-        inside[kept] = value
-        below += value < low
-        kept += (value >= low) & (value <= high)
-    upper = (n >> 1) - below
-    lower = ((n - 1) >> 1) - below
-    if lower < 0 or upper >= kept:
+    low, high = sample[_SAMPLE // 2 - _REACH], sample[_SAMPLE // 2 + _REACH]
+    below, under = _below(values, n, low), _below(values, n, high)
+    if (n - 1) >> 1 < below or n >> 1 >= under:
         return middle(values, n)
-    found = np.float64(select(inside, kept, upper))
-    if lower == upper:
-        return found
-    before = inside[0]
-    for k in range(1, upper):  # all that lies below the upper middle is before it
-        before = max(before, inside[k])
-    return (np.float64(before) + found) * 0.5
+    return _among(values, n, low, high, below, inside)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -184,7 +169,7 @@ def sampled_spread(values: Any, n: int) -> tuple[Any, Any]:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def line_medians(lines: Any, free: Any, edges: Any, pull: float, levels: Any) -> None:
-    """Median of the free pixels of each channel of each line, pulled to that of the whole line.
+    """Median of the free pixels of each channel of each line, pulled to the level of the line.
 
     Parameters
     ----------
@@ -193,24 +178,31 @@ def line_medians(lines: Any, free: Any, edges: Any, pull: float, levels: Any) ->
     edges
         First pixel of each channel, and the end of the last.
     pull
-        Number of pixels that the median of the whole line counts in a channel; 0 for none.
+        Number of pixels that the level of the line, the mean of all medians by pixels, counts in
+        a channel; 0 for none.
     levels
         Filled [line, channel], float32: 0 where no pixel is free.
     """
     count, npix = lines.shape
+    channels = len(edges) - 1
     values = np.empty(npix + 1, np.float32)
     inside = np.empty(npix + 1, np.float32)
+    own = np.empty(channels)
+    pixels = np.empty(channels)
     for y in range(count):
-        whole = 0.0
-        if pull > 0:
-            n = free_values(lines[y], free[y], values)
-            whole = median_of(values, n, inside) if n > 0 else 0.0
-        for c in range(len(edges) - 1):
+        total, seen = 0.0, 0.0
+        for c in range(channels):
             part = slice(edges[c], edges[c + 1])
             n = free_values(lines[y, part], free[y, part], values)
-            level = median_of(values, n, inside) if n > 0 else 0.0
-            share = n / (n + pull) if pull > 0 else 1.0
-            levels[y, c] = whole + share * (level - whole) if pull > 0 else level
+            own[c] = median_of(values, n, inside) if n > 0 else 0.0
+            pixels[c] = n
+            total += n * own[c]
+            seen += n
+        whole = total / seen if seen > 0 else 0.0
+        for c in range(channels):
+            alone = channels == 1 or pull == 0
+            share = 1.0 if alone else pixels[c] / (pixels[c] + pull)
+            levels[y, c] = own[c] if alone else whole + share * (own[c] - whole)
 
 
 @njit(cache=True, nogil=True)

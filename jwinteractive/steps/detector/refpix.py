@@ -17,7 +17,7 @@ from annotated_types import Interval
 
 from jwinteractive import dq
 from jwinteractive.data import Array, Box, Exposure, Ramp
-from jwinteractive.detectors import SUBARRAYS, detector
+from jwinteractive.detectors import detector, outputs_of
 from jwinteractive.errors import InputError, StepError
 from jwinteractive.irs2 import ROW, order, science_rows
 from jwinteractive.kernels.irs2 import (
@@ -185,12 +185,9 @@ def _edges(lines: Array) -> list[slice]:
 
 
 def _amplifiers(whole: Whole) -> int:
-    exposure = whole.exposure
-    d = detector(exposure.instrument, exposure.detector)
-    if whole.box.shape == d.shape:
-        return 4
-    known = SUBARRAYS[d.name].get(exposure.subarray, (0, 0, 0, 0, 1))
-    return exposure.noutputs or known[4]
+    e = whole.exposure
+    d = detector(e.instrument, e.detector)
+    return outputs_of(d, whole.box.shape, e.subarray, e.noutputs)
 
 
 def _means(parts: list[tuple[Array, Array]], classes: int, limit: float) -> Array:
