@@ -1,8 +1,9 @@
 """Stripes as the medians of lines: of the whole line, or of each amplifier's share of it.
 
 Without ``pull`` the numbers are those of the official `median_clean`. An amplifier with few free
-pixels has a noisy median: with ``pull`` n₀ it counts n / (n + n₀), the median of the whole line the
-rest. A line depends on nothing but its own pixels.
+pixels has a noisy median: with ``pull`` n₀ it counts n / (n + n₀), the level of the line the rest,
+which is the mean of its amplifiers' medians by their pixels. A line depends on nothing but its own
+pixels.
 
 Source: dossier section 4 (a).
 """
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 PULL = 64.0
-"""Pixels that the median of the whole line counts in the level of an amplifier."""
+"""Pixels that the level of the whole line counts in that of an amplifier."""
 
 
 def channel_edges(npix: int, channels: int = 1) -> Array:
