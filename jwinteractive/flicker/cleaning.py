@@ -163,27 +163,43 @@ def cleaned(
     flat
         Relative response [y, x] that the background has; None: 1 everywhere.
     """
-    rates = even = draft_of(product)
+    seen: Ramp | Rate | RateInts = product
+    dark: Array | None = None
+    if how.sides:
+        seen, dark = _with_references(product)
+    rates = draft_of(seen)
     level = scene.background(product.covers, how.meshed)
-    if flat is not None:  # what the flat makes of the background is neither source nor noise
-        even = rates - level * (flat - np.float32(1))
-        level = level * flat
-    why = reasons_of(product, even, how, scene, hand)
+    sky = level if flat is None else level * flat
+    if dark is not None:
+        sky = np.where(dark, np.float32(0), sky)
+    # what the flat makes of the background is neither source nor noise
+    why = reasons_of(product, rates - (sky - level), how, scene, hand)
     frees = why == 0
     if len(frees) == 1:
         frees = np.broadcast_to(frees, rates.shape)
     told = np.bitwise_and.reduce(why, axis=0)
-    slope = level if how.background in ("median", "model") else np.zeros_like(level)
+    slope = sky if how.background in ("median", "model") else np.zeros_like(sky)
     stripes = Stripes(product.exposure, (scene.height, scene.width))
     fit = _Fit(how, scene, stripes, stripes.span(product.covers)[0])
-    if isinstance(product, Ramp):
-        data = _less_groups(product, rates, fit, frees, slope)
+    if isinstance(seen, Ramp):
+        data = _less_groups(seen, rates, fit, frees, slope)
     else:
         noise = _less_rates(rates, fit, frees, slope)
         planes = product.data if isinstance(product, RateInts) else product.data[None]
         data = np.stack([plane - noise(i) for i, plane in enumerate(planes)])
         data = data[0] if isinstance(product, Rate) else data
     return product.replace(data=data, scene=told)
+
+
+def _with_references(
+    product: Ramp | Rate | RateInts,
+) -> tuple[Ramp | Rate | RateInts, Array | None]:
+    """Product whose reference pixels may be used, and which these are: they see no light."""
+    if not isinstance(product, Ramp):
+        return product, None
+    dark = np.asarray(product.pixeldq & np.uint32(dq.REFERENCE_PIXEL) != 0)
+    groupdq = np.where(dark, product.groupdq & ~np.uint8(dq.DO_NOT_USE), product.groupdq)
+    return dc.replace(product, groupdq=groupdq), dark
 
 
 @dc.dataclass(frozen=True)

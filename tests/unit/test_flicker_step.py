@@ -333,3 +333,23 @@ def rows_of(image):
     from jwinteractive.flicker.median import PULL, line_levels
 
     return line_levels(image[None], np.abs(image) < 3, 1, PULL)[0]
+
+
+@pytest.mark.parametrize("method", ["smoother", "shrunk_median"])
+def test_reference_pixels_at_the_sides_tell_the_noise_where_light_is_everywhere(method):
+    ramp, noise = striped(light=np.random.default_rng(2).exponential(400, (LINES, LENGTH)))
+    data, flags = ramp.data.copy(), ramp.groupdq.copy()
+    side = np.zeros(ramp.shape, bool)
+    side[:, :4] = side[:, -4:] = True
+    rng = np.random.default_rng(4)
+    own = noise + rng.normal(0, 5, noise.shape)
+    data[..., side] = own[..., side]
+    flags[..., side] |= dq.DO_NOT_USE
+    pixeldq = np.where(side, dq.REFERENCE_PIXEL | dq.DO_NOT_USE, 0).astype(np.uint32)
+    lit = ramp.replace(data=data, groupdq=flags, pixeldq=pixeldq)
+    link = link_for(lit, fit_method=method, side_pixels=4, n_sigma=0.0, source_threshold=0.0)
+    cleaned = link(lit)
+    assert (cleaned.scene[side] == 0).mean() > 0.9
+    assert (cleaned.scene[~side] != 0).all()
+    assert left(lit, cleaned, noise) < 0.6 * left(lit, lit, noise)
+    np.testing.assert_array_equal(cleaned.groupdq, flags)

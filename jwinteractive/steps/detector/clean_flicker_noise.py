@@ -113,7 +113,7 @@ class FlickerParams(Params):
         Interval(ge=0, le=1024),
         Unit("pixel"),
         When("fit_method", *OURS),
-        Doc("Use only so many pixels at either end of a line; 0: all."),
+        Doc("Use only so many pixels at either end of a line, references too; 0: all."),
     ] = 0
     fit_histogram: Annotated[
         bool, When("fit_method", *OFFICIAL), Doc("Take the noise from a histogram's fit.")
