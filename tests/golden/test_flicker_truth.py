@@ -168,6 +168,7 @@ def test_stripes_are_a_third_below_those_of_medians_with_parts_masked(
     assert ours > 0.1 * stripes_left(made, rate_of(made.ramp))
 
 
+@pytest.mark.slow
 def test_slit_spectra_keep_fewer_stripes_than_with_the_official_fourier_fit(scene):
     made = scene("slit")
     ours, fourier, official = (
@@ -253,6 +254,7 @@ def test_what_a_nebula_holds_is_masked_where_it_is_bright(scene):
     assert found[lit].mean() > 0.97
 
 
+@pytest.mark.slow
 def test_the_median_of_integrations_lets_stripes_of_each_be_seen_under_the_trace(tmp_path):
     settings = {"seed": 5, "subarray": "SUBSTRIP96", "nints": 7, "ngroups": 3}
     drafts = []
