@@ -48,7 +48,7 @@ class Noise(Protocol):
     """Noise of some images, evaluated one by one: what is held of it is small."""
 
     def image(self, i: int) -> Array:
-        """Noise of an image [y, x], float32."""
+        """Noise of an image [y, x], float32; it may be a view of fewer numbers."""
 
 
 def noise_of(
@@ -88,8 +88,12 @@ class _Levels:
     stripes: Stripes
 
     def image(self, i: int) -> Array:
-        length = self.stripes.length // self.stripes.channels
-        return self.stripes.images(np.repeat(self.levels[i], length, axis=1))
+        count, channels = self.levels[i].shape
+        shape = (count, channels, self.stripes.length // channels)
+        if channels == 1:
+            return self.stripes.images(np.broadcast_to(self.levels[i], (count, shape[2])))
+        spread = np.broadcast_to(self.levels[i][:, :, None], shape)
+        return self.stripes.images(spread.reshape(count, -1))
 
 
 @dc.dataclass(frozen=True, eq=False)

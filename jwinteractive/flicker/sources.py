@@ -15,7 +15,7 @@ from scipy.ndimage import label
 
 from jwinteractive.data import Array
 from jwinteractive.flicker.median import PULL, less_medians, line_levels
-from jwinteractive.kernels.flicker_ramp import grown, smoothed
+from jwinteractive.kernels.flicker_ramp import grown, judged, smoothed
 
 __all__ = [
     "BRIGHT",
@@ -91,19 +91,16 @@ def reasons(
     channels
         Amplifiers along a line.
     """
-    known = np.isfinite(draft)
-    found = np.where(known, np.uint8(0), UNKNOWN)
     lines = draft[None] if along_x else draft.T[None]
-    near = known & (np.abs(draft) < LOWER * spread)
+    near = np.abs(draft) < LOWER * spread  # false of NaN
     levels = line_levels(lines, near if along_x else near.T, channels, PULL)
     left = less_medians(lines, levels)[0]
-    flat = left if along_x else left.T
-    if rule.above:
-        odd = known & ((flat > rule.above * sigma) | (flat < -LOWER * sigma))
-        found[odd] |= BRIGHT
+    flat = np.ascontiguousarray(left if along_x else left.T)
+    low, high = (-LOWER * sigma, rule.above * sigma) if rule.above else (-np.inf, np.inf)
+    found, known = judged(flat, np.float32(low), np.float32(high), UNKNOWN, BRIGHT)
     if rule.threshold:
-        found[_sources(np.where(known, flat, np.float32(0)), rule, sigma)] |= SOURCE
-    return found
+        found |= _sources(known, rule, sigma) * SOURCE
+    return np.asarray(found)
 
 
 def _sources(image: Array, rule: Rule, sigma: float) -> Array:

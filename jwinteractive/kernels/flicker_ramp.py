@@ -5,6 +5,8 @@ Groups are evenly spaced, so that times are numbers of groups.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -13,7 +15,16 @@ from jwinteractive.data import Array
 from jwinteractive.kernels.flicker_median import free_values, median_of
 from jwinteractive.kernels.lanes import middle
 
-__all__ = ["box_medians", "drafts", "fill_gaps", "grown", "leftovers", "medians", "smoothed"]
+__all__ = [
+    "box_medians",
+    "drafts",
+    "fill_gaps",
+    "grown",
+    "judged",
+    "leftovers",
+    "medians",
+    "smoothed",
+]
 
 _UNUSABLE = np.uint8(dq.DO_NOT_USE | dq.SATURATED)
 _JUMP = np.uint8(dq.JUMP_DET)
@@ -254,3 +265,22 @@ def smoothed(image: Array, taps: Array) -> Array:
             for x in range(nx):
                 to[x] += weight * row[x + k]
     return out
+
+
+@njit(cache=True, nogil=True)
+def judged(image: Array, low: Any, high: Any, unknown: Any, odd: Any) -> tuple[Array, Array]:
+    """Bits of the pixels of an image [y, x], uint8, and the image with 0 for NaN, float32.
+
+    ``unknown`` for NaN, ``odd`` for what is not between ``low`` and ``high``.
+    """
+    ny, nx = image.shape
+    bits = np.empty((ny, nx), np.uint8)
+    known = np.empty((ny, nx), np.float32)
+    for y in range(ny):
+        for x in range(nx):
+            value = image[y, x]
+            there = value == value
+            known[y, x] = value if there else np.float32(0)
+            inside = (value >= low) & (value <= high)
+            bits[y, x] = unknown if not there else (0 if inside else odd)
+    return bits, known
