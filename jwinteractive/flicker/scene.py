@@ -146,15 +146,13 @@ def measure_scene(whole: Whole, side: int = 0) -> Scene:
     level, spread = _clipped(_some(draft, known))
     free = known & (np.abs(draft - level) < LOWER * spread)
     sigma = white_noise(stripes.lines(draft), stripes.lines(free))
-    rule, spread_mesh = Rule(), spread
     mesh = mesh_of(draft, free, side)
-    for _ in range(2):
-        flat = draft - on_pixels(mesh, shape, whole.box, side)
-        spread_mesh = _clipped(_some(flat, free))[1]
-        flat[~known] = np.nan
-        why = reasons(flat, spread_mesh, sigma, rule, stripes.along_x, stripes.channels)
-        free = why == 0
-        mesh = mesh_of(draft, free, side)
+    flat = draft - on_pixels(mesh, shape, whole.box, side)
+    spread_mesh = _clipped(_some(flat, free))[1]
+    flat[~known] = np.nan
+    why = reasons(flat, spread_mesh, sigma, Rule(), stripes.along_x, stripes.channels)
+    free = why == 0
+    mesh = mesh_of(draft, free, side)
     even = without_stripes(stripes.lines(mesh), stripes.channels)
     mesh = np.ascontiguousarray(stripes.images(even))
     if free.any():
