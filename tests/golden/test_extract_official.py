@@ -34,7 +34,7 @@ def gaussian(trace, sigma=1.5):
 TRACE = NY / 2 + 2 * np.sin(np.arange(NX) / NX * 3)
 SOURCE = gaussian(TRACE)
 NOD = -gaussian(TRACE + 6)
-APERTURE = box_weights((NY, NX), [trace_limits(TRACE, 6.3)], columns=(4, 290))
+APERTURE = box_weights((NY, NX), [trace_limits(TRACE, 6.3)], columns=(0, 290))
 REGION = box_weights((NY, NX), [(1, 6.5), (32, 37.2)])
 
 
