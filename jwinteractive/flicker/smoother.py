@@ -244,7 +244,10 @@ def _levels(values: Array, counts: Array) -> Array:
 
 
 def _processes(drift: Drift, readout: Readout) -> tuple[Array, Array]:
-    """Variances [1 + amplifiers, J] and decay [2, J] of all processes."""
-    variance = np.vstack([drift.common, *[drift.amplifier] * readout.amplifiers])
-    decay = np.exp(-np.array(readout.steps)[:, None] / drift.times)
+    """Variances [1 + amplifiers, J] and decay [2, J] of all processes that there are."""
+    there = (drift.common > 0) | (drift.amplifier > 0)
+    there[0] |= not there.any()  # one at least
+    amplifier = drift.amplifier[there]
+    variance = np.vstack([drift.common[there], *[amplifier] * readout.amplifiers])
+    decay = np.exp(-np.array(readout.steps)[:, None] / drift.times[there])
     return variance, decay
