@@ -69,6 +69,17 @@ def test_a_profile_of_one_column_is_the_fit_worked_by_hand():
     assert found.npixels[0, 0, 0] == pytest.approx(1 / squares)
 
 
+def test_what_a_background_adds_to_the_variance_is_never_less_than_nothing():
+    frames = column()
+    noise = np.full(frames.data.shape, 0.01, "f4")
+    noise[2] = 100  # in the wing, which counts less beside a background
+    profile = rows(0, 0, 0.25, 0.5, 0.25, 0, 0)
+    alone = optimal_spectra(Frames(frames.data, noise), profile)
+    found = optimal_spectra(Frames(frames.data, noise), profile, np.ones((7, 2)))
+    assert found.var_poisson[0, 0, 0] < alone.var_poisson[0, 0, 0]
+    assert found.background_variances.min() == 0
+
+
 @pytest.mark.parametrize("infinite", [False, True])
 def test_missing_pixels_are_left_out_of_everything(infinite):
     values = COLUMN.copy()
@@ -127,7 +138,7 @@ def test_a_pixel_of_unknown_variance_has_no_say_in_a_fit():
 
 def test_a_hit_in_the_core_is_dropped_itself_not_its_neighbours():
     height = np.arange(11)[:, None]
-    profile = np.exp(-((height - 5) ** 2) / 4.0) * np.ones(4)
+    profile = np.exp(-((height - 5) ** 2) / 0.85) * np.ones(4)  # a core that draws the fit to it
     profile /= profile.sum(axis=0)
     data = (100 * profile).astype("f4")
     data[5, 2] += 80
