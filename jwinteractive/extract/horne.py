@@ -23,7 +23,7 @@ from jwinteractive.kernels.extract_reject import drop_outliers
 __all__ = ["Extraction", "horne_spectra"]
 
 _PASSES = 2  # rejections: the second with noise that the first found no outlier in
-_FLOOR = 1e-3  # of the median variance: where none is known, pixels do not weigh without end
+_FLOOR = 1e-4  # of the mean variance: where none is known, pixels do not weigh without end
 
 
 @dc.dataclass(frozen=True, eq=False, slots=True)
@@ -113,6 +113,6 @@ def _noise(scene: Scene, variances: tuple[Array, Array, Array], keep: Array) -> 
     photons = scene.model(fit.coefficients)
     photons = np.where(np.isfinite(photons), photons, poisson)  # too few pixels to fit
     noise = np.where(keep, read + np.maximum(photons, 0), np.nan)
-    known = noise[keep & scene.within]
-    floor = _FLOOR * float(np.median(known)) if known.size else 1.0
+    known = keep & scene.within
+    floor = _FLOOR * float(np.mean(noise, where=known)) if known.any() else 1.0
     return contiguous(np.maximum(noise, floor if floor > 0 else 1.0), np.float64)

@@ -197,6 +197,38 @@ def test_apertures_are_the_official_ones():
         np.testing.assert_allclose(got, want, atol=1e-5)  # officially in float32
 
 
+def test_a_box_on_a_real_rectified_slit_gives_the_published_spectrum():
+    from astropy.io import fits
+
+    stem = "jw02565007001_03101_00002_nrs2_"
+    if not (REAL / f"{stem}s2d.fits").exists():
+        pytest.skip("needs a real rectified slit beside the repository")
+    with fits.open(REAL / f"{stem}s2d.fits") as file:
+        parts = ("SCI", "VAR_POISSON", "VAR_RNOISE", "VAR_FLAT", "WAVELENGTH")
+        data, poisson, read, flat, wavelength = (np.array(file[n].data, "f4") for n in parts)
+    with fits.open(REAL / f"{stem}x1d.fits") as file:
+        header, table = file["EXTRACT1D"].header, file["EXTRACT1D"].data
+        limits = header["EXTRYSTR"] - 1, header["EXTRYSTP"] - 1  # there the first row is 1
+        names = ("FLUX", "FLUX_VAR_POISSON", "FLUX_VAR_RNOISE", "FLUX_VAR_FLAT", "NPIXELS")
+        flux, *variances, npixels = (np.array(table[name], "f8") for name in names)
+    aperture = box_weights(data.shape, [limits]) * np.isfinite(wavelength)
+    found = box_spectra(Frames(data, poisson, read, flat), aperture)
+    known = np.isfinite(flux)
+    assert known.sum() > 400
+    scale = 1e6  # MJy to Jy
+    np.testing.assert_allclose(found.flux[0, 0][known] * scale, flux[known], rtol=2e-6, atol=1e-14)
+    np.testing.assert_allclose(found.npixels[0, 0][known], npixels[known], rtol=1e-6)
+    for mine, plane, theirs in zip(
+        found.variances[0, 0], (poisson, read, flat), variances, strict=True
+    ):
+        sure = np.isfinite(theirs)
+        assert sure.sum() > 390
+        # that version took shares of edges where squares of them are right
+        shares = box_spectra(Frames(plane), aperture).flux[0, 0]
+        np.testing.assert_allclose(shares[sure] * scale**2, theirs[sure], rtol=1e-5)
+        assert np.all(mine[sure] < shares[sure])
+
+
 @pytest.mark.parametrize("setup", ["prism-clear", "g140m-f100lp", "g235h-f170lp"])
 def test_real_spectra_of_a_nirspec_star_come_out_as_published(setup):
     from astropy.io import fits

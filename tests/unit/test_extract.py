@@ -149,6 +149,20 @@ def test_a_hit_in_the_core_is_dropped_itself_not_its_neighbours():
     assert found.spectra.error[0, 0, 2] > found.spectra.error[0, 0, 1]
 
 
+def test_the_core_of_a_bright_source_is_kept_where_its_profile_is_not_perfect():
+    height = np.arange(11)[:, None]
+    profile = np.exp(-((height - 5) ** 2) / 4.0) * np.ones(4)
+    profile /= profile.sum(axis=0)
+    wrong = profile * (1 + 0.01 * (-1.0) ** height)
+    data = (1e5 * profile).astype("f4")
+    noise = np.ones(data.shape, "f4")
+    frames = Frames(data, var_rnoise=noise)
+    assert not horne_spectra(frames, wrong).dropped.any()
+    assert horne_spectra(frames, wrong, profile_error=0).dropped.any()
+    data[2, 1] += 4000
+    assert np.argwhere(horne_spectra(frames, wrong).dropped[0]).tolist() == [[2, 1]]
+
+
 def test_a_profile_is_measured_from_a_straight_trace_too():
     height = np.arange(15)[:, None]
     profile = np.exp(-((height - 7.3) ** 2) / 3.0) * np.ones(80)
@@ -161,6 +175,14 @@ def test_a_profile_is_measured_from_a_straight_trace_too():
     image[7, 30] += 500
     found = empirical_profile(image, 7.3, 6, order=0)
     np.testing.assert_allclose(found, profile, atol=1e-3)
+
+
+def test_rows_that_no_column_has_take_no_share_of_a_profile():
+    height = np.arange(15)[:, None]
+    profile = np.exp(-((height - 1.0) ** 2) / 3.0) * np.ones(80)
+    found = empirical_profile(profile * 50, 1.0, 6, order=0)
+    profile[height[:, 0] > 7] = 0
+    np.testing.assert_allclose(found, profile / profile.sum(axis=0), atol=1e-5)
 
 
 def test_without_variances_weights_do_not_run_away():
