@@ -18,6 +18,7 @@ from jwinteractive.bench.detector import (
     preview,
 )
 from jwinteractive.bench.draw import mask_preview, mask_stroke
+from jwinteractive.bench.extract import extract_box, extract_optimal
 from jwinteractive.bench.flicker import (
     flicker_fourier,
     flicker_median,
@@ -44,6 +45,8 @@ BENCHMARKS: dict[str, Callable[[], Row]] = {
     "flicker_fourier": flicker_fourier,
     "flicker_smoother": flicker_smoother,
     "flicker_preview": flicker_preview,
+    "extract_box": extract_box,
+    "extract_optimal": extract_optimal,
     "mask_statistics": mask_statistics,
     "preview": preview,
     "inspect": inspect,
