@@ -91,6 +91,7 @@ def test_errors_of_weighted_profiles_say_how_far_off_they_are(flux):
         _, _, mean, width, _ = judged(repaired, truth, noise, part)
         assert 0.7 < width < 1.3, name
         assert abs(mean) < 0.25, name
+    assert judged(repaired, truth, noise, parts["sky"])[3] == pytest.approx(1, abs=0.05)
 
 
 def test_errors_of_official_profiles_are_those_of_a_pixel_whatever_the_value_is():
