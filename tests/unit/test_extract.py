@@ -179,9 +179,9 @@ def test_a_profile_is_measured_from_a_straight_trace_too():
 
 def test_rows_that_no_column_has_take_no_share_of_a_profile():
     height = np.arange(15)[:, None]
-    profile = np.exp(-((height - 1.0) ** 2) / 3.0) * np.ones(80)
-    found = empirical_profile(profile * 50, 1.0, 6, order=0)
-    profile[height[:, 0] > 7] = 0
+    profile = np.exp(-((height + 1.5) ** 2) / 3.0) * np.ones(80)
+    found = empirical_profile(profile * 50, -1.5, 6, order=0)
+    profile[height[:, 0] > 4.5] = 0
     np.testing.assert_allclose(found, profile / profile.sum(axis=0), atol=1e-5)
 
 
