@@ -91,6 +91,8 @@ def weighted_profile(
     As `fit_profile`, but all fits are weighted by the errors; sky that does not follow the source,
     as beside an emission line, is a level of its own; a column counts as neighbour if it shows the
     profile by ten standard errors, and without two of them, the median is taken as it is.
+    The columns are scaled to the median of what they hold: where they differ by factors, and most
+    of them lack the same position, that is bent there, and so is the value; `fit_profile` is not.
 
     Returns
     -------

@@ -156,6 +156,17 @@ def test_the_error_of_a_weighted_profile_is_worked_out_by_hand():
     )
 
 
+@pytest.mark.parametrize("err", [np.nan, 0.0])
+def test_pixels_without_an_error_are_not_weighted(err):
+    star = np.repeat(frame().data[:, :1], SHAPE[1], axis=1)
+    holed = frame(star, out=[(3, 5)])
+    planes = [holed.data.copy(), holed.err.copy()]
+    planes[0][3, [3, 4, 6, 7]], planes[1][3, [3, 4, 6, 7]] = 1e6, err
+    got = weighted_profile(SpectralFrame(planes[0], planes[1], holed.dq), 1)
+    assert got.frame.data[3, 5] == pytest.approx(star[3, 5], rel=1e-3)
+    assert got.frame.err[3, 5] > 0
+
+
 def test_what_neighbours_scatter_beyond_their_errors_is_in_the_error():
     """Pixels good to 3 %, errors of 1: without that, they are off by many."""
     rng = np.random.default_rng(5)
