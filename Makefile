@@ -35,9 +35,11 @@ bench: env
 	$(BIN)/jwinteractive bench
 
 screenshots: env chromium
-	$(BIN)/pytest -q tests/browser/test_workbench.py tests/browser/test_mask_studio.py -k "knob or every_tool"
+	$(BIN)/pytest -q tests/browser/test_workbench.py tests/browser/test_mask_studio.py \
+		tests/browser/test_flicker.py -k "knob or every_tool or judged"
 	cp build/screenshots/workbench-light.png docs/images/workbench.png
 	cp build/screenshots/studio-light.png docs/images/mask-studio.png
+	cp build/screenshots/flicker-methods-light.png docs/images/flicker.png
 
 chromium: env
 	@tools/chromium.sh $(BIN)/playwright

@@ -49,6 +49,7 @@ class Noise(Protocol):
 
     def image(self, i: int) -> Array:
         """Noise of an image [y, x], float32; it may be a view of fewer numbers."""
+        ...
 
 
 def noise_of(

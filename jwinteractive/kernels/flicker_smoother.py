@@ -50,7 +50,7 @@ def _runs(slot: Array) -> Array:
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _drawn_in(line: Array, free: Array, centre: float, reach: float) -> tuple[Any, Any]:
+def _drawn_in(line: Array, free: Array, centre: Any, reach: Any) -> tuple[Any, Any]:
     """Sums of the free values about a centre, none further away than ``reach``, and of squares."""
     total = np.float32(0)
     square = np.float32(0)
