@@ -359,19 +359,20 @@ class FrameView(anywidget.AnyWidget):
             if look.limits is not None and look.cuts == "by hand":
                 self.limits = [float(v) for v in look.limits]
             self._masks = dict(look.masks)
-            self._show_masks()
+            if not self._bits and _drawn(self.masks) != self._masks:
+                self.masks = mask_layers(self._masks)
             self.cursor = [] if look.pick is None else [look.pick[1], look.pick[0]]
             b = look.box
             self.region = [] if b is None else [b.x0, b.y0, b.x1, b.y1]
 
     def _show_masks(self) -> None:
-        """Offer the flags of the picture: data-quality bits, or its own."""
+        """Offer the flags of the picture where these are others: data-quality bits, or its own."""
         bits = self.frame.bits if self.frame is not None else ()
         if bits != self._bits:
+            if not self._bits:
+                self._masks = _drawn(self.masks)
             self._bits = bits
             self.masks = mask_layers(self._masks, bits)
-        elif not bits and _drawn(self.masks) != self._masks:
-            self.masks = mask_layers(self._masks)
 
     def go_to(self, window: Window) -> None:
         """Move every view to a viewport (x0, y0, x1, y1)."""
