@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from jwinteractive.data import Array, Box, Product, Ramp, Rate, RateInts
-from jwinteractive.errors import Cancelled, InputError, JwinteractiveError, MissingReference
+from jwinteractive.errors import Cancelled, InputError, JwinteractiveError
 from jwinteractive.flicker.cleaning import reasons_of
 from jwinteractive.flicker.geometry import Stripes
 from jwinteractive.flicker.metrics import (
@@ -30,9 +30,11 @@ from jwinteractive.flicker.metrics import (
     stripe_rms,
 )
 from jwinteractive.flicker.scene import Scene, draft_of
+from jwinteractive.journal import Settings
 from jwinteractive.masks import SOURCE
 from jwinteractive.params import Params, fields_of
-from jwinteractive.references import Reference, SceneRef
+from jwinteractive.plan import load_references
+from jwinteractive.references import Reference
 from jwinteractive.step import Step, Whole, registry
 from jwinteractive.views import Table
 
@@ -236,25 +238,29 @@ def compare_cleaning(
     wide = step.context(source.exposure, widest, lines, frame)
     recipe = session.recipe
 
-    def glance(changes: Mapping[str, Any], hand: Array | None, before: bool = False) -> Any:
+    def settings_with(method: str, hand: Array | None) -> Settings:
         references = session.references
         if hand is not None:
             whole: Array = np.zeros(frame.shape, np.uint8)
             whole[wide.slices(frame)] = hand
             references = references.with_override("scene", whole)
-        settings = dc.replace(
-            session.settings,
-            recipe=recipe.with_params(STEP, **changes),
-            references=references,
-        )
+        changed = recipe.with_params(STEP, fit_method=method)
+        return dc.replace(session.settings, recipe=changed, references=references)
+
+    def glance(settings: Settings, before: bool = False) -> Any:
         return session.glance(
             wide, STEP, knob=STEP, before=before, settings=settings, exposure=exposure,
             cancel=cancel,
         )  # fmt: skip
 
-    first = glance({"fit_method": "smoother"}, None, before=True)
+    def given(settings: Settings) -> dict[str, Reference | None]:
+        (*_, planned) = session.plan(STEP, exposure, settings)
+        file = session.exposures[session.active if exposure is None else exposure]
+        loaded = load_references(planned, file, settings.references)
+        return {name: r and r.crop(wide) for name, r in loaded.items()}
+
+    first = glance(settings_with("smoother", None), before=True)
     judge, hand = _judge(session, first, stripes, lines, widest, exposure)
-    given = _references(session, step, SceneRef(data=hand, box=wide), exposure)
     unit = "DN/group" if isinstance(first.before, Ramp) else "DN/s"
     found = [Judged("", unit, judge.numbers(judge.image(first.before)))]
     if report is not None:
@@ -266,8 +272,9 @@ def compare_cleaning(
         made = Judged(method, unit, present=own == present, failed=step.skips(source.exposure, own))
         if not made.failed:
             try:
-                shown = glance({"fit_method": method}, hand)
-                case = _Case(step, own, first.before, shown.product, shown.model, given)
+                settings = settings_with(method, hand)
+                shown = glance(settings)
+                case = _Case(step, own, first.before, shown.product, shown.model, given(settings))
                 made = dc.replace(made, **_judged(case, judge))
             except Cancelled:
                 raise
@@ -277,26 +284,6 @@ def compare_cleaning(
         if report is not None:
             report(made)
     return tuple(found)
-
-
-def _references(
-    session: Session, step: Step, hand: SceneRef, exposure: int | None
-) -> dict[str, Reference | None]:
-    """What the step asks for, cut to a box; ``hand`` in place of the scene."""
-    product = session.input(exposure)
-    box = hand.box or product.covers
-    found: dict[str, Reference | None] = {}
-    for name, need in step.needs.items():
-        try:
-            reference = session.references.load(
-                session.references.find(need.kind, product.exposure, product.shape),
-                product.exposure,
-                product.shape,
-            )
-            found[name] = reference.crop(box)
-        except MissingReference:  # all of them are optional
-            found[name] = None
-    return found | {"scene": hand}
 
 
 def _methods(params: Params) -> Sequence[str]:
