@@ -252,17 +252,20 @@ def _with_mask(session: Session, request: Request, frame: Frame) -> Frame:
     return dc.replace(frame, dq=flags if frame.dq is None else frame.dq | flags)
 
 
-def _wider(session: Session, request: Request, shown: Shown) -> Shown:
+def _wide_glance(session: Session, request: Request, cancel: threading.Event | None) -> Glance:
     """All the pixels that those of a step's result depend on, before and after it."""
-    p = next(p for p in session.plan(request.upto, request.exposure) if p.step.name == request.upto)
-    exposure = shown.after.exposure
-    frame = Box.whole(session.input(request.exposure).shape)
-    box = p.step.context(exposure, p.stage.params, request.box, frame)
-    wide = session.glance(
-        box, request.upto, knob=request.upto, before=True, hold=request.hold,
-        exposure=request.exposure,
-    )  # fmt: skip
-    return dc.replace(shown, after=wide.product, before=wide.before, model=wide.model)
+    r, source = request, session.input(request.exposure)
+    p = next(p for p in session.plan(r.upto, r.exposure) if p.step.name == r.upto)
+    box = p.step.context(source.exposure, p.stage.params, r.box, source.covers)
+    return session.glance(
+        box,
+        r.upto,
+        knob=r.upto,
+        before=True,
+        hold=r.hold,
+        cancel=cancel,
+        exposure=r.exposure,
+    )
 
 
 _DERIVED = {"difference": _difference, "ratio": _ratio}
@@ -279,6 +282,8 @@ def picture(session: Session, request: Request, cancel: threading.Event | None =
     r, settings = request, session.settings
     views = views_at(session, r.upto, r.exposure)
     view = next((v for v in views if v.title == r.view), views[0])
+    # first, so that the part in view is cut from it
+    wide = _wide_glance(session, r, cancel) if view.wide else None
     glance = session.glance(
         r.box,
         r.upto,
@@ -298,7 +303,10 @@ def picture(session: Session, request: Request, cancel: threading.Event | None =
         group=r.group,
         shape=shape,
     )
-    drawing = view.draw(_wider(session, r, shown) if view.wide else shown)
+    around = shown
+    if wide is not None:
+        around = dc.replace(shown, after=wide.product, before=wide.before, model=wide.model)
+    drawing = view.draw(around)
     image = view if isinstance(drawing, Frame) else views[0]
     frame = drawing if isinstance(drawing, Frame) else image.draw(shown)
     assert isinstance(frame, Frame)  # the first view of every product is one
