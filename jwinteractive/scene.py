@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import dataclasses as dc
 import threading
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +20,7 @@ from jwinteractive.recipe import Recipe
 from jwinteractive.reduction import Glance
 from jwinteractive.session import Session
 from jwinteractive.step import registry
-from jwinteractive.views import Drawing, Ellipse, Frame, Shown, View, product_views
+from jwinteractive.views import Drawing, Edit, Frame, Shown, View, product_views
 
 __all__ = ["Picture", "Request", "box_in_view", "mended", "picture", "request_of", "views_at"]
 
@@ -118,7 +116,7 @@ class Picture:
     other: Glance | None = None
     other_frame: Frame | None = None
     pair: tuple[Frame, Frame] | None = None
-    edit: Callable[[Any, Shown, Ellipse | None, Ellipse | None], dict[str, Any]] | None = None
+    edit: Edit | None = None
     failed: str = ""
     part: bool = False
     settings: Settings | None = None

@@ -20,11 +20,14 @@ from jwinteractive.errors import InputError
 
 __all__ = [
     "FLAG_COLOURS",
+    "Band",
     "Bit",
     "Curve",
     "Drawing",
+    "Edit",
     "Ellipse",
     "Frame",
+    "Mark",
     "Plot",
     "Shown",
     "Table",
@@ -69,7 +72,9 @@ class Ellipse:
     name
         What `View.edit` knows it by.
     kind
-        Ellipses of a kind are drawn alike.
+        Ellipses of a kind are drawn alike. A "source" is a round aperture, "inner" and "outer" are
+        the rims of the ring of background around it: where they have one centre they are moved as
+        one, and the rim of each changes its radius.
     """
 
     y: float
@@ -79,7 +84,46 @@ class Ellipse:
     angle: float = 0.0
     label: str = ""
     name: str = ""
-    kind: Literal["found", "core", "hand"] = "found"
+    kind: Literal["found", "core", "hand", "source", "inner", "outer"] = "found"
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class Band:
+    """A strip over a frame, from end to end or between two places: an aperture of a spectrum.
+
+    Attributes
+    ----------
+    low, high
+        Its edges, in pixels of the exposure across the band; the centre of the first pixel is 0,
+        so that -0.5 and 2.5 enclose three whole pixels.
+    along
+        The axis that it runs along: "x" where ``low`` and ``high`` are rows.
+    start, stop
+        Its ends in pixels along that axis; None: those of the frame.
+    path
+        What is added to both edges at each pixel along it, of the whole exposure, for a curved
+        band; empty: it is straight.
+    label
+        What a person is told of it.
+    name
+        What `View.edit` knows it by; no two bands of a frame have the same.
+    kind
+        Bands of a kind are drawn alike.
+    """
+
+    low: float
+    high: float
+    along: Literal["x", "y"] = "x"
+    start: float | None = None
+    stop: float | None = None
+    path: tuple[float, ...] = ()
+    label: str = ""
+    name: str = ""
+    kind: Literal["source", "background"] = "source"
+
+
+Mark = Ellipse | Band
+"""What is drawn over a frame, for a person to see and perhaps to change."""
 
 
 @dc.dataclass(frozen=True)
@@ -110,7 +154,7 @@ class Frame:
     diverging
         Zero is the middle of the colours: a difference.
     marks
-        Ellipses drawn over it.
+        Ellipses and bands drawn over it.
     limits
         Cuts (low, high) that suit the quantity, while nobody chose others; None: by the data.
     note
@@ -127,7 +171,7 @@ class Frame:
     box: Box | None = None
     shape: tuple[int, int] | None = None
     diverging: bool = False
-    marks: tuple[Ellipse, ...] = ()
+    marks: tuple[Mark, ...] = ()
     limits: tuple[float, float] | None = None
     note: str = ""
     bits: tuple[Bit, ...] = ()
@@ -208,6 +252,10 @@ class Shown:
         return {"box": self.after.covers, "shape": self.shape}
 
 
+Edit = Callable[[Any, Shown, Any, Any], dict[str, Any]]
+"""What becomes of a changed mark: see `View.edit`."""
+
+
 @dc.dataclass(frozen=True, kw_only=True)
 class View:
     """Something to see of a step, by title.
@@ -223,14 +271,14 @@ class View:
     edit
         For frames whose marks a person may change: from the step's parameters, what is shown, the
         mark as it was (None: a new one) and as it is wanted (None: away) to the parameters that
-        change.
+        change. A new band is of the kind "background", without a name.
     """
 
     title: str
     draw: Callable[[Shown], Drawing]
     compares: bool = False
     wide: bool = False
-    edit: Callable[[Any, Shown, Ellipse | None, Ellipse | None], dict[str, Any]] | None = None
+    edit: Edit | None = None
 
 
 def product_views(kind: type[Product]) -> tuple[View, ...]:
