@@ -175,6 +175,16 @@ class Exposure:
     tso: bool = False
     done: tuple[str, ...] = ()  # official steps that the file says it has been through
     filename: str = ""  # root of the file name, without the suffix of its product
+    unit: str = "DN/s"  # of the pixels of a rate, a cube or a spectrum; those of a ramp are in DN
+    dispaxis: int = 0  # wavelength runs along 1: x, 2: y; 0: the light is not dispersed
+    slit: str = ""  # of a file that holds several: name of the one this is
+    source_id: int = 0  # 0: not given
+    source_name: str = ""
+    source_type: str = ""  # POINT or EXTENDED
+    source_ra: float | None = None  # of the source, else of the target, degrees (ICRS)
+    source_dec: float | None = None
+    order: int = 0  # spectral; 0: not given
+    pixel_area: float = 0.0  # sr; 0: not given
 
 
 @dc.dataclass(frozen=True, kw_only=True)
@@ -358,7 +368,8 @@ class RateInts(Product):
 
     Where the fit tells them: ``chi2`` of the group differences about it with ``dof`` degrees of
     freedom, and the ``pedestal`` in DN, the signal that was there before light fell. ``scene`` as
-    of a ramp.
+    of a ramp. ``var_flat``, ``wavelength`` and ``replaced`` as of a `Rate`; the wavelength is one
+    plane [y, x] for all integrations.
     """
 
     data: Array
@@ -370,6 +381,9 @@ class RateInts(Product):
     dof: Array | None = None
     pedestal: Array | None = None
     scene: Array | None = None
+    var_flat: Array | None = None
+    wavelength: Array | None = None
+    replaced: Array | None = None
 
 
 @dc.dataclass(frozen=True, kw_only=True)
@@ -379,6 +393,10 @@ class Rate(Product):
     ``integrations`` holds the rate of each integration where it is known. Where the fit tells
     them, ``chi2`` and ``dof`` are summed over the integrations, and ``chi2_between`` [y, x] is that
     of the integrations' rates about their common one. ``scene`` as of a ramp.
+
+    Calibrated images have another unit, ``exposure.unit``, and where they are known the variance of
+    the flat ``var_flat`` in its square, and the ``wavelength`` of each pixel in um, NaN where there
+    is no light. ``replaced`` says how a bad pixel was replaced, uint8; 0: it was not.
     """
 
     data: Array
@@ -391,3 +409,6 @@ class Rate(Product):
     chi2_between: Array | None = None
     scene: Array | None = None
     integrations: RateInts | None = None
+    var_flat: Array | None = None
+    wavelength: Array | None = None
+    replaced: Array | None = None

@@ -28,9 +28,15 @@ from jwinteractive.errors import InputError
 __all__ = ["FIT_PLANES", "exposure_of", "header_of"]
 
 FIT_PLANES: Final = MappingProxyType(
-    {"chi2": "CHI2", "dof": "DOF", "chi2_between": "CHI2_BETWEEN", "pedestal": "PEDESTAL"}
+    {
+        "chi2": "CHI2",
+        "dof": "DOF",
+        "chi2_between": "CHI2_BETWEEN",
+        "pedestal": "PEDESTAL",
+        "replaced": "REPLACED",
+    }
 )
-"""What a fit tells of a rate beyond the official data models, by field -> HDU."""
+"""What is known of a rate beyond the official data models, by field -> HDU."""
 
 _KEYWORDS: Final = MappingProxyType(
     {
@@ -109,6 +115,13 @@ _STATUS: Final = MappingProxyType(
     }
 )
 """Official status keyword -> step, of the steps that change one exposure."""
+
+_ALONG_X: Final = frozenset(
+    {"NRS_FIXEDSLIT", "NRS_BRIGHTOBJ", "NRS_MSASPEC", "NRS_IFU", "NRS_AUTOFLAT", "NIS_SOSS"}
+)
+_ALONG_Y: Final = frozenset({"MIR_LRS-FIXEDSLIT", "MIR_LRS-SLITLESS", "MIR_MRS"})
+_GRISMS: Final = MappingProxyType({"GRISMR": 1, "GRISMC": 2})
+"""Dispersion axis of NIRCam's grisms, which stand in its pupil wheel."""
 
 _GROUND_PATTERNS: Final = MappingProxyType({"FAST": "FASTR1", "SLOW": "SLOWR1"})
 _ZERO_IS_A_VALUE: Final = ("groupgap", "tso")
@@ -222,6 +235,7 @@ def exposure_of(
         start_time=read.number("EXPSTART", 0) or 0.0,
         tso=read.text("TSOVISIT") in ("TRUE", "T", "1"),
         done=tuple(step for key, step in _STATUS.items() if read.text(key) == "COMPLETE"),
+        **_spectral(read),
     )
     if not exposure.exp_type:
         read.notes.append("EXP_TYPE is missing: steps that depend on the mode cannot know it")
@@ -242,6 +256,29 @@ def header_of(exposure: Exposure, shape: tuple[int, int]) -> dict[str, str | int
         header["TIME-OBS"] = time or "00:00:00.000"
     header["SUBSIZE1"], header["SUBSIZE2"] = shape[1], shape[0]
     return header
+
+
+def _spectral(read: _Cards) -> dict[str, Any]:
+    """What says how light is dispersed, of what source, and in what unit it is."""
+    unit = str(read.cards.get("BUNIT") or "").strip()
+    exp_type = read.text("EXP_TYPE")
+    along = 1 if exp_type in _ALONG_X else 2 if exp_type in _ALONG_Y else 0
+    axis = _GRISMS.get(read.text("PUPIL"), along)
+    given = read.number("DISPAXIS", 1)
+    ra, dec = read.number("SRCRA"), read.number("SRCDEC")
+    if ra is None or dec is None:
+        ra, dec = read.number("TARG_RA"), read.number("TARG_DEC")
+    return {
+        "unit": "DN/s" if unit in ("", "DN") else unit,
+        "dispaxis": int(given) if given in (1, 2) else axis,
+        "source_id": int(read.number("SOURCEID") or 0),
+        "source_name": str(read.cards.get("SRCNAME") or "").strip(),
+        "source_type": read.text("SRCTYPE"),
+        "source_ra": ra,
+        "source_dec": dec,
+        "order": int(read.number("SPORDER") or 0),
+        "pixel_area": read.number("PIXAR_SR", 0) or 0.0,
+    }
 
 
 def _counts(read: _Cards, shape: tuple[int, ...]) -> tuple[int, int]:

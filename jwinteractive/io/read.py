@@ -215,6 +215,8 @@ class _File:
             err=self._or_nan("ERR", err, shape),
             var_poisson=self._or_nan("VAR_POISSON", poisson, shape),
             var_rnoise=self._or_nan("VAR_RNOISE", readout, shape),
+            var_flat=self._floats("VAR_FLAT", shape),
+            wavelength=self._floats("WAVELENGTH", shape[-2:]),
             **beyond,
         )
 
