@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses as dc
+import functools
 import itertools
 import math
 import os
@@ -22,7 +23,7 @@ from jwinteractive.pages import release
 from jwinteractive.params import Params
 from jwinteractive.references import Reference
 from jwinteractive.step import Model, Step
-from jwinteractive.store import Draft
+from jwinteractive.store import Draft, Store
 
 __all__ = [
     "Link",
@@ -105,7 +106,8 @@ def run_box(
 ) -> Product:
     """Bring the pixels of a box through the chain; equal to the same box of a full run.
 
-    ``seen`` is told each link's result (on the box with its context) and its seconds.
+    Of a step that gives other axes the result is whole. ``seen`` is told each link's result (on the
+    box with its context) and its seconds.
     """
     product = source.crop(_wide(source, links, box)).native()
     for link in links:
@@ -113,7 +115,12 @@ def run_box(
         product = link(product)
         if seen is not None:
             seen(link, product, time.perf_counter() - began)
-    return product.crop(box)
+    return product if _turns(links) < len(links) else product.crop(box)
+
+
+def _turns(links: Sequence[Link]) -> int:
+    """Number of the first step that gives other axes than the detector's; else of all steps."""
+    return next((i for i, link in enumerate(links) if link.step.whole), len(links))
 
 
 def run_strip(
@@ -190,7 +197,7 @@ def cores() -> int:
 def stream(
     source: Product,
     links: Sequence[Link],
-    open_draft: Callable[[Product], Draft],
+    open_draft: Callable[[Product, Box], Draft],
     *,
     box: Box | None = None,
     rows: int = 0,
@@ -204,7 +211,7 @@ def stream(
     Parameters
     ----------
     open_draft
-        Makes the room for the result from its first strip.
+        Makes the room for the result from its first strip and what the whole covers.
     box
         Part of the exposure to compute; by default all that the source covers.
     rows
@@ -228,8 +235,12 @@ def stream(
     StepError
         If a step fails.
     """
+    turn = _turns(links)
+    if turn < len(links):
+        return _stream_whole(source, links, turn, open_draft, rows, name, threads, report, cancel)
     began = time.perf_counter()
-    strips = strips_of(source, box or source.covers, rows or strip_rows(source), links)
+    goal = box or source.covers
+    strips = strips_of(source, goal, rows or strip_rows(source), links)
     seconds = dict.fromkeys([link.step.name for link in links], 0.0)
     guard = threading.Lock()
     drafts: list[Draft] = []  # one, from the first finished strip on
@@ -244,7 +255,7 @@ def stream(
         product = run_strip(source, links, strip, clock)
         with guard:
             if not drafts:
-                drafts.append(open_draft(product))
+                drafts.append(open_draft(product, goal))
                 already = len(drafts[0].done.intersection(strips))
         drafts[0].fill(product)
 
@@ -284,3 +295,43 @@ def stream(
     finally:
         for draft in drafts:
             draft.close()
+
+
+def _stream_whole(
+    source: Product,
+    links: Sequence[Link],
+    turn: int,
+    open_draft: Callable[[Product, Box], Draft],
+    rows: int,
+    name: str,
+    threads: int,
+    report: Callable[[Progress], None] | None,
+    cancel: threading.Event | None,
+) -> tuple[Product, dict[str, float]]:
+    """`stream` with a step, number ``turn``, that takes a product whole and gives other axes."""
+    seconds: dict[str, float] = {}
+    taken = source
+    if turn:
+        taken, seconds = stream(
+            source,
+            links[:turn],
+            functools.partial(Store().draft, "taken"),
+            rows=rows,
+            name=name,
+            threads=threads,
+            report=report,
+            cancel=cancel,
+        )
+    if cancel is not None and cancel.is_set():
+        raise Cancelled(f"{name or 'run'}: cancelled before {links[turn].step.name}")
+    product = taken.native()
+    for link in links[turn:]:
+        began = time.perf_counter()
+        product = link(product)
+        seconds[link.step.name] = time.perf_counter() - began
+    draft = open_draft(product, product.covers)
+    try:
+        draft.fill(product)
+        return draft.finish(), seconds
+    finally:
+        draft.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses as dc
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from jwinteractive.recipe import Recipe, Stage
 from jwinteractive.references import Found, Reference, References
 from jwinteractive.step import Step, registry
 
-__all__ = ["OpenFile", "Planned", "load_references", "open_file", "plan_of"]
+__all__ = ["OpenFile", "Peer", "Planned", "load_references", "open_file", "plan_of", "stages_of"]
 
 
 @dc.dataclass(frozen=True)
@@ -51,10 +51,29 @@ class OpenFile:
 
 
 @dc.dataclass(frozen=True)
+class Peer:
+    """An exposure that a step looks at together with others, and what is done to it before."""
+
+    file: OpenFile
+    references: References
+    plan: tuple[Planned, ...]
+
+    @property
+    def key(self) -> str:
+        """Key of what the step would take."""
+        return self.plan[-1].key if self.plan else self.file.key
+
+
+Peers = Callable[[Step], tuple[Peer, ...]]
+"""The set that an exposure belongs to for a step, with itself, in the user's order."""
+
+
+@dc.dataclass(frozen=True)
 class Planned:
     """A stage as it will run on one exposure, or why it is left out.
 
-    ``key`` is that of its result, ``before`` that of what it takes, ``takes`` the kind of that.
+    ``key`` is that of its result, ``before`` that of what it takes, ``takes`` the kind of that;
+    ``peers`` are the set of a step that looks at several exposures.
     """
 
     stage: Stage
@@ -64,6 +83,7 @@ class Planned:
     found: Mapping[str, Found]
     skipped: str = ""
     takes: type[Product] = Product
+    peers: tuple[Peer, ...] = ()
 
     @property
     def gives(self) -> type[Product]:
@@ -76,7 +96,8 @@ class Planned:
         asked = self.step.taught_by(self.stage.params)
         settings = self.step.asked_of(self.stage.params)
         references = {name: f.key for name, f in self.found.items() if name in asked}
-        made_by = (self.step.name, self.step.version, settings, references, self.before)
+        before = [peer.key for peer in self.peers] or self.before
+        made_by = (self.step.name, self.step.version, settings, references, before)
         return "model-" + _digest(*made_by)
 
 
@@ -101,8 +122,16 @@ def open_file(path: Path) -> OpenFile:
     return OpenFile(path.absolute(), product, key, opened.notes)
 
 
+def _by_itself(step: Step) -> tuple[Peer, ...]:
+    return ()
+
+
 def plan_of(
-    file: OpenFile, recipe: Recipe, references: References, to: str | None = None
+    file: OpenFile,
+    recipe: Recipe,
+    references: References,
+    to: str | None = None,
+    peers: Peers = _by_itself,
 ) -> tuple[Planned, ...]:
     """List the stages of a recipe up to ``to`` with the key of each result.
 
@@ -115,12 +144,35 @@ def plan_of(
     """
     if to is not None:
         recipe[to]
-    planned: list[Planned] = []
+    planned = list(stages_of(file, recipe, references, peers, to))
+    if all(p.skipped for p in planned):
+        raise RecipeError(
+            f"no step of {recipe.name!r} runs on {file.name}, a {type(file.product).__name__}: "
+            "switch one on or choose another recipe"
+        )
+    return tuple(planned)
+
+
+def stages_of(
+    file: OpenFile,
+    recipe: Recipe,
+    references: References,
+    peers: Peers,
+    to: str | None = None,
+    before: str | None = None,
+) -> Iterator[Planned]:
+    """Yield the stages of a recipe, up to a step or all before one; see `plan_of`."""
     parent, kind = file.key, type(file.product)
+    started = False
     for stage in recipe:
+        if stage.step == before:
+            return
         step = registry[stage.step]
-        started = any(not p.skipped for p in planned)
         why = _skipped(stage, step, file, kind, started, references)
+        together: tuple[Peer, ...] = ()
+        if step.together is not None and not why:
+            together = peers(step)
+            why = step.alone(stage.params) if len(together) < 2 else ""
         found: dict[str, Found] = {}
         key = parent
         if not why:
@@ -137,19 +189,14 @@ def plan_of(
                 path = getattr(stage.params, name_of_path, "")
                 found[name] = references.find(need.kind, file.exposure, file.product.shape, path)
             keys = {name: f.key for name, f in found.items()}
-            key = _digest(step.name, step.version, stage.params.as_dict(), keys, parent)
-        planned.append(Planned(stage, step, parent, key, found, why, kind))
+            own = (step.name, step.version, stage.params.as_dict(), keys, parent)
+            key = _digest(*own, *([p.key for p in together],) * bool(together))
+        yield Planned(stage, step, parent, key, found, why, kind, together)
         if not why:
-            kind = step.given_for(kind)
+            started, kind = True, step.given_for(kind)
         parent = key
         if stage.step == to:
-            break
-    if all(p.skipped for p in planned):
-        raise RecipeError(
-            f"no step of {recipe.name!r} runs on {file.name}, a {kind.__name__}: "
-            "switch one on or choose another recipe"
-        )
-    return tuple(planned)
+            return
 
 
 def _skipped(

@@ -9,6 +9,7 @@ not hold them. Why: docs/decisions/0006-a-glance-holds-models.md.
 from __future__ import annotations
 
 import dataclasses as dc
+import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +29,7 @@ from jwinteractive.data import Box, Product
 from jwinteractive.errors import JwinteractiveError
 from jwinteractive.plan import OpenFile, Planned, load_references
 from jwinteractive.references import References
-from jwinteractive.step import Model, Whole
+from jwinteractive.step import Model, Together, Whole
 from jwinteractive.store import Store
 from jwinteractive.warm import warm_once
 
@@ -84,14 +85,14 @@ class Boxes:
         self._held: OrderedDict[str, Product] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: str, box: Box) -> Product | None:
-        """Return the box of a result, or None if it is not held."""
+    def get(self, key: str, box: Box | None) -> Product | None:
+        """Return the box of a result, or all that there is of it; None if it is not held."""
         with self._lock:
             found = self._held.get(key)
-            if found is None or box not in found.covers:
+            if found is None or (box is not None and box not in found.covers):
                 return None
             self._held.move_to_end(key)
-        return found.crop(box)
+        return found if box is None else found.crop(box)
 
     def put(self, key: str, product: Product, rather: str = "") -> None:
         """Hold a box; a key has one. Where there is no room for both, ``rather`` stays."""
@@ -136,7 +137,7 @@ class Reduction:
         return stream(
             source,
             links,
-            lambda sample: self.store.draft(key, sample, source.covers),
+            functools.partial(self.store.draft, key),
             name=self.file.name,
             threads=threads,
             report=report,
@@ -196,10 +197,11 @@ class Reduction:
         if before:  # with the context that the last step needs: it is then taken from there
             wide = self._wide(plan[-1:], box)
             taken, older = self._box(plan[:-1], wide, knob, hold, cancel)
-            taken = taken.crop(box)
+            taken = taken if last.step.whole or _turned(plan[:-1]) else taken.crop(box)
         kept = self.store.get(last.key)
         if isinstance(kept, Product):
-            return Glance(kept.crop(box), taken, self._model_of(last), full=True, held=older)
+            kept = kept if _turned(plan) else kept.crop(box)
+            return Glance(kept, taken, self._model_of(last), full=True, held=older)
         product, held = self._box(plan, box, knob, hold, cancel)
         held = tuple(dict.fromkeys([*older, *held]))
         return Glance(product, taken, self._model_of(last, last.step.name in held), held=held)
@@ -235,20 +237,22 @@ class Reduction:
         if first < len(plan):
             rather = plan[turned - 1].key if turned else ""
             source, held = self._compute(source, plan, first, box, hold, cancel, held, rather)
+        if _turned(plan):
+            return source, held
         # kept boxes are in memory as they should be; the file's are not
         return source.crop(box) if plan else source.crop(box).native(), held
 
     def _wide(self, plan: Sequence[Planned], box: Box) -> Box:
-        """Pixels that those of a box depend on at the end of some stages."""
+        """Pixels that those of a box depend on at the end of some stages, if not on all."""
         steps = [(p.step, p.stage.params) for p in plan]
         return wide_box(steps, self.file.exposure, box, self.file.product.covers)
 
     def _nearest(self, plan: Sequence[Planned], box: Box) -> tuple[Product, int]:
         """The product that is furthest along a plan and covers what the rest needs of a box."""
         for i in range(len(plan), 0, -1):
-            wide = self._wide(plan[i:], box)
             kept = self.store.get(plan[i - 1].key)
             if not isinstance(kept, Product):
+                wide = None if _turned(plan[:i]) else self._wide(plan[i:], box)
                 kept = self.boxes.get(plan[i - 1].key, wide)
             if kept is not None:
                 return kept, i
@@ -271,6 +275,8 @@ class Reduction:
         the key of a box to hold on to rather than to this one.
         """
         links, held = self._links(plan[first:], source, plan[:first], hold, held)
+        if _turned(plan[:first]):  # of other axes than the detector's there are no boxes
+            box = source.covers
         size = max(a.size // (a.shape[-1] * a.shape[-2]) for a in source.arrays().values())
         if size * box.shape[0] * box.shape[1] <= SMALL:
             product = run_box(source, links, box)
@@ -278,7 +284,7 @@ class Reduction:
             product, _ = stream(
                 source,
                 links,
-                lambda sample: Store().draft("box", sample, box),
+                functools.partial(Store().draft, "box"),
                 box=box,
                 rows=_rows(box),
                 name=self.file.name,
@@ -334,17 +340,34 @@ class Reduction:
         older = self.models.get(p.step.name)
         # a knob of the step's own measurement must show: only an edit before it may be overlooked
         if hold and older is not None and older.asked == _asked(p):
+            if p.peers:
+                return older.model, True
             try:  # what is known without a look at the pixels costs nothing
-                return self._measure(p, link, _refuse), False
+                blind = Whole(self.file.exposure, self.file.product.covers, _refuse)
+                return self._measure(p, link, blind), False
             except _Looked:
                 return older.model, True
+        if p.peers:
+            peers = [
+                Reduction(m.file, m.references, self.store, self.boxes, {})._seen(m.plan)
+                for m in p.peers
+            ]
+            return self._measure(p, link, Together(tuple(peers))), False
         if source is None:
             source, links, _ = self.links(done)
-        whole, chain = source, list(links)
-        return self._measure(p, link, lambda box: run_strip(whole, chain, box)), False
+        return self._measure(p, link, self._whole(source, links)), False
 
-    def _measure(self, p: Planned, link: Link, look: Callable[[Box], Product]) -> Model:
-        whole = Whole(self.file.exposure, self.file.product.covers, look)
+    def _seen(self, plan: Sequence[Planned]) -> Whole:
+        """The whole exposure at the end of a plan."""
+        source, links, _ = self.links(plan)
+        return self._whole(source, links)
+
+    def _whole(self, source: Product, links: Sequence[Link]) -> Whole:
+        chain = list(links)
+        covers = self.file.product.covers
+        return Whole(self.file.exposure, covers, lambda box: run_strip(source, chain, box))
+
+    def _measure(self, p: Planned, link: Link, whole: Whole | Together) -> Model:
         with errors_of(p.step.name, f"{p.step.name}: measuring failed"):
             model = p.step.learn(whole, p.stage.params, link.references)
         self.store.put(p.model_key, model)
@@ -358,6 +381,11 @@ class _Looked(JwinteractiveError):
 
 def _refuse(box: Box) -> Product:
     raise _Looked
+
+
+def _turned(plan: Sequence[Planned]) -> bool:
+    """Whether the result of some stages has other axes than the detector's."""
+    return any(p.step.whole for p in plan)
 
 
 def _rows(box: Box) -> int:

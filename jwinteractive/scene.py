@@ -49,7 +49,7 @@ class Request:
     kept
         The finished result is at hand.
     cheap
-        So is all else that it needs, for any box.
+        So is all else that it needs, for any box; or no box can be had for less than all.
     pinned, compare
         Settings to compare with, or None, and how.
     """
@@ -194,6 +194,8 @@ def request_of(session: Session, knob: str = "", hold: bool = False) -> Request:
     if view.compares:
         # what a step took is seldom kept; computed for a whole frame it would let a person wait
         cheap = cheap and pinned is None and session.is_kept(before)
+    if upto in running and any(registry[n].whole for n in running[: running.index(upto) + 1]):
+        cheap = True  # of other axes there are no parts to begin with
     return Request(
         exposure=session.active,
         upto=upto,

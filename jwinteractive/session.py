@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses as dc
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,13 +26,21 @@ from jwinteractive.look import Look
 from jwinteractive.masks import Mask, Part
 from jwinteractive.params import fields_of
 from jwinteractive.pixel import PixelHistory, mean_pixel, pixel_history
-from jwinteractive.plan import OpenFile, Planned, load_references, open_file, plan_of
+from jwinteractive.plan import (
+    OpenFile,
+    Peer,
+    Planned,
+    load_references,
+    open_file,
+    plan_of,
+    stages_of,
+)
 from jwinteractive.products import output_paths, provenance_of, write_products
 from jwinteractive.recipe import Recipe
 from jwinteractive.reduction import Boxes, Glance, Measured, Reduction
 from jwinteractive.references import Found, References
 from jwinteractive.saved import SESSION_FILE, STORE_FOLDER, Saved, read_session, write_session
-from jwinteractive.step import registry
+from jwinteractive.step import Step, registry
 from jwinteractive.store import Store
 
 __all__ = ["Result", "Session", "open_session"]
@@ -415,7 +424,22 @@ class Session:
             return ()
         recipe = self.recipe if settings is None else settings.recipe
         references = self._references(exposure, settings)
-        return plan_of(self._file(exposure), recipe, references, to)
+        peers = functools.partial(self._peers, self._number(exposure), settings)
+        return plan_of(self._file(exposure), recipe, references, to, peers)
+
+    def _peers(self, exposure: int, settings: Settings | None, step: Step) -> tuple[Peer, ...]:
+        """The exposures that a step looks at together with one, and with it."""
+        assert step.together is not None
+        own, recipe = self.exposures[exposure], (settings or self.settings).recipe
+        found = []
+        for i, file in enumerate(self.exposures):
+            alike = type(file.product) is type(own.product)
+            if i == exposure or (alike and step.together(own.exposure, file.exposure)):
+                references = self._references(i, settings)
+                peers = functools.partial(self._peers, i, settings)
+                plan = stages_of(file, recipe, references, peers, before=step.name)
+                found.append(Peer(file, references, tuple(p for p in plan if not p.skipped)))
+        return tuple(found)
 
     def states(self, exposure: int | None = None) -> tuple[State, ...]:
         """How each step of the recipe stands.

@@ -13,10 +13,13 @@ whole exposure comes in two halves, as an estimator's fit and transform::
     @step(halo=0, measure=measure_refpix)
     def refpix(ramp: Ramp, p: RefpixParams, model: RefpixModel) -> Ramp: ...
 
-A step for products of several kinds says so by a type variable, and gives the kind it takes.
+A step for products of several kinds says so by a type variable, and gives the kind it takes. One
+that looks at several exposures together measures over the set and is applied to each; one that
+gives other axes than the detector's, such as a spectrum, takes its product whole.
 
 Why a measurement pulls boxes: docs/decisions/0001-measuring-pulls-boxes.md.
 Why a step may need whole lines: docs/decisions/0017-context-of-whole-lines.md.
+Sets of exposures and other axes: docs/decisions/0018-sets-and-other-axes.md.
 """
 
 from __future__ import annotations
@@ -36,7 +39,18 @@ from jwinteractive.params import Params, fields_of
 from jwinteractive.references import Reference
 from jwinteractive.views import View, change_views, product_views
 
-__all__ = ["Context", "Model", "Need", "Registry", "Step", "Whole", "only_for", "registry", "step"]
+__all__ = [
+    "Context",
+    "Model",
+    "Need",
+    "Registry",
+    "Step",
+    "Together",
+    "Whole",
+    "only_for",
+    "registry",
+    "step",
+]
 
 Context = Callable[[Exposure, Any, Box], Box]
 """Pixels that those of a box depend on, by the exposure and the parameters; it may reach beyond
@@ -76,6 +90,13 @@ class Whole:
 
 
 @dc.dataclass(frozen=True, slots=True)
+class Together:
+    """The exposures that a step looks at together, each as it would get it, in the user's order."""
+
+    members: tuple[Whole, ...]
+
+
+@dc.dataclass(frozen=True, slots=True)
 class Need:
     """A reference that a step asks for; an optional one may be absent."""
 
@@ -89,6 +110,10 @@ def _never(exposure: Exposure, p: Params) -> str:
 
 def _none(p: Params) -> Collection[str]:
     return ()
+
+
+def _content(p: Any) -> str:
+    return ""
 
 
 @dc.dataclass(frozen=True, slots=True)
@@ -120,6 +145,9 @@ class Step:
     affects: Context | None = None
     unread: Callable[[Any], Collection[str]] = _none
     unmeasured: Callable[[Any], Collection[str]] = _none
+    together: Callable[[Exposure, Exposure], bool] | None = None
+    alone: Callable[[Any], str] = _content
+    whole: bool = False
 
     def given_for(self, taken: type[Product]) -> type[Product]:
         """Kind of product that it makes of one of a kind that it takes."""
@@ -154,9 +182,9 @@ class Step:
         return self.function(product, params, **extra)
 
     def learn(
-        self, whole: Whole, params: Params, references: Mapping[str, Reference | None]
+        self, whole: Whole | Together, params: Params, references: Mapping[str, Reference | None]
     ) -> Model:
-        """Measure the model of a step that has one."""
+        """Measure the model of a step that has one, over an exposure or a set of them."""
         assert self.measure is not None
         given = {"p": params, **references}
         left_out = (*self.unread(params), *self.unmeasured(params))
@@ -189,6 +217,8 @@ class Step:
 
     def context(self, exposure: Exposure, params: Params, box: Box, frame: Box) -> Box:
         """Pixels of a frame that those of a box depend on."""
+        if self.whole:
+            return frame
         if self.around is not None:
             return self.around(exposure, params, box).clip(frame)
         return box.grow(self.reach(params), frame)
@@ -206,12 +236,17 @@ class Step:
             "summary": self.summary,
             "takes": " or ".join(kind.__name__ for kind in self.takes),
             "gives": "what it takes" if self.gives is None else self.gives.__name__,
-            "halo": "whole lines" if self.around else self.reach(self.params()),
+            "halo": self._words_of_context(),
             "version": self.version,
             "references": [n.kind.reftype for n in self.needs.values()],
             "measures": bool(self.models),
             "parameters": [f.describe() for f in fields_of(self.params)],
         }
+
+    def _words_of_context(self) -> str | int:
+        if self.whole:
+            return "all of it"
+        return "whole lines" if self.around else self.reach(self.params())
 
 
 class Registry(Mapping[str, Step]):
@@ -304,6 +339,9 @@ def step(
     affects: Context | None = None,
     unread: Callable[[Any], Collection[str]] = _none,
     unmeasured: Callable[[Any], Collection[str]] = _none,
+    together: Callable[[Exposure, Exposure], bool] | None = None,
+    alone: Callable[[Any], str] = _content,
+    whole: bool = False,
 ) -> Callable[[F], F]:
     """Register a function as a calibration step.
 
@@ -347,6 +385,14 @@ def step(
         neither looked for nor read.
     unmeasured
         The same of those that the measurement alone does not use.
+    together
+        For a step that looks at several exposures: whether two of one session belong to a set.
+        Its measurement takes a `Together` and does not look at references; its model is for all
+        members, which tell themselves apart by the name of their exposure.
+    alone
+        Why such a step does not run on a set of one, by its parameters; "" if it does.
+    whole
+        The step takes a product whole, never a box, and gives one of other axes than that.
     """
 
     def asked(p: Any) -> Mapping[str, Any]:
@@ -380,6 +426,9 @@ def step(
                 affects=affects,
                 unread=unread,
                 unmeasured=unmeasured,
+                together=together,
+                alone=alone,
+                whole=whole,
             )
         )
         return function

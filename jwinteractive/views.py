@@ -249,7 +249,11 @@ class Shown:
     @property
     def place(self) -> dict[str, Any]:
         """Keywords of a `Frame` that covers what is shown."""
-        return {"box": self.after.covers, "shape": self.shape}
+        return self.place_of(self.after)
+
+    def place_of(self, product: Product) -> dict[str, Any]:
+        """Keywords of a `Frame` of a product in detector pixels: of what a step took."""
+        return {"box": product.covers, "shape": self.shape}
 
 
 Edit = Callable[[Any, Shown, Any, Any], dict[str, Any]]

@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,7 @@ def cleaned(session: Session, ramp: Ramp, method: str) -> Ramp:
     }
     model = step.learn(Whole(ramp.exposure, ramp.covers, ramp.crop), params, references)
     link = Link(step, params, references, model)
-    made, _ = stream(ramp, [link], lambda sample: Store().draft("bench", sample, ramp.covers))
+    made, _ = stream(ramp, [link], partial(Store().draft, "bench"))
     assert isinstance(made, Ramp)
     return made
 

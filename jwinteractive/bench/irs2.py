@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def irs2() -> Row:
             kept["ours"], _ = stream(
                 source,
                 [link],
-                lambda sample: Store().draft("bench", sample, source.covers),
+                partial(Store().draft, "bench"),
             )
 
         run()

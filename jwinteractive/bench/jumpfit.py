@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def jump_fit() -> Row:
     made: dict[str, Any] = {}
 
     def run() -> None:
-        made["rate"], _ = stream(ramp, links, _draft(ramp))
+        made["rate"], _ = stream(ramp, links, _draft())
 
     run()
     seconds = best(run, 5)
@@ -56,7 +57,7 @@ def jump_fit() -> Row:
     assert isinstance(rate, Rate)
     assert isinstance(flags, Ramp)
     old = _links(ramp, references, {"method": "two-point"}, {"algorithm": "OLS_C"})
-    two_point = best(lambda: stream(ramp, old, _draft(ramp)), 3)
+    two_point = best(lambda: stream(ramp, old, _draft()), 3)
 
     peer, found, their_flags = _official(ramp, references)
     better = {step: min(times.values()) for step, times in peer.items()}
@@ -100,8 +101,8 @@ def _links(
     return links
 
 
-def _draft(ramp: Ramp) -> Any:
-    return lambda sample: Store().draft("bench", sample, ramp.covers)
+def _draft() -> Any:
+    return partial(Store().draft, "bench")
 
 
 def _official(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ def _link(name: str, references: Mapping[str, Reference], model: Model | None = 
 
 
 def _streamed(ramp: Ramp, links: list[Link]) -> Ramp:
-    made, _ = stream(ramp, links, lambda sample: Store().draft("bench", sample, ramp.covers))
+    made, _ = stream(ramp, links, partial(Store().draft, "bench"))
     assert isinstance(made, Ramp)
     return made
 
