@@ -8,7 +8,6 @@ thousands: it is asked for a tile of pixels at a time.
 from __future__ import annotations
 
 import dataclasses as dc
-import io
 import math
 import threading
 import warnings
@@ -22,6 +21,7 @@ import numpy as np
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
 from jwinteractive.fitsfile import opened_fits
+from jwinteractive.wcs import brief, wcs_in
 
 __all__ = ["Sky", "SkyPosition", "sky_of"]
 
@@ -70,8 +70,8 @@ class Sky:
     `ready`. May be asked from several threads.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, slit: str = "") -> None:
+        self.path, self.slit = path, slit
         self._lock = threading.Lock()
         self._tiles: OrderedDict[tuple[int, int], Array] = OrderedDict()
         self._found: _Found | None = None
@@ -123,7 +123,7 @@ class Sky:
     def _look(self) -> _Found:
         with self._lock:
             if self._found is None:
-                self._found = _find(self.path)
+                self._found = _find(self.path, self.slit)
             return self._found
 
     def _tile(
@@ -150,12 +150,12 @@ class Sky:
             return self._tiles[place]
 
 
-def sky_of(path: Path | str) -> Sky:
-    """Sky positions of the pixels of an exposure; nothing is read yet.
+def sky_of(path: Path | str, slit: str = "") -> Sky:
+    """Sky positions of the pixels of an exposure, or of one of its slits; nothing is read yet.
 
     An odd file gives a `Sky` without positions that says why.
     """
-    return Sky(Path(path))
+    return Sky(Path(path), slit)
 
 
 @dc.dataclass(frozen=True, slots=True)
@@ -166,11 +166,13 @@ class _Found:
     reason: str = ""
 
 
-def _find(path: Path) -> _Found:
+def _find(path: Path, slit: str) -> _Found:
     """Open a file and take the better of its two descriptions."""
     try:
         with opened_fits(path) as hdus:
             images = [hdu for hdu in hdus if hdu.name == "SCI"] or [hdus[0]]
+            own = [i for i in images if slit and str(i.header.get("SLTNAME", "")).strip() == slit]
+            images = own if len(own) == 1 else images
             if len(images) > 1:
                 return _Found(reason=f"{len(images)} SCI images: each has a WCS of its own")
             if len(images[0].shape) < 2:
@@ -184,7 +186,7 @@ def _find(path: Path) -> _Found:
     reasons: list[str] = []
     if assigned:
         try:
-            return _Found(_from_asdf(stored), (ny, nx))
+            return _Found(_from_asdf(stored, slit), (ny, nx))
         except InputError as error:
             reasons.append(str(error))
     # a cube was put together on the sky, whatever spread its light
@@ -199,7 +201,7 @@ def _word(header: Any, keyword: str) -> str:
     return str(header.get(keyword, "")).strip()
 
 
-def _from_asdf(stored: bytes) -> Coordinates:
+def _from_asdf(stored: bytes, slit: str) -> Coordinates:
     """Coordinates by the gwcs in the bytes of an ASDF extension.
 
     Raises
@@ -207,29 +209,11 @@ def _from_asdf(stored: bytes) -> Coordinates:
     InputError
         If there is none, or it asks for more than a pixel.
     """
-    import asdf
-
-    start = stored.find(b"#ASDF")
-    if start < 0:
-        raise InputError("the ASDF extension is damaged")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of versions and of types that are not installed
-        try:
-            tree = asdf.open(io.BytesIO(stored[start:])).tree
-        except Exception as error:  # whatever a damaged tree makes of the packages that read it
-            raise InputError(f"its ASDF extension cannot be read ({_brief(error)})") from error
-    meta = tree.get("meta")
-    wcs = meta.get("wcs") if isinstance(meta, dict) else None
-    frame = getattr(wcs, "output_frame", None)
-    if wcs is None and (slits := tree.get("slits")):
-        raise InputError(f"each of its {len(slits)} slits has a WCS of its own")
-    if wcs is None or not hasattr(frame, "axes_type"):
-        kind = "has no WCS" if wcs is None else "has a WCS of an unknown kind"
-        raise InputError(f"its ASDF extension {kind}")
+    wcs = wcs_in(stored, slit)
     if wcs.pixel_n_dim != 2:
         inputs = ", ".join(wcs.forward_transform.inputs)
         raise InputError(f"its WCS asks for {wcs.pixel_n_dim} numbers ({inputs}), not for a pixel")
-    return _by_frame(wcs, frame)
+    return _by_frame(wcs, wcs.output_frame)
 
 
 def _by_frame(wcs: Any, frame: Any) -> Coordinates:
@@ -250,7 +234,7 @@ def _by_frame(wcs: Any, frame: Any) -> Coordinates:
             for i, target in zip(wanted, targets, strict=True)
         ]
     except (ValueError, TypeError) as error:  # UnitConversionError is a TypeError
-        raise InputError(f"its WCS has units {frame.unit} ({_brief(error)})") from error
+        raise InputError(f"its WCS has units {frame.unit} ({brief(error)})") from error
 
     def coordinates(x: Array, y: Array) -> tuple[Array, ...]:
         try:
@@ -258,7 +242,7 @@ def _by_frame(wcs: Any, frame: Any) -> Coordinates:
                 warnings.simplefilter("ignore")
                 values = wcs(x, y)
         except Exception as error:  # a model of another version of its package
-            raise InputError(f"its WCS cannot be computed ({_brief(error)})") from error
+            raise InputError(f"its WCS cannot be computed ({brief(error)})") from error
         return tuple(
             np.asarray(values[i], float) * factor for i, factor in zip(wanted, factors, strict=True)
         )
@@ -290,13 +274,9 @@ def _from_header(header: Any, exp_type: str) -> Coordinates:
             wcs = WCS(header, naxis=2)
             wcs.wcs_pix2world(0.0, 0.0, 0)
         except (ValueError, TypeError, KeyError, ArithmeticError) as error:
-            raise InputError(f"the WCS of its header is wrong ({_brief(error)})") from error
+            raise InputError(f"the WCS of its header is wrong ({brief(error)})") from error
 
     def coordinates(x: Array, y: Array) -> tuple[Array, ...]:
         return tuple(wcs.wcs_pix2world(x, y, 0))
 
     return coordinates
-
-
-def _brief(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"

@@ -8,7 +8,9 @@ import pytest
 from astropy.io import fits
 
 from jwinteractive import sky
+from jwinteractive.errors import InputError
 from jwinteractive.sky import SkyPosition, sky_of
+from jwinteractive.wcs import read_wcs
 
 NY, NX = 70, 90  # more than one tile
 SCALE = 1e-5  # degrees a pixel
@@ -117,6 +119,29 @@ def test_outside_of_the_frame_or_the_spectrum_there_is_no_position(assigned):
     for y, x in ((-1, 0), (0, -1), (NY, 0), (0, NX)):
         assert found.at(y, x) is None
     assert found.at(0, NX - 11) is not None
+
+
+def test_each_slit_of_a_file_has_its_own_wcs(tmp_path):
+    slits = [{"name": name, "meta": {"wcs": gwcs_of(ra=ra)}} for name, ra in (("A", 10), ("7", 20))]
+    path = written(tmp_path / "a_cal.fits", tree={"slits": slits}, images=2, S_WCS="COMPLETE")
+    with fits.open(path, mode="update") as hdus:
+        for i, name in ((1, "A"), (2, "7")):
+            hdus[i].header["SLTNAME"], hdus[i].header["EXTVER"] = name, i
+    assert sky_of(path, "A").at(0, 0).ra == pytest.approx(10)
+    assert sky_of(path, "7").at(0, 0).ra == pytest.approx(20)
+    assert "2 SCI images" in sky_of(path).reason
+    assert read_wcs(path, "7")(0.0, 0.0)[0] == pytest.approx(20)
+    assert read_wcs(path, "x-2")(0.0, 0.0)[0] == pytest.approx(20)  # told apart by its number
+    with pytest.raises(InputError, match="its ASDF extension knows no slit 'B'"):
+        read_wcs(path, "B")
+
+
+def test_a_file_without_a_wcs_says_what_to_do(tmp_path):
+    path = written(tmp_path / "a_rate.fits", header())
+    with pytest.raises(
+        InputError, match=r"has no WCS .*: take a file that went through assign_wcs"
+    ):
+        read_wcs(path)
 
 
 def test_without_assign_wcs_the_keywords_give_it(tmp_path):

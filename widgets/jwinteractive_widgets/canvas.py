@@ -330,7 +330,8 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _read_out(self, y: int, x: int) -> str:
         number = self.session.active
         if number not in self._skies:
-            sky = self._skies[number] = sky_of(self.session.exposures[number].path)
+            file = self.session.exposures[number]
+            sky = self._skies[number] = sky_of(file.path, file.exposure.slit)
             # a gwcs takes seconds to load
             self._background.submit(lambda _: sky.load(), lambda _: None, self._fail, "sky")
         sky = self._skies[number]
