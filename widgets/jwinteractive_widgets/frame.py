@@ -31,10 +31,10 @@ __all__ = ["COLOURS", "FrameView", "mask_layers"]
 
 STATIC = Path(__file__).parent / "static"
 MODULES = (
-    "paint.js", "tools.js", "viewport.js", "ellipses.js", "overlay.js", "shapes.js", "drafts.js",
-    "drawing.js", "poster.js", "frame.js",
+    "paint.js", "tools.js", "viewport.js", "ellipses.js", "bands.js", "overlay.js", "shapes.js",
+    "drafts.js", "drawing.js", "poster.js", "frame.js",
 )  # fmt: skip
-TOOLS = ("pan", "box", "line", "ellipse")
+TOOLS = ("pan", "box", "line", "ellipse", "band")
 COLOURS = {
     "viridis": "viridis",
     "cividis": "cividis",
@@ -129,8 +129,8 @@ class FrameView(anywidget.AnyWidget):
     compare, split, labels
         "off", "blink" or "split"; where the split is; what A and B are called.
     tool
-        What a drag does: "pan", "box", "line", "ellipse" where marks may be drawn, and one of
-        `drawing.DRAW_TOOLS` while there is ``drawing``.
+        What a drag does: "pan", "box", "line", "ellipse" or "band" where such marks may be drawn,
+        and one of `drawing.DRAW_TOOLS` while there is ``drawing``.
     drawing
         Tools that draw masks are offered.
     brush, ink
@@ -206,7 +206,7 @@ class FrameView(anywidget.AnyWidget):
             Called with changes for `jwinteractive.look.Look.replace`: stretch, cuts, limits,
             colours, masks.
         on_mark
-            Called with an ellipse as it was (None: a new one), as somebody wants it (None: away),
+            Called with a mark as it was (None: a new one), as somebody wants it (None: away),
             and whether that is final.
         on_draw
             Called with a `drawing.Drawn`: 25 times a second while it goes on, and at its end.
@@ -501,7 +501,7 @@ class FrameView(anywidget.AnyWidget):
                     self._on["line"]((y0, x0), (y1, x1))
 
     def _mark(self, message: Mapping[str, Any]) -> None:
-        """Hand on what somebody did to an ellipse."""
+        """Hand on what somebody did to a mark."""
         heard = self._marks.heard(message) if self._editable else None
         if heard is None:
             self.tell_marks(refused=True)

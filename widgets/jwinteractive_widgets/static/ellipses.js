@@ -1,12 +1,17 @@
 // Ellipses over the frame: drawn sharp at any zoom, pointed at, taken hold of, and listed for the
 // keyboard and for screen readers. Python says which there are and takes each change; what a person
 // did is shown until its answer comes. An ellipse is [x, y, a, b, angle, kind] in pixels and degrees.
+// Round ones are apertures: those of one centre are moved as one, and a rim changes a radius.
 
 const KINDS = [
   { name: "found", colour: "#ffffff", dash: [] },
   { name: "core", colour: "#ffd000", dash: [3, 3] },
   { name: "by hand", colour: "#ff8ae0", dash: [9, 3, 2, 3] },
+  { name: "source", colour: "#ffffff", dash: [], round: true },
+  { name: "inner rim of background", colour: "#ffb000", dash: [6, 4], round: true },
+  { name: "outer rim of background", colour: "#ffb000", dash: [6, 4], round: true },
 ];
+const SOURCE = 3;
 const REACH = 7; // CSS pixels from an outline or a handle within which it is taken
 const LEAST = 12; // CSS pixels from the middle at which a handle is still told apart from it
 const PATIENCE = 3000; // ms that a change is shown without an answer
@@ -14,6 +19,8 @@ const REST = 600; // ms after the last key that a change by keys is finished
 const LISTED = 100;
 
 const same = (a, b) => a !== null && b !== null && a.slice(0, 5).join() === b.slice(0, 5).join();
+const round = (at) => Boolean(KINDS[at[5]].round);
+const together = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]) < 0.05;
 const tenth = (value) => Math.round(10 * value) / 10;
 const tidy = ([x, y, a, b, angle, kind]) => [
   tenth(x), tenth(y), Math.max(tenth(a), 0.5), Math.max(tenth(b), 0.5), tenth(((angle % 180) + 180) % 180) % 180, kind,
@@ -21,7 +28,7 @@ const tidy = ([x, y, a, b, angle, kind]) => [
 const axisOf = ([, , , , angle]) => [Math.cos((angle * Math.PI) / 180), Math.sin((angle * Math.PI) / 180)];
 /** CSS pixels of a pixel of the frame. */
 const scaleOf = (view) => view.width / (view.window[2] - view.window[0]);
-const sizeWords = ([, , a, b, angle]) => `${numberText(2 * a, 3)} × ${numberText(2 * b, 3)} pixels, ${numberText(angle, 3)}°`;
+const sizeWords = ([, , a, b, angle, kind]) => (KINDS[kind].round ? `radius ${numberText(a, 3)} pixels` : `${numberText(2 * a, 3)} × ${numberText(2 * b, 3)} pixels, ${numberText(angle, 3)}°`);
 
 /** Corners by which an ellipse is changed, in CSS pixels; small ones have them further out. */
 function handlesOf(at, view) {
@@ -31,6 +38,7 @@ function handlesOf(at, view) {
   const [ra, rb] = [Math.max(a * scale, LEAST), Math.max(b * scale, LEAST)];
   const along = (r) => [cx + r * cos, cy - r * sin];
   const across = (r) => [cx - r * sin, cy - r * cos];
+  if (round(at)) return { middle: [cx, cy], rim: along(ra), "rim left": along(-ra), "rim up": across(rb), "rim down": across(-rb) };
   return {
     middle: [cx, cy], a: along(ra), "-a": along(-ra), b: across(rb), "-b": across(-rb), turn: along(ra + 20),
   };
@@ -43,7 +51,9 @@ function dragged(at, part, from, to) {
   const [cos, sin] = axisOf(at);
   const away = ([u, v]) => Math.atan2(v - y - 0.5, u - x - 0.5);
   const sign = part.startsWith("-") ? -1 : 1;
+  const far = ([u, v]) => Math.hypot(u - x - 0.5, v - y - 0.5);
   if (part === "middle") [x, y] = [x + dx, y + dy];
+  else if (part.startsWith("rim")) a = b = Math.max(a + far(to) - far(from), 0.5);
   else if (part === "turn") angle += ((away(to) - away(from)) * 180) / Math.PI;
   else if (part === "new") a = b = Math.hypot(dx, dy);
   else if (part.endsWith("a")) a += sign * (dx * cos + dy * sin);
@@ -84,13 +94,13 @@ function drawHandles(pen, at, view) {
 }
 
 /** A short line in the manner of a kind. */
-function swatchOf(kind) {
+function swatchOf({ colour, dash }) {
   const space = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(space, "svg");
   svg.setAttribute("class", "jwi-stroke");
   svg.setAttribute("viewBox", "0 0 26 8");
   svg.setAttribute("aria-hidden", "true");
-  for (const [ink, width, gaps] of [["#000000", 4, []], [KINDS[kind].colour, 2, KINDS[kind].dash]]) {
+  for (const [ink, width, gaps] of [["#000000", 4, []], [colour, 2, dash]]) {
     const line = document.createElementNS(space, "path");
     line.setAttribute("d", "M2 4H24");
     line.setAttribute("stroke", ink);
@@ -159,7 +169,10 @@ function ellipsesOver({ view, stage, send, redraw, reveal }) {
   const shown = () => {
     if (!edit) return marks;
     const mine = [edit.old, ...edit.said];
-    const rest = marks.filter(({ at }) => !mine.some((one) => same(one, at)));
+    const rest = marks.filter(({ at }) => !mine.some((one) => same(one, at))).map((mark) => {
+      const follows = edit.now && edit.old && round(mark.at) && mine.some((one) => one && together(one, mark.at));
+      return follows ? { ...mark, at: [edit.now[0], edit.now[1], ...mark.at.slice(2)] } : mark;
+    });
     return edit.now ? [...rest, { at: edit.now, label: sizeWords(edit.now) }] : rest;
   };
 
@@ -188,7 +201,7 @@ function ellipsesOver({ view, stage, send, redraw, reveal }) {
     const buttons = marks.slice(0, LISTED).map(({ at, label }) => {
       const where = `x ${numberText(at[0], 4)}, y ${numberText(at[1], 4)}`;
       const button = make("button", "jwi-oval", { type: "button", "aria-pressed": String(mine.some((m) => same(m, at))) },
-        swatchOf(at[5]), make("span", "", {}, `${label || KINDS[at[5]].name} · ${where}`));
+        swatchOf(KINDS[at[5]]), make("span", "", {}, `${label || KINDS[at[5]].name} · ${where}`));
       button.addEventListener("click", () => { choose(at); reveal(at[0], at[1]); });
       button.addEventListener("focus", () => { if (!edit || edit.done) choose(at); });
       return button;
@@ -223,9 +236,12 @@ function ellipsesOver({ view, stage, send, redraw, reveal }) {
     over = null;
     element.hidden = !marks.length;
     const kinds = KINDS.map(({ name }, kind) => [name, marks.filter(({ at }) => at[5] === kind).length]);
-    const counted = kinds.flatMap(([name, n], kind) => (n ? [swatchOf(kind), `${n} ${name} `] : []));
-    summary.replaceChildren(`${marks.length} ${marks.length === 1 ? "ellipse" : "ellipses"} `, ...counted);
-    hint.textContent = editable ? "arrows move · shift and arrows resize · [ ] turn · Delete removes" : "";
+    const counted = kinds.flatMap(([name, n], kind) => (n ? [swatchOf(KINDS[kind]), `${n} ${name} `] : []));
+    const apertures = marks.length > 0 && marks.every(({ at }) => round(at));
+    const noun = apertures ? "circle" : "ellipse";
+    summary.replaceChildren(`${marks.length} ${noun}${marks.length === 1 ? "" : "s"} `, ...counted);
+    const turns = apertures ? "" : "[ ] turn · ";
+    hint.textContent = editable ? `arrows move · shift and arrows resize · ${turns}Delete removes` : "";
     rows();
     redraw();
   };
@@ -251,16 +267,18 @@ function ellipsesOver({ view, stage, send, redraw, reveal }) {
       const r = Math.hypot((u * cos + v * sin) / Math.max(at[2] * scale, 3), (v * cos - u * sin) / Math.max(at[3] * scale, 3));
       const off = r > 0 ? Math.abs(far - far / r) : Infinity;
       if (off < best) [best, rim] = [off, at];
-      if (editable && far < REACH && !(middle && middle[2] * middle[3] > at[2] * at[3])) middle = at;
+      const before = middle && (middle[5] === SOURCE || (at[5] !== SOURCE && middle[2] * middle[3] > at[2] * at[3]));
+      if (editable && far < REACH && !before) middle = at;
     }
-    const found = middle ? { at: middle, part: "middle", rim: false } : rim && { at: rim, part: "middle", rim: true };
-    return found;
+    if (middle) return { at: middle, part: "middle", rim: false };
+    return rim && { at: rim, part: round(rim) ? "rim" : "middle", rim: true };
   };
 
   return {
     element,
     take,
     draw,
+    draws: () => editable && !marks.some(({ at }) => round(at)),
     /** Take hold of what is under a place, or begin a new one; null: the drag is not about ellipses. */
     begin(place, tool, event) {
       if (!editable) return null;
@@ -308,8 +326,12 @@ function ellipsesOver({ view, stage, send, redraw, reveal }) {
       if (!step) return false;
       if (!edit || edit.done) start(chosen, chosen, "keys", null);
       const [x, y, a, b, angle, kind] = edit.now;
+      if (step.length === 1 && round(edit.now)) return true;
       if (step.length === 1) change(tidy([x, y, a, b, angle + step[0], kind]));
-      else if (event.shiftKey) change(tidy([x, y, a + step[0], b + step[1], angle, kind]));
+      else if (event.shiftKey && round(edit.now)) {
+        const r = a + (step[0] + step[1]) / 2;
+        change(tidy([x, y, r, r, angle, kind]));
+      } else if (event.shiftKey) change(tidy([x, y, a + step[0], b + step[1], angle, kind]));
       else change(tidy([x + step[0], y + step[1], a, b, angle, kind]));
       clearTimeout(keysRest);
       keysRest = setTimeout(finish, REST);

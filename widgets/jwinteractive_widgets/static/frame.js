@@ -102,7 +102,7 @@ function render({ model, el }) {
   const axes = sliders(model, (name, index) => model.send({ kind: "axis", name, index }));
   const flags = legend(model, style);
   const bar = colourBar(model, style);
-  const ellipses = ellipsesOver({
+  const marked = marksOver({
     view,
     stage,
     send: (message) => model.send(message),
@@ -115,7 +115,7 @@ function render({ model, el }) {
       moved();
     },
   });
-  ellipses.element.addEventListener("keydown", (event) => keys(event));
+  for (const list of marked.elements) list.addEventListener("keydown", (event) => keys(event));
   const masks = overlayOver(view);
   const drawing = drawingOver({
     model,
@@ -126,8 +126,8 @@ function render({ model, el }) {
     pick: (pixel) => pick(pixel),
     focused: () => document.activeElement === canvas,
   });
-  tools.offer(false);
-  root.append(tools.element, drawing.row.element, compared.element, stage, bar.element, parts.readout, axes.element, flags.element, ellipses.element);
+  tools.offer({});
+  root.append(tools.element, drawing.row.element, compared.element, stage, bar.element, parts.readout, axes.element, flags.element, ...marked.elements);
   el.append(root);
 
   // -- drawing ------------------------------------------------------------------------------------
@@ -219,7 +219,7 @@ function render({ model, el }) {
       line: draft?.line || model.get("line"),
       split: frame.other && model.get("compare") === "split" ? model.get("split") : null,
     }, dpr());
-    ellipses.draw(markPen, dpr());
+    marked.draw(markPen, dpr());
     drawing.mark(markPen, dpr());
   };
   /** Draw what lies over the picture again, not the picture. */
@@ -328,8 +328,8 @@ function render({ model, el }) {
       return { kind: "draw", at, moved: true };
     }
     const tool = drawing.active() ? "pan" : model.get("tool");
-    const kind = nearSplit(at[0]) ? "split" : event.shiftKey ? "box" : tool === "ellipse" ? "pan" : tool;
-    const mark = kind === "split" || kind === "box" ? null : ellipses.begin(at, tool, event);
+    const kind = nearSplit(at[0]) ? "split" : event.shiftKey ? "box" : ["ellipse", "band"].includes(tool) ? "pan" : tool;
+    const mark = kind === "split" || kind === "box" ? null : marked.begin(at, tool, event);
     return { kind, at, window: [...view.window], from, moved: false, ...mark };
   };
   const pinch = () => {
@@ -358,7 +358,7 @@ function render({ model, el }) {
       ] };
       redraw();
     },
-    mark: (at) => ellipses.move(at),
+    mark: (at) => marked.move(at),
     line: (at) => {
       draft = { line: [...inside(gesture.from), ...inside(view.toData(...at))] };
       redraw();
@@ -396,7 +396,7 @@ function render({ model, el }) {
     canvas.focus({ preventScroll: true });
     pointers.set(event.pointerId, place(event));
     draft = null;
-    if (gesture?.kind === "mark") ellipses.end();
+    if (gesture?.kind === "mark") marked.end();
     if (gesture?.kind === "draw") drawing.drop(); // two fingers zoom
     gesture = pointers.size === 2 ? pinch() : begin(event);
   });
@@ -410,8 +410,8 @@ function render({ model, el }) {
     }
     canvas.style.cursor = nearSplit(at[0]) ? "ew-resize"
       : gesture?.kind === "pan" && gesture.moved ? "grabbing"
-      : drawing.held() ? "grab" : (!drawing.active() && ellipses.cursor(at)) || "crosshair";
-    ellipses.point(drawing.active() ? null : at);
+      : drawing.held() ? "grab" : (!drawing.active() && marked.cursor(at)) || "crosshair";
+    marked.point(drawing.active() ? null : at);
     drawing.point(at);
     point(view.pixel(...at));
   });
@@ -420,7 +420,7 @@ function render({ model, el }) {
     const done = gesture;
     gesture = null;
     canvas.style.cursor = "";
-    if (done.kind === "mark") ellipses.end();
+    if (done.kind === "mark") marked.end();
     if (done.kind === "draw") {
       if (event.type === "pointerup") drawing.finish();
       else drawing.drop();
@@ -428,7 +428,7 @@ function render({ model, el }) {
     }
     if (event.type === "pointerup") {
       if (!done.moved && done.kind !== "split") {
-        if (done.kind !== "mark") ellipses.leave();
+        if (done.kind !== "mark") marked.leave();
         if (!done.held) pick(view.pixel(...done.at));
       } else if (done.kind === "split" || draft) finish[done.kind]?.();
     }
@@ -437,7 +437,7 @@ function render({ model, el }) {
   };
   canvas.addEventListener("pointerup", release);
   canvas.addEventListener("pointercancel", release);
-  canvas.addEventListener("pointerleave", () => { if (!gesture) { point(null); ellipses.point(null); drawing.point(null); } });
+  canvas.addEventListener("pointerleave", () => { if (!gesture) { point(null); marked.point(null); drawing.point(null); } });
   canvas.addEventListener("mousedown", (event) => { if (event.button === 1) event.preventDefault(); });
   canvas.addEventListener("dblclick", () => { if (!drawing.active()) fit(); });
 
@@ -445,7 +445,7 @@ function render({ model, el }) {
     if (!view.window) return;
     const drawn = event.currentTarget === canvas && drawing.key(event);
     if (!drawn && (event.ctrlKey || event.metaKey || event.altKey)) return;
-    if (drawn || ellipses.key(event)) {
+    if (drawn || marked.key(event)) {
       event.preventDefault();
       event.stopPropagation();
       return;
@@ -529,8 +529,7 @@ function render({ model, el }) {
       case "answered": drawing.answered(message.answers); redraw(); break;
       case "marks":
         if (message.id && message.id !== id) break;
-        ellipses.take(message);
-        tools.offer(message.editable);
+        tools.offer(marked.take(message));
         break;
       case "note": onNote(message.text); break;
       case "where": if (frame && view.window) tellView(); break;
@@ -620,7 +619,7 @@ function render({ model, el }) {
     clearInterval(blinker);
     clearTimeout(countLater);
     axes.close();
-    ellipses.close();
+    marked.close();
     drawing.close();
     for (const send of [tellView, tellStyle, tellPoint]) send.cancel();
     for (const [name, ear] of Object.entries(ears)) model.off(name, ear);

@@ -15,6 +15,7 @@ const ICONS = {
   box: "M2 5V2h3M7 2h2M11 2h3v3M14 7v2M14 11v3h-3M9 14H7M5 14H2v-3M2 9V7",
   line: "M4 12L12 4M2.5 13.5m-1.5 0a1.5 1.5 0 1 0 3 0a1.5 1.5 0 1 0-3 0M13.5 2.5m-1.5 0a1.5 1.5 0 1 0 3 0a1.5 1.5 0 1 0-3 0",
   ellipse: "M13.8 4.6A6.8 3.9 -30 1 1 2.2 11.4A6.8 3.9 -30 1 1 13.8 4.6",
+  band: "M1.5 4.5h13M1.5 11.5h13M4 8h8M8 6v4",
   fit: "M1.5 5.5v-4h4M10.5 1.5h4v4M14.5 10.5v4h-4M5.5 14.5h-4v-4M5 8h6M8 5v6",
   save: "M8 1.5v8.5M4.5 6.5L8 10l3.5-3.5M2 12v2.5h12V12",
   cut: "M1.5 14V9M4.5 14V5M7.5 14V2M10.5 14V6M13.5 14v-3",
@@ -72,6 +73,7 @@ function toolbar(model, { style, fit, save, recut }) {
     ["box", "", "drag selects a box"],
     ["line", "", "drag draws a line for a profile"],
     ["ellipse", "", "drag draws an ellipse from its middle (with Alt: a saturated core)"],
+    ["band", "", "drag draws a background region"],
   ], set("tool"));
   const stretch = dropdown("stretch", model.get("stretches"), (v) => style({ stretch: v }));
   const cuts = dropdown("cuts", model.get("ways"), (v) => recut(v));
@@ -91,8 +93,14 @@ function toolbar(model, { style, fit, save, recut }) {
     colours.draw(diverging ? model.get("maps").at(-1) : model.get("colours"));
     colours.element.disabled = diverging;
   };
-  const drawn = tool.element.querySelector("[data-value=ellipse]");
-  return { element, draw, offer: (editable) => { drawn.hidden = !editable; } };
+  /** Offer the tools that draw marks where there may be such. */
+  const offer = (may) => {
+    for (const name of ["ellipse", "band"]) {
+      tool.element.querySelector(`[data-value=${name}]`).hidden = !may[name];
+      if (!may[name] && model.get("tool") === name) set("tool")("pan");
+    }
+  };
+  return { element, draw, offer };
 }
 
 /** Off, blink, split: shown when there is something to compare with. */
