@@ -17,7 +17,19 @@ from jwinteractive.errors import InputError
 from jwinteractive.irs2 import Interleaved
 from jwinteractive.pages import read
 
-__all__ = ["Array", "Box", "Exposure", "Product", "Ramp", "Rate", "RateInts", "cut", "seal"]
+__all__ = [
+    "Array",
+    "Box",
+    "Cube",
+    "Exposure",
+    "Product",
+    "Ramp",
+    "Rate",
+    "RateInts",
+    "SpectrumSet",
+    "cut",
+    "seal",
+]
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -412,3 +424,94 @@ class Rate(Product):
     var_flat: Array | None = None
     wavelength: Array | None = None
     replaced: Array | None = None
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class Cube(Product):
+    """Planes of one wavelength each, rectified on the sky: [plane, y, x], in ``exposure.unit``.
+
+    Attributes
+    ----------
+    data, err
+        Values and errors; what is not finite has not been seen.
+    dq
+        Flags, uint32.
+    weight
+        Pixels that a spaxel is made of, where the file tells; 0: none.
+    wavelengths
+        Of the planes, um.
+    spaxel
+        Side of a spaxel in arcsec; 0: not given.
+    """
+
+    data: Array
+    err: Array
+    dq: Array
+    weight: Array | None = None
+    wavelengths: tuple[float, ...] = ()
+    spaxel: float = 0.0
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class SpectrumSet(Product):
+    """Spectra of the sources of one exposure, [integration, source, x]; the box is of (source, x).
+
+    Attributes
+    ----------
+    flux
+        Less the background, float64, in ``exposure.unit``; NaN where no pixel counts.
+    variances
+        Of the flux, [3, integration, source, x]: Poisson noise, read noise, flat.
+    background
+        What was taken from each flux.
+    background_variances
+        What it adds to the variances, [3, integration, source, x].
+    npixels
+        Pixels that count, fractions included.
+    dq
+        Flags, uint32.
+    wavelength
+        [source, x] in um; NaN where it is not known.
+    names
+        Of the sources.
+    limits
+        Four numbers for each source: first and last column or plane, and first and last row of its
+        aperture, or the centre x, y, in pixels from 0.
+    per_pixel
+        Flux of a pixel of surface brightness 1 in ``surface_unit``; 0: there is none.
+    notes
+        What had to be assumed, in plain sentences.
+    """
+
+    flux: Array
+    variances: Array
+    background: Array
+    background_variances: Array
+    npixels: Array
+    dq: Array
+    wavelength: Array
+    names: tuple[str, ...] = ("",)
+    limits: tuple[float, ...] = ()
+    per_pixel: float = 0.0
+    surface_unit: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def err(self) -> Array:
+        """Standard deviation of the flux, [integration, source, x]."""
+        found: Array = np.sqrt(self.variances.sum(axis=0))
+        return found
+
+    @property
+    def surface(self) -> Array:
+        """Factor from flux to surface brightness, [integration, source, x]; NaN: there is none."""
+        size = self.npixels * self.per_pixel
+        found: Array = np.divide(1, size, out=np.full(size.shape, np.nan), where=size > 0)
+        return found
+
+    def axis(self, source: int = 0) -> tuple[Array, str]:
+        """Wavelengths of a source in um and a label; pixels where none is known."""
+        wavelength = self.wavelength[source]
+        if np.isfinite(wavelength).sum() > 1:
+            return wavelength, "wavelength (um)"
+        return np.arange(self.covers.x0, self.covers.x1), "pixel (no wavelength is known)"

@@ -22,7 +22,17 @@ from typing import IO, Any
 
 import numpy as np
 
-from jwinteractive.data import Array, Box, Exposure, Product, Ramp, Rate, RateInts
+from jwinteractive.data import (
+    Array,
+    Box,
+    Cube,
+    Exposure,
+    Product,
+    Ramp,
+    Rate,
+    RateInts,
+    SpectrumSet,
+)
 from jwinteractive.errors import OutputError
 from jwinteractive.irs2 import Interleaved
 from jwinteractive.pages import release, scatter
@@ -307,7 +317,7 @@ def _head(thing: Thing) -> dict[str, Any]:
 def _types() -> dict[str, type]:
     """What a store may hold: products, and the models of the registered steps."""
     models = {m.__name__: m for s in registry.values() for m in s.models}
-    return {t.__name__: t for t in (Ramp, Rate, RateInts)} | models
+    return {t.__name__: t for t in (Ramp, Rate, RateInts, Cube, SpectrumSet)} | models
 
 
 def _load(folder: Path) -> Thing | None:

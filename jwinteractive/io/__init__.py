@@ -7,7 +7,7 @@ from jwinteractive.io.provenance import (
     StepRecord,
     read_provenance,
 )
-from jwinteractive.io.read import Opened, open_product
+from jwinteractive.io.read import Opened, open_product, open_products
 from jwinteractive.io.windows import write_windows
 from jwinteractive.io.write import check_writable, output_name, root_name, write_product
 
@@ -20,6 +20,7 @@ __all__ = [
     "exposure_of",
     "header_of",
     "open_product",
+    "open_products",
     "output_name",
     "read_provenance",
     "root_name",

@@ -78,6 +78,7 @@ _STATUS: Final = MappingProxyType(
         "S_DARK": "dark_sub",
         "S_DQINIT": "dq_init",
         "S_ERRINI": "err_init",
+        "S_EXTR1D": "extract_1d",
         "S_EXTR2D": "extract_2d",
         "S_FLAT": "flat_field",
         "S_FRINGE": "fringe",

@@ -1,4 +1,4 @@
-"""Open JWST exposures: raw and linearised ramps, rates, and calibrated images.
+"""Open JWST exposures: raw and linearised ramps, rates, calibrated images, slits and cubes.
 
 Only astropy is used, and the samples of a ramp are mapped, not read: a large raw file opens in
 milliseconds. What a file does not hold is filled so that nothing looks better than it is:
@@ -12,24 +12,41 @@ milliseconds. What a file does not hold is filled so that nothing looks better t
 from __future__ import annotations
 
 import dataclasses as dc
+from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import numpy as np
 from astropy.io import fits
 
 from jwinteractive import dq
-from jwinteractive.data import Array, Exposure, Ramp, Rate, RateInts
+from jwinteractive.data import Array, Cube, Exposure, Ramp, Rate, RateInts
 from jwinteractive.errors import InputError
 from jwinteractive.fitsfile import opened_fits, unpacker
+from jwinteractive.io.cube import read_cube
 from jwinteractive.io.header import FIT_PLANES, exposure_of
+from jwinteractive.io.slits import (
+    chosen,
+    is_rectified_stack,
+    slit_cards,
+    slits_of,
+    stack_cards,
+    stack_wavelengths,
+)
 from jwinteractive.irs2 import FAST, Interleaved, Mapped, science_rows
 
-__all__ = ["Opened", "open_product", "opened_fits"]
+__all__ = ["Opened", "open_product", "open_products", "opened_fits"]
 
-_MODELS: Final = frozenset(
+_IMAGES: Final = frozenset(
     {"", "Level1bModel", "RampModel", "GuiderRawModel", "ImageModel", "IFUImageModel", "CubeModel"}
 )
+_SLITS: Final = frozenset({"SlitModel", "MultiSlitModel", "MultiExposureModel"})
+_CUBE: Final = "IFUCubeModel"
+_COMBINED: Final = MappingProxyType(
+    {"MIRI": "MIRIFUSHORT", "NIRSPEC": "NRS1", "NIRCAM": "NRCALONG", "NIRISS": "NIS"}
+)
+"""Detector whose tables stand for those that a combined product is from, by instrument."""
 _STORED: Final = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}  # by BITPIX
 R = TypeVar("R", Rate, RateInts)
 _DAY: Final = 86400.0  # s
@@ -40,7 +57,7 @@ _ImageHDU = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
 class Opened:
     """A product as it was read, and plain sentences on what had to be assumed."""
 
-    product: Ramp | Rate | RateInts
+    product: Ramp | Rate | RateInts | Cube
     notes: tuple[str, ...] = ()
 
 
@@ -48,20 +65,61 @@ def open_product(path: Path | str) -> Opened:
     """Open a JWST exposure: Ramp from uncal or ramp, RateInts from a 3-D, Rate from a 2-D file.
 
     Ramp data stay on disk, mapped in the file's byte order, until `Ramp.native` reads them; a
-    compressed file is read whole.
+    compressed file is read whole. The one slit of a spectral file is a Rate or RateInts too; an
+    IFU's cube is a Cube.
 
     Raises
     ------
     InputError
-        If there is no such file, it is damaged, or it holds no single exposure in detector pixels.
+        If there is no such file, it is damaged, or it holds no single exposure in detector pixels,
+        slit or cube.
+    """
+    first, *others = open_products(path)
+    if others:
+        names = ", ".join(f.product.exposure.slit for f in (first, *others))
+        raise InputError(f"{Path(path).name}: has {len(others) + 1} slits ({names}): choose one")
+    return first
+
+
+def open_products(path: Path | str, slits: Sequence[str | int] = ()) -> tuple[Opened, ...]:
+    """Open the exposure of a file, as `open_product` does, or each of its slits.
+
+    Parameters
+    ----------
+    path
+        A file.
+    slits
+        Names of those to open; by default all.
+
+    Raises
+    ------
+    InputError
+        As `open_product`, or if there is no such slit.
     """
     path = Path(path)
     with opened_fits(path) as hdus:
-        file = _File(path, hdus, mapped=unpacker(path) is None)
         try:
-            return file.read()
+            parts = _parts(path, hdus, slits)
+            return tuple(part.read() for part in parts)
         except InputError as error:
             raise InputError(f"{path.name}: {error}") from None
+
+
+def _parts(path: Path, hdus: fits.HDUList, slits: Sequence[str | int]) -> list[_File]:
+    mapped = unpacker(path) is None
+    if not _has_slits(hdus):
+        if slits:
+            raise InputError(f"has no slits, but {slits[0]!r} is asked for: leave it out")
+        return [_File(path, hdus, mapped)]
+    found = [_File(path, s.hdus, mapped, slit=s.name) for s in chosen(slits_of(hdus), slits)]
+    if not found:
+        raise InputError("has no SCI image of a slit: choose a file with one")
+    return found
+
+
+def _has_slits(hdus: fits.HDUList) -> bool:
+    model = str(hdus[0].header.get("DATAMODL") or "").strip()
+    return model in _SLITS and model != "SlitModel"
 
 
 @dc.dataclass
@@ -70,15 +128,26 @@ class _File:
     hdus: fits.HDUList
     mapped: bool
     notes: list[str] = dc.field(default_factory=list)
+    slit: str = ""
 
     def read(self) -> Opened:
         science = self._science()
         shape: tuple[int, ...] = science.shape
-        exposure, notes = exposure_of(self._cards(science), shape)
-        exposure = self._clocked(exposure)
-        self.notes += notes
-        product: Ramp | Rate | RateInts
-        if len(shape) == 4:
+        cube = self._model() == _CUBE
+        exposure, notes = exposure_of(self._cards(science), shape[-2:] if cube else shape)
+        exposure = dc.replace(self._clocked(exposure), slit=self.slit)
+        # what a rectified product does not tell of a detector is of no use
+        if not cube and not is_rectified_stack(self.hdus):
+            self.notes += notes
+        product: Ramp | Rate | RateInts | Cube
+        if cube:
+            if len(shape) != 3:
+                raise InputError(f"SCI is {shape}: a cube is [plane, y, x]: the file is damaged")
+            exposure = dc.replace(exposure, dispaxis=0)
+            product = read_cube(self.hdus, science, exposure, self.path, self._plane, self.notes)
+        elif is_rectified_stack(self.hdus):
+            product = self._stack(science, exposure)
+        elif len(shape) == 4:
             product = self._ramp(science, exposure)
         elif len(shape) == 3:
             product = self._rate(RateInts, science, exposure)
@@ -86,15 +155,18 @@ class _File:
             product = self._rate(Rate, science, exposure)
         return Opened(product, tuple(self.notes))
 
+    def _model(self) -> str:
+        return str(self.hdus[0].header.get("DATAMODL") or "").strip()
+
     def _science(self) -> Any:
         cards = self.hdus[0].header
-        model = str(cards.get("DATAMODL") or "").strip()
-        if model not in _MODELS:
+        model = self._model()
+        if model not in _IMAGES | _SLITS and model != _CUBE:
             raise InputError(
                 f"is a {model}: this opens uncal, ramp, rate, rateints, cal and calints files of "
-                "one exposure in detector pixels"
+                "one exposure in detector pixels, slits (s2d too), and cubes (s3d)"
             )
-        if str(cards.get("S_RESAMP")).strip() == "COMPLETE":
+        if model in _IMAGES and str(cards.get("S_RESAMP")).strip() == "COMPLETE":
             raise InputError("is resampled (S_RESAMP = 'COMPLETE'): open the exposures it is from")
         found = [h for h in self.hdus if h.name == "SCI" and isinstance(h, _ImageHDU)]
         if len(found) > 1:
@@ -119,7 +191,17 @@ class _File:
 
     def _cards(self, science: Any) -> dict[str, Any]:
         cards = {k: v for k, v in science.header.items() if k}
-        return cards | {k: v for k, v in self.hdus[0].header.items() if k}
+        cards |= {k: v for k, v in self.hdus[0].header.items() if k}
+        if is_rectified_stack(self.hdus):
+            return stack_cards(cards)
+        if self._model() not in {_CUBE} | _SLITS:
+            return cards
+        cards = slit_cards(cards)
+        if cards.get("DETECTOR") in ("MULTIPLE", "N/A", None):
+            detector = _COMBINED.get(str(cards.get("INSTRUME")).strip().upper())
+            if detector:
+                cards["DETECTOR"] = detector
+        return cards
 
     def _clocked(self, exposure: Exposure) -> Exposure:
         """Exposure with the times of its integrations from INT_TIMES, where they make sense."""
@@ -201,6 +283,9 @@ class _File:
         if self._plane("DQ", shape) is None:
             bad: Array = np.where(np.isfinite(data), 0, dq.DO_NOT_USE).astype(np.uint32)
             self.notes.append("DQ is missing: only pixels that are not finite are flagged")
+            seen = self._floats("WHT", shape)
+            if seen is not None:  # of a resampled image: 0 where no pixel fell
+                bad[seen == 0] |= dq.DO_NOT_USE
         else:
             bad = self._flags("DQ", shape)
         fields = {f.name for f in dc.fields(kind)}
@@ -218,6 +303,28 @@ class _File:
             var_flat=self._floats("VAR_FLAT", shape),
             wavelength=self._floats("WAVELENGTH", shape[-2:]),
             **beyond,
+        )
+
+    def _stack(self, science: Any, exposure: Exposure) -> Rate:
+        """Rate of a rectified image with inverse variances of all noise together."""
+        shape: tuple[int, ...] = science.shape
+        data = np.ascontiguousarray(science.data, np.float32)
+        weight = np.asarray(self.hdus["WHT"].data, np.float64)
+        seen = np.isfinite(data) & np.isfinite(weight) & (weight > 0)
+        variance = np.divide(1, weight, out=np.full(shape, np.nan), where=seen).astype(np.float32)
+        self.notes.append(
+            "is a rectified image of several exposures: variances are 1 / WHT, all of them taken "
+            "for read noise"
+        )
+        return Rate(
+            exposure=exposure,
+            source=self.path,
+            data=data,
+            dq=np.where(seen, 0, dq.DO_NOT_USE).astype(np.uint32),
+            err=np.sqrt(variance),
+            var_poisson=np.where(seen, 0, np.nan).astype(np.float32),
+            var_rnoise=variance,
+            wavelength=stack_wavelengths(self.hdus, (shape[0], shape[1])),
         )
 
     def _or_nan(self, name: str, plane: Array | None, shape: tuple[int, ...]) -> Array:

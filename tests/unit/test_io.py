@@ -341,8 +341,8 @@ def broken(raw, tmp_path, how):
         del hdus["SCI"]
     if how == "many SCI":
         hdus.append(fits.ImageHDU(np.ones(SHAPE), name="SCI", ver=2))
-    if how == "slits":
-        hdus[0].header["DATAMODL"] = "MultiSlitModel"
+    if how == "spectra":
+        hdus[0].header["DATAMODL"] = "MultiSpecModel"
     if how == "mosaic":
         hdus[0].header["S_RESAMP"] = "COMPLETE"
     if how == "one axis":
@@ -371,7 +371,7 @@ def broken(raw, tmp_path, how):
         ("cut gzip", "cannot be read as FITS"),
         ("no SCI", "has no SCI image, only PRIMARY, ZEROFRAME, NOTES, CLOCK"),
         ("many SCI", "has 2 SCI images"),
-        ("slits", "is a MultiSlitModel"),
+        ("spectra", "is a MultiSpecModel"),
         ("mosaic", "is resampled"),
         ("one axis", "SCI has 1 dimensions"),
         ("no groups", "has no groups"),
@@ -860,9 +860,8 @@ def test_real_files_go_round(tmp_path, name, kind, shape):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("spec/jw02565007001_03101_00002_nrs2_cal.fits", "is a MultiSlitModel"),
+        ("spec/jw02565007001_03101_00002_nrs2_x1d.fits", "is a MultiSpecModel"),
         ("spec/jw02565007001_01_msa.fits", "has no SCI image"),
-        ("cube/jw01022-o023_t001_miri_ch2-short_s3d_nav.fits", "is a IFUCubeModel"),
         ("refs/nirspec_SUB512_set/jwst_nirspec_photom_0014.fits", "has no SCI|is a"),
     ],
 )

@@ -1,12 +1,23 @@
 """Spectral files: what the header says of the dispersion, wavelengths, slits, cubes, spectra."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from astropy.io import fits
 
-from jwinteractive.data import Box, Rate, RateInts
-from jwinteractive.io import Provenance, exposure_of, open_product, write_product
+from jwinteractive.data import Box, Cube, Rate, RateInts
+from jwinteractive.errors import InputError
+from jwinteractive.io import (
+    Provenance,
+    exposure_of,
+    open_product,
+    open_products,
+    write_product,
+)
 from jwinteractive.store import Store
+
+REAL = Path(__file__).parents[2] / ".." / "shared" / "real"
 
 CARDS = {
     "TELESCOP": "JWST",
@@ -96,3 +107,149 @@ def test_a_wavelength_plane_of_a_time_series_is_cut_and_kept_with_it(tmp_path):
     assert kept.exposure == part.exposure
     np.testing.assert_array_equal(kept.wavelength, part.wavelength)
     np.testing.assert_array_equal(kept.var_flat, part.var_flat)
+
+
+def slits(names=("3", "5"), shapes=((6, 9), (7, 11)), **cards):
+    """HDUs of a calibrated file of several slits."""
+    first = fits.PrimaryHDU()
+    first.header.update(CARDS | {"DATAMODL": "MultiSlitModel", "SUBSTRT1": 1} | cards)
+    hdus = fits.HDUList([first])
+    for i, (name, shape) in enumerate(zip(names, shapes, strict=True)):
+        for hdu in images(shape, seed=i)[1:]:
+            hdu.ver = i + 1
+            hdus.append(hdu)
+        hdus["SCI", i + 1].header.update(
+            SLTNAME=name, SLTSTRT1=101 + i, SLTSTRT2=21, SOURCEID=70 + i, DISPAXIS=1
+        )
+    return hdus
+
+
+def test_each_slit_of_a_file_is_an_exposure(tmp_path):
+    hdus = slits(SUBSTRT2=5)
+    hdus.writeto(tmp_path / "a_cal.fits")
+    opened = [o.product for o in open_products(tmp_path / "a_cal.fits")]
+    assert [p.exposure.slit for p in opened] == ["3", "5"]
+    assert [p.exposure.source_id for p in opened] == [70, 71]
+    assert [(p.exposure.xstart, p.exposure.ystart) for p in opened] == [(101, 25), (102, 25)]
+    for i, product in enumerate(opened):
+        np.testing.assert_array_equal(product.data, hdus["SCI", i + 1].data)
+        np.testing.assert_array_equal(product.var_flat, hdus["VAR_FLAT", i + 1].data)
+    with pytest.raises(InputError, match=r"a_cal.fits: has 2 slits \(3, 5\): choose one"):
+        open_product(tmp_path / "a_cal.fits")
+
+
+def test_slits_are_chosen_by_name(tmp_path):
+    slits(("S200A1", "S1600A1")).writeto(tmp_path / "a_cal.fits")
+    (one,) = open_products(tmp_path / "a_cal.fits", ["S1600A1"])
+    assert one.product.data.shape == (7, 11)
+    with pytest.raises(InputError, match=r"no slit 'S200A': did you mean 'S200A1'\?"):
+        open_products(tmp_path / "a_cal.fits", ["S200A"])
+    images((6, 9)).writeto(tmp_path / "b_cal.fits")
+    with pytest.raises(InputError, match="has no slits, but 'S200A1' is asked for"):
+        open_products(tmp_path / "b_cal.fits", ["S200A1"])
+
+
+def test_slits_of_one_name_are_told_apart(tmp_path):
+    slits(("7", "7")).writeto(tmp_path / "a_cal.fits")
+    assert [o.product.exposure.slit for o in open_products(tmp_path / "a_cal.fits")] == [
+        "7-1",
+        "7-2",
+    ]
+
+
+def test_a_rectified_slit_is_opened_and_what_no_pixel_fell_on_is_flagged(tmp_path):
+    hdus = images((6, 9), DATAMODL="SlitModel", S_RESAMP="COMPLETE")
+    del hdus["DQ"]
+    weight = np.ones((6, 9), "f4")
+    weight[2, 4] = 0
+    hdus.append(fits.ImageHDU(weight, name="WHT"))
+    hdus.writeto(tmp_path / "a_s2d.fits")
+    product = open_product(tmp_path / "a_s2d.fits").product
+    assert np.argwhere(product.dq).tolist() == [[2, 4]]
+
+
+def cube(shape=(4, 6, 9), **cards):
+    """HDUs of a cube, all planes there, wavelengths in its header."""
+    rng = np.random.default_rng(5)
+    first = fits.PrimaryHDU()
+    first.header.update(
+        CARDS | {"DATAMODL": "IFUCubeModel", "EXP_TYPE": "NRS_IFU", "DETECTOR": "MULTIPLE"}
+    )
+    hdus = fits.HDUList([first])
+    for name in ("SCI", "ERR", "WMAP"):
+        hdus.append(fits.ImageHDU(rng.uniform(1, 2, shape).astype("f4"), name=name))
+    hdus.append(fits.ImageHDU(np.full(shape, 512, "u4"), name="DQ"))
+    axis = {"CRVAL3": 1.5, "CRPIX3": 2.0, "CDELT3": 0.25, "CUNIT3": "um", "CDELT1": 2.5e-5}
+    hdus["SCI"].header.update({"BUNIT": "MJy/sr", "PIXAR_SR": 4e-13} | axis | cards)
+    return hdus
+
+
+def test_a_cube_has_planes_wavelengths_and_weights(tmp_path):
+    hdus = cube()
+    hdus.writeto(tmp_path / "a_s3d.fits")
+    opened = open_product(tmp_path / "a_s3d.fits")
+    assert isinstance(opened.product, Cube)
+    assert opened.notes == ()
+    assert opened.product.wavelengths == (1.25, 1.5, 1.75, 2.0)
+    assert opened.product.spaxel == pytest.approx(0.09)
+    np.testing.assert_array_equal(opened.product.weight, hdus["WMAP"].data)
+    np.testing.assert_array_equal(opened.product.dq, hdus["DQ"].data)
+    store = Store(tmp_path / "store")
+    store.put("key", opened.product)
+    kept = Store(tmp_path / "store").get("key")
+    assert kept.wavelengths == opened.product.wavelengths
+    np.testing.assert_array_equal(kept.data, opened.product.data)
+
+
+def test_wavelengths_of_a_cube_come_from_its_table_where_it_has_one(tmp_path):
+    hdus = cube()
+    table = np.zeros(1, [("wavelength", "f4", (4, 1))])
+    table["wavelength"][0, :, 0] = [1, 2, 4, 8]
+    hdus.append(fits.BinTableHDU(table, name="WCS-TABLE"))
+    hdus.writeto(tmp_path / "a_s3d.fits")
+    assert open_product(tmp_path / "a_s3d.fits").product.wavelengths == (1, 2, 4, 8)
+
+
+@pytest.mark.parametrize("gone", ["CRVAL3", "CDELT3", "CUNIT3"])
+def test_a_cube_without_wavelengths_is_refused(tmp_path, gone):
+    hdus = cube()
+    if gone == "CUNIT3":
+        hdus["SCI"].header[gone] = "Hz"
+    else:
+        del hdus["SCI"].header[gone]
+    hdus.writeto(tmp_path / "a_s3d.fits")
+    with pytest.raises(InputError, match="SCI is a cube without wavelengths"):
+        open_product(tmp_path / "a_s3d.fits")
+
+
+def test_what_a_cube_lacks_is_told_and_never_looks_perfect(tmp_path):
+    hdus = cube()
+    for name in ("ERR", "DQ", "WMAP"):
+        del hdus[name]
+    hdus["SCI"].data[1, 2, 3] = np.nan
+    hdus.writeto(tmp_path / "a_s3d.fits")
+    opened = open_product(tmp_path / "a_s3d.fits")
+    assert [n.partition(" ")[0] for n in opened.notes] == ["ERR", "DQ", "WMAP"]
+    assert np.isnan(opened.product.err).all()
+    assert np.argwhere(opened.product.dq).tolist() == [[1, 2, 3]]
+    assert opened.product.weight is None
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="no ../shared/real")
+def test_real_spectral_files_are_opened():
+    spec = REAL / "spec"
+    nod = open_product(spec / "jw02565007001_03101_00002_nrs2_cal.fits").product
+    assert (nod.data.shape, nod.exposure.slit, nod.exposure.unit) == ((38, 419), "30", "MJy")
+    rectified = open_product(spec / "jw02565007001_03101_00002_nrs2_s2d.fits").product
+    assert rectified.exposure.dispaxis == 1
+    assert np.nanmax(rectified.wavelength) == pytest.approx(5.3, abs=0.1)
+    stack = open_product(next(spec.glob("calib_prism*"))).product
+    with fits.open(next(spec.glob("calib_prism*"))) as file:
+        wave, weight = file["SPEC1D"].data["wave"], file["WHT"].data
+    np.testing.assert_allclose(stack.wavelength[0], wave, rtol=1e-7)
+    np.testing.assert_allclose(
+        stack.var_rnoise[weight > 0], 1 / weight[weight > 0].astype("f8"), rtol=1e-6
+    )
+    jupiter = open_product(next((REAL / "cube").glob("*s3d_nav.fits")))
+    assert jupiter.product.wavelengths[0] == pytest.approx(7.511)
+    assert "ERR is missing: errors are not known" in jupiter.notes
