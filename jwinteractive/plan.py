@@ -172,7 +172,7 @@ def stages_of(
         together: tuple[Peer, ...] = ()
         if step.together is not None and not why:
             together = peers(step)
-            why = step.alone(stage.params) if len(together) < 2 else ""
+            why = step.alone(file.exposure, stage.params) if len(together) < 2 else ""
         found: dict[str, Found] = {}
         key = parent
         if not why:

@@ -8,14 +8,18 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from jwinteractive.data import Exposure
+from jwinteractive.data import Cube, Product, Ramp
 from jwinteractive.errors import InputError, RecipeError, suggestion
 from jwinteractive.params import Params
 from jwinteractive.step import registry
 
-__all__ = ["Recipe", "Stage", "recipe_names"]
+__all__ = ["SUBJECTS", "Recipe", "Stage", "recipe_names", "subject_of"]
+
+DETECTOR: Final = "detector"
+SUBJECTS: Final = (DETECTOR, "image", "spectrum", "cube")
+"""What products are of: counts of a detector, or what is calibrated in units of light."""
 
 
 @dc.dataclass(frozen=True)
@@ -37,12 +41,15 @@ class Recipe:
         What it is called and what it is for.
     instruments
         Instruments that `auto` picks it for.
+    subjects
+        What `auto` picks it for: see `subject_of`.
     """
 
     stages: tuple[Stage, ...]
     name: str = "custom"
     summary: str = ""
     instruments: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = (DETECTOR,)
 
     @classmethod
     def of(cls, *names: str) -> Self:
@@ -74,19 +81,20 @@ class Recipe:
             raise RecipeError(f"recipe {path}: no valid TOML ({error})") from None
 
     @classmethod
-    def auto(cls, exposure: Exposure) -> Self:
-        """Pick the recipe of an exposure's instrument.
+    def auto(cls, product: Product) -> Self:
+        """Pick the recipe for a product, by its instrument and by what it is a picture of.
 
         Raises
         ------
         InputError
             If no recipe is for that instrument.
         """
+        instrument, subject = product.exposure.instrument, subject_of(product)
         for name in recipe_names():
             recipe = cls.load(name)
-            if exposure.instrument in recipe.instruments:
+            if instrument in recipe.instruments and subject in recipe.subjects:
                 return recipe
-        raise InputError(f"INSTRUME = {exposure.instrument!r}: no recipe is for this instrument")
+        raise InputError(f"INSTRUME = {instrument!r}: no recipe is for this instrument's {subject}")
 
     @classmethod
     def from_toml(cls, text: str) -> Self:
@@ -99,7 +107,10 @@ class Recipe:
         """
         table = tomllib.loads(text)
         stages = table.pop("stage", [])
-        known = {"name", "summary", "instruments"}
+        for subject in table.get("subjects", ()):
+            if subject not in SUBJECTS:
+                raise RecipeError(f"recipe subject {subject!r}: {suggestion(subject, SUBJECTS)}")
+        known = {"name", "summary", "instruments", "subjects"}
         for word in table.keys() - known:
             raise RecipeError(
                 f"recipe entry {word!r}: {suggestion(word, [*sorted(known), 'stage'])}"
@@ -124,12 +135,14 @@ class Recipe:
             name=str(table.get("name", "custom")),
             summary=str(table.get("summary", "")),
             instruments=tuple(table.get("instruments", ())),
+            subjects=tuple(table.get("subjects", (DETECTOR,))),
         )
 
     def to_toml(self) -> str:
         """Write as a parameter file, every value spelt out."""
         lines = [f"name = {json.dumps(self.name)}", f"summary = {json.dumps(self.summary)}"]
-        lines += [f"instruments = {json.dumps(list(self.instruments))}", ""]
+        lines += [f"instruments = {json.dumps(list(self.instruments))}"]
+        lines += [f"subjects = {json.dumps(list(self.subjects))}", ""]
         for s in self.stages:
             lines += ["[[stage]]", f"step = {json.dumps(s.step)}"]
             lines += [f"enabled = {json.dumps(s.enabled)}", "[stage.params]"]
@@ -180,6 +193,15 @@ def _settings(recipe: Recipe, name: str) -> Mapping[str, Any]:
         return {}
     stage = recipe[name]
     return {"enabled": stage.enabled, **stage.params.as_dict()}
+
+
+def subject_of(product: Product) -> str:
+    """What a product is a picture of, one of `SUBJECTS`: what comes next for it depends on that."""
+    if isinstance(product, Cube):
+        return "cube"
+    if isinstance(product, Ramp) or product.exposure.unit == "DN/s":
+        return DETECTOR
+    return "spectrum" if product.exposure.dispaxis else "image"
 
 
 def recipe_names() -> list[str]:

@@ -95,7 +95,7 @@ def open_session(
     if not files:
         raise InputError("no exposures: name at least one file")
     if not isinstance(recipe, Recipe):
-        recipe = Recipe.auto(files[0].exposure) if recipe == "auto" else Recipe.load(recipe)
+        recipe = Recipe.auto(files[0].product) if recipe == "auto" else Recipe.load(recipe)
     folder = refs if isinstance(refs, str | Path) else None
     overrides = None if isinstance(refs, str | Path) else refs
     store = store if isinstance(store, Store) else Store(store)

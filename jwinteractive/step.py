@@ -112,10 +112,6 @@ def _none(p: Params) -> Collection[str]:
     return ()
 
 
-def _content(p: Any) -> str:
-    return ""
-
-
 @dc.dataclass(frozen=True, slots=True)
 class Step:
     """One calibration step: a pure function and what the rest of the package must know of it.
@@ -146,7 +142,7 @@ class Step:
     unread: Callable[[Any], Collection[str]] = _none
     unmeasured: Callable[[Any], Collection[str]] = _none
     together: Callable[[Exposure, Exposure], bool] | None = None
-    alone: Callable[[Any], str] = _content
+    alone: Callable[[Exposure, Any], str] = _never
     whole: bool = False
 
     def given_for(self, taken: type[Product]) -> type[Product]:
@@ -340,7 +336,7 @@ def step(
     unread: Callable[[Any], Collection[str]] = _none,
     unmeasured: Callable[[Any], Collection[str]] = _none,
     together: Callable[[Exposure, Exposure], bool] | None = None,
-    alone: Callable[[Any], str] = _content,
+    alone: Callable[[Exposure, Any], str] = _never,
     whole: bool = False,
 ) -> Callable[[F], F]:
     """Register a function as a calibration step.
@@ -390,7 +386,7 @@ def step(
         Its measurement takes a `Together` and does not look at references; its model is for all
         members, which tell themselves apart by the name of their exposure.
     alone
-        Why such a step does not run on a set of one, by its parameters; "" if it does.
+        Why such a step does not run on a set of one exposure with given parameters; "" if it does.
     whole
         The step takes a product whole, never a box, and gives one of other axes than that.
     """

@@ -61,7 +61,7 @@ def steps():
     @step(
         measure=measure,
         together=lambda one, other: one.filter == other.filter,
-        alone=lambda p: "it is alone" if p.least > 1 else "",
+        alone=lambda exposure, p: "it is alone" if p.least > 1 else "",
     )
     def test_level(rate: Rate, p: LevelParams, model: Level) -> Rate:
         """Take a common level off."""
