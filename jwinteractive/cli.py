@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import shutil
 import sys
@@ -21,6 +22,17 @@ __all__ = ["main"]
 EXIT_CODES = """\
 exit codes: 0 done; 2 wrong option, parameter or recipe; 3 unusable input; 4 missing reference;
 5 a step failed; 6 output cannot be written; 130 cancelled. Progress goes to stderr."""
+
+
+ALONE = {
+    "outliers": (
+        "outlier_detection",
+        "Flag what a set of exposures does not agree on, or the integrations of one.",
+    ),
+    "replace": ("pixel_replace", "Replace the bad pixels of spectral images."),
+    "extract": ("extract_1d", "Extract spectra from slits, spectral images, series and cubes."),
+}
+"""Commands that run one step alone."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,6 +84,14 @@ def _add_mask(p: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_output(p: argparse.ArgumentParser) -> None:
+    """Where products go, and how they are made."""
+    p.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="for products")
+    p.add_argument("--threads", type=int, default=0, help="0 takes all cores (default)")
+    p.add_argument("--overwrite", action="store_true", help="replace products that exist")
+    p.add_argument("--json", action="store_true", help="tell outputs, steps, references as JSON")
+
+
 def _add_settings(p: argparse.ArgumentParser) -> None:
     """What says how one exposure is reduced."""
     p.add_argument("--recipe", default="auto")
@@ -116,8 +136,8 @@ def _parser() -> argparse.ArgumentParser:
         "--set jump.likelihood_threshold=6",
     )
     p.add_argument("recipe", help='"auto", the name of a recipe, or a TOML file')
-    p.add_argument("files", nargs="+", type=Path, metavar="FILE", help="uncal, ramp or rate")
-    p.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="for products")
+    p.add_argument("files", nargs="+", type=Path, metavar="FILE", help="of any stage")
+    _add_output(p)
     _add_set(p)
     p.add_argument("--skip", action="append", default=[], metavar="STEP", help="switch a step off")
     p.add_argument("--to", metavar="STEP", help="stop after this step and write its product")
@@ -130,9 +150,6 @@ def _parser() -> argparse.ArgumentParser:
         help="in order of time, hand the persistence windows of each exposure to the next of its "
         "detector; switches the step persistence on",
     )
-    p.add_argument("--threads", type=int, default=0, help="0 takes all cores (default)")
-    p.add_argument("--overwrite", action="store_true", help="replace products that exist")
-    p.add_argument("--json", action="store_true", help="tell outputs, steps, references as JSON")
 
     p = command("steps", _steps, "List the steps and their parameters.")
     p.add_argument("step", nargs="?")
@@ -150,6 +167,19 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--recipe", default="auto")
     p.add_argument("--refs", type=Path, metavar="DIR")
     p.add_argument("--json", action="store_true")
+
+    for name, (step, text) in ALONE.items():
+        p = command(
+            name,
+            functools.partial(_run_alone, step),
+            text,
+            epilog=f"jwinteractive steps {step} tells its parameters",
+        )
+        p.add_argument("files", nargs="+", type=Path, metavar="FILE")
+        _add_output(p)
+        p.add_argument(
+            "--set", action="append", default=[], metavar="PARAM=VALUE", help="one parameter"
+        )
 
     p = command(
         "recovery",
@@ -241,13 +271,24 @@ def _run(asked: argparse.Namespace) -> int:
     return 0
 
 
+def _run_alone(step: str, asked: argparse.Namespace) -> int:
+    """Run one step and nothing else, on files as they are."""
+    from jwinteractive.recipe import Recipe
+
+    settings = [f"{step}.{text}" for text in asked.set]
+    alone = {"recipe": Recipe.of(step), "to": step, "set": settings, "ref": [], "mask": []}
+    rest = {"skip": [], "refs": None, "carry_persistence": False}
+    return _run(argparse.Namespace(**(vars(asked) | alone | rest)))
+
+
 def _announce(session: Any, number: int) -> dict[str, str]:
     """Say what was assumed of an exposure and where its references come from; return these."""
     name = session.exposures[number].name
     sources: dict[str, str] = session.sources(number)
     for note in session.exposures[number].notes:
         _say(f"{name}: {note}")
-    _say(f"{name}: " + ", ".join(f"{k} from {v}" for k, v in sources.items()))
+    if sources:
+        _say(f"{name}: " + ", ".join(f"{k} from {v}" for k, v in sources.items()))
     if said := session.crds_said(number):
         _say(f"{name}: CRDS gave no references: {said}")
     if nominal := session.nominal(number):

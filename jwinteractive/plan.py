@@ -145,6 +145,9 @@ def plan_of(
     if to is not None:
         recipe[to]
     planned = list(stages_of(file, recipe, references, peers, to))
+    only = planned[0]
+    if len(recipe) == 1 and only.skipped:
+        raise RecipeError(f"{only.step.name} does not run on {file.name}: {only.skipped}")
     if all(p.skipped for p in planned):
         raise RecipeError(
             f"no step of {recipe.name!r} runs on {file.name}, a {type(file.product).__name__}: "

@@ -134,7 +134,7 @@ def test_a_step_for_sets_says_why_it_does_not_run_on_one_exposure(files, steps):
     session.set("test_level", least=1)
     assert not session.plan(exposure=2)[-1].skipped
     assert abs(session.run(exposure=2).data.mean()) < 1e-3
-    with pytest.raises(RecipeError, match=r"no step of .custom. runs on three_rate"):
+    with pytest.raises(RecipeError, match=r"test_level does not run on three.*: it is alone"):
         open_session(files[1], Recipe.of("test_level"), store=None).plan()
 
 
