@@ -38,6 +38,10 @@ class Look:
         Title of the view; "" is the first one.
     integration, group
         From 0; group -1 is the last.
+    plane
+        Of a cube, from 0.
+    planes
+        First and last plane that a cube is collapsed over; None: all.
     pick
         Picked pixel (y, x), or None.
     box
@@ -59,6 +63,8 @@ class Look:
     view: str = ""
     integration: int = 0
     group: int = -1
+    plane: int = 0
+    planes: tuple[int, int] | None = None
     pick: tuple[int, int] | None = None
     box: Box | None = None
     window: tuple[float, float, float, float] | None = None

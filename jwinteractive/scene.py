@@ -40,6 +40,8 @@ class Request:
         Title of the view; "" is the first.
     integration, group
         From 0, -1 is the last.
+    plane, planes
+        Of a cube, as in `jwinteractive.look.Look`.
     box
         Pixels in view.
     knob
@@ -60,6 +62,8 @@ class Request:
     view: str = ""
     integration: int = 0
     group: int = -1
+    plane: int = 0
+    planes: tuple[int, int] | None = None
     knob: str = ""
     hold: bool = False
     kept: bool = False
@@ -203,6 +207,8 @@ def request_of(session: Session, knob: str = "", hold: bool = False) -> Request:
         view="" if view is views[0] else view.title,
         integration=look.integration,
         group=look.group,
+        plane=look.plane,
+        planes=look.planes,
         knob=knob,
         hold=hold,
         kept=full,
@@ -301,6 +307,8 @@ def picture(session: Session, request: Request, cancel: threading.Event | None =
         params=_params(session.recipe, r.upto),
         integration=r.integration,
         group=r.group,
+        plane=r.plane,
+        planes=r.planes,
         shape=shape,
     )
     around = shown

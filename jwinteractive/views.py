@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from jwinteractive import dq
-from jwinteractive.data import Array, Box, Product, Ramp, Rate, RateInts
+from jwinteractive.data import Array, Box, Cube, Product, Ramp, Rate, RateInts
 from jwinteractive.errors import InputError
 
 __all__ = [
@@ -235,7 +235,8 @@ class Shown:
 
     ``integration`` and ``group`` count from 0, -1 is the last; ``before`` is there for views that
     need it; ``shape`` is the size (ny, nx) of the whole exposure; ``params`` are the step's, None
-    where they are not at hand.
+    where they are not at hand. ``plane`` of a cube counts from 0; ``planes`` are the first and last
+    that it is collapsed over, None: all.
     """
 
     after: Product
@@ -244,6 +245,8 @@ class Shown:
     params: Any = None
     integration: int = 0
     group: int = 0
+    plane: int = 0
+    planes: tuple[int, int] | None = None
     shape: tuple[int, int] | None = None
 
     @property
@@ -297,6 +300,14 @@ def product_views(kind: type[Product]) -> tuple[View, ...]:
         if issubclass(kind, RateInts):
             return both
         return (*both, View(title="rate of one integration", draw=_rate_of_integration))
+    if issubclass(kind, Cube):
+        return (
+            View(title="plane", draw=_plane),
+            View(title="mean of planes", draw=_mean_of_planes),
+            View(title="median of planes", draw=_median_of_planes),
+            View(title="error of a plane", draw=_plane_error),
+            View(title="weight", draw=_plane_weight),
+        )
     return ()
 
 
@@ -362,6 +373,88 @@ def _rate_of_integration(s: Shown) -> Frame:
     one = _rate(dc.replace(s, after=rate.integrations))
     i = _integration(rate.integrations, s)
     return dc.replace(one, title=f"rate of integration {i + 1}")
+
+
+def _plane(s: Shown) -> Frame:
+    cube = _as(Cube, s.after)
+    i = _plane_at(cube, s)
+    return Frame(
+        title="plane",
+        data=cube.data[i],
+        unit=cube.exposure.unit,
+        dq=cube.dq[i],
+        err=cube.err[i],
+        note=_wavelengths_of(cube, i, i),
+        **s.place,
+    )
+
+
+def _plane_error(s: Shown) -> Frame:
+    plane = _plane(s)
+    assert plane.err is not None  # set by `_plane`
+    return dc.replace(plane, title="error of a plane", data=plane.err, err=None)
+
+
+def _plane_weight(s: Shown) -> Frame:
+    plane, cube = _plane(s), _as(Cube, s.after)
+    if cube.weight is None:
+        nothing: Array = np.full(plane.data.shape, np.nan, np.float32)
+        note = "the file has no weights"
+        return dc.replace(plane, title="weight", data=nothing, err=None, unit="", note=note)
+    data = cube.weight[_plane_at(cube, s)]
+    return dc.replace(plane, title="weight", data=data, err=None, unit="pixels")
+
+
+def _mean_of_planes(s: Shown) -> Frame:
+    """Mean of the planes that know a spaxel, with the error that follows from theirs."""
+    cube, (first, last) = _as(Cube, s.after), _planes_of(s)
+    data, err = (a[first : last + 1] for a in (cube.data, cube.err))
+    known = np.isfinite(data)
+    count = known.sum(axis=0, dtype=np.float32)
+    mean: Array = np.full(count.shape, np.nan, np.float32)
+    np.divide(np.sum(data, axis=0, where=known), count, out=mean, where=count > 0)
+    noise: Array = np.full(count.shape, np.nan, np.float32)
+    total = np.sqrt(np.sum(np.square(err, dtype=np.float64), axis=0, where=known))
+    np.divide(total, count, out=noise, where=count > 0)
+    return _collapsed("mean of planes", mean, noise, cube, s)
+
+
+def _median_of_planes(s: Shown) -> Frame:
+    cube, (first, last) = _as(Cube, s.after), _planes_of(s)
+    data = cube.data[first : last + 1]
+    middle: Array = np.full(data.shape[1:], np.nan, np.float32)
+    known = np.isfinite(data).any(axis=0)
+    middle[known] = np.nanmedian(data[:, known], axis=0)
+    return _collapsed("median of planes", middle, None, cube, s)
+
+
+def _collapsed(title: str, data: Array, err: Array | None, cube: Cube, s: Shown) -> Frame:
+    first, last = _planes_of(s)
+    note = _wavelengths_of(cube, first, last)
+    place, unit = s.place, cube.exposure.unit
+    return Frame(title=title, data=data, unit=unit, err=err, note=note, **place)
+
+
+def _planes_of(s: Shown) -> tuple[int, int]:
+    """First and last plane that a cube is collapsed over."""
+    count = len(_as(Cube, s.after).data)
+    first, last = sorted(s.planes or (0, count - 1))
+    first = min(max(first, 0), count - 1)
+    return first, min(max(last, first), count - 1)
+
+
+def _plane_at(cube: Cube, s: Shown) -> int:
+    count = len(cube.data)
+    return min(s.plane, count - 1) % count
+
+
+def _wavelengths_of(cube: Cube, first: int, last: int) -> str:
+    """Words for the wavelengths of some planes; their numbers, from 1, where none are known."""
+    if len(cube.wavelengths) != len(cube.data):
+        numbers = f"{first + 1}" if first == last else f"{first + 1} to {last + 1}"
+        return f"plane {numbers}: no wavelength is known"
+    ends = f"{cube.wavelengths[first]:.6g}"
+    return ends + ("" if first == last else f" to {cube.wavelengths[last]:.6g}") + " um"
 
 
 def _change(s: Shown) -> Frame:

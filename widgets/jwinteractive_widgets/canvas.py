@@ -12,7 +12,7 @@ import ipywidgets as w
 from psygnal import Signal
 
 from jwinteractive.curves import as_table, write_table
-from jwinteractive.data import Box, Ramp, RateInts
+from jwinteractive.data import Box, Cube, Ramp, RateInts
 from jwinteractive.errors import Cancelled, JwinteractiveError
 from jwinteractive.scene import (
     Picture,
@@ -316,13 +316,18 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         source = self.session.input()
         nint = len(source.data) if isinstance(source, Ramp | RateInts) else 1
         ngroup = source.data.shape[1] if isinstance(source, Ramp) else 1
+        wavelengths = source.wavelengths if isinstance(source, Cube) else ()
+        nplane = len(source.data) if isinstance(source, Cube) else 1
         axes = [
             ("group", ngroup, request.group % ngroup),
             ("integration", nint, min(request.integration, nint - 1)),
+            ("plane", nplane, min(request.plane, nplane - 1)),
             ("exposure", len(self.session.exposures), request.exposure),
         ]
+        words = [f"{v:.6g} um" for v in wavelengths] if len(wavelengths) == nplane else []
         self.view.axes = [
             {"name": name, "size": size, "index": index, "label": name}
+            | ({"words": words} if name == "plane" and words else {})
             for name, size, index in axes
             if size > 1
         ]

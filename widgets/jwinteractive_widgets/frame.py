@@ -125,7 +125,8 @@ class FrameView(anywidget.AnyWidget):
         Picked pixel [x, y], selected box [x0, y0, x1, y1], line [x0, y0, x1, y1] from pixel to
         pixel, or empty.
     axes
-        Sliders below the picture: {"name", "size", "index", "label"} with index from 0.
+        Sliders below the picture: {"name", "size", "index", "label"} with index from 0, and perhaps
+        "words" for each index.
     compare, split, labels
         "off", "blink" or "split"; where the split is; what A and B are called.
     tool

@@ -142,7 +142,8 @@ function sliders(model, send) {
     const text = make("output", "jwi-count");
     let [sent, later, playing, touched] = [-1, null, null, -Infinity];
     const say = () => {
-      const words = `${axis.label || axis.name} ${Number(slider.value) + 1} of ${axis.size}`;
+      const more = axis.words?.[Number(slider.value)];
+      const words = `${axis.label || axis.name} ${Number(slider.value) + 1} of ${axis.size}${more ? ` · ${more}` : ""}`;
       text.textContent = words;
       slider.setAttribute("aria-valuetext", words);
     };
