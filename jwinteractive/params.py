@@ -19,7 +19,7 @@ from typing_extensions import Doc, dataclass_transform
 
 from jwinteractive.errors import ParamError, suggestion
 
-__all__ = ["Doc", "Field", "Params", "Unit", "When", "fields_of", "split_option"]
+__all__ = ["Doc", "Field", "Numbers", "Params", "Unit", "When", "fields_of", "split_option"]
 
 
 @dc.dataclass(frozen=True, slots=True)
@@ -27,6 +27,17 @@ class Unit:
     """Unit shown beside a parameter, in `astropy.units` spelling."""
 
     name: str
+
+
+@dc.dataclass(frozen=True, slots=True)
+class Numbers:
+    """A text holds so many numbers with a space between, each within the bounds of the parameter.
+
+    Official parameters are such texts where steps take two thresholds or two sizes.
+    """
+
+    count: int
+    whole: bool = False
 
 
 @dc.dataclass(frozen=True, slots=True, init=False)
@@ -59,14 +70,23 @@ class Field:
     doc: str = ""
     optional: bool = False
     when: When | None = None
+    numbers: Numbers | None = None
 
     @property
     def rule(self) -> str:
         """What a value must be, in words."""
         if self.choices:
             return f"choose one of {', '.join(map(repr, self.choices))}"
+        if self.numbers is not None:
+            kind = "whole numbers" if self.numbers.whole else "numbers"
+            each = f", each {self._bounds}" if self._bounds else ""
+            return f"needs {self.numbers.count} {kind} with spaces between{each}"
+        return self._bounds or f"needs {self.type.__name__}"
+
+    @property
+    def _bounds(self) -> str:
         if self.low is None and self.high is None:
-            return f"needs {self.type.__name__}"
+            return ""
         bounds = (
             f"must lie in [{self.low:g}, {self.high:g}]"
             if self.low is not None and self.high is not None
@@ -91,13 +111,27 @@ class Field:
             value = float(value)
         if type(value) is not self.type:  # so that True is no int
             raise ParamError(f"{where}: needs {self.type.__name__}, got {type(value).__name__}")
-        number: Any = value
+        if self.numbers is not None:
+            if not self._all_inside(value):
+                raise ParamError(f"{where}: {self.rule}")
+            return " ".join(value.split())
+        if not self._inside(value):
+            raise ParamError(f"{where}: {self.rule}")
+        return value
+
+    def _inside(self, number: Any) -> bool:
         inside = (self.low is None or number >= self.low) and (
             self.high is None or number <= self.high
         )
-        if not inside or number != number:  # NaN too: a comparison with NaN is false
-            raise ParamError(f"{where}: {self.rule}")
-        return value
+        return bool(inside and number == number)  # NaN too: a comparison with NaN is false
+
+    def _all_inside(self, text: str) -> bool:
+        assert self.numbers is not None
+        try:
+            found = [(int if self.numbers.whole else float)(word) for word in text.split()]
+        except ValueError:
+            return False
+        return len(found) == self.numbers.count and all(map(self._inside, found))
 
     def parse(self, text: str) -> Any:
         """Read a value from the command line; what cannot be read is left for `check` to refuse."""
@@ -124,6 +158,7 @@ class Field:
             "unit": self.unit,
             "doc": self.doc,
             "optional": self.optional,
+            "numbers": None if self.numbers is None else dc.asdict(self.numbers),
             "when": None if self.when is None else dc.asdict(self.when) | {"words": str(self.when)},
         }
 
@@ -144,6 +179,8 @@ def _describe(f: dc.Field[Any], hint: Any) -> Field:
                             found["high"] = le
                         case Unit(name):
                             found["unit"] = name
+                        case Numbers():
+                            found["numbers"] = m
                         case When():
                             if "when" in found:
                                 raise TypeError(f"{f.name}: can depend on one parameter only")
@@ -166,6 +203,8 @@ def _describe(f: dc.Field[Any], hint: Any) -> Field:
     base = walk(hint)
     if base not in (bool, int, float, str):
         raise TypeError(f"{f.name}: no control is known for {base!r}")
+    if "numbers" in found and base is not str:
+        raise TypeError(f"{f.name}: numbers are written in a str, not in a {base.__name__}")
     if found.get("optional") and f.default is not None:
         # TOML has no null: a value left out must mean None
         raise TypeError(f"{f.name}: an optional parameter must have the default None")

@@ -356,6 +356,11 @@ def params_strategy(params: type[Params]) -> Any:
         elif f.type is int:
             low = -1000 if f.low is None else f.low
             drawn = st.integers(int(low), int(1000 if f.high is None else f.high))
+        elif f.numbers is not None:
+            low, high = (-1e3 if f.low is None else f.low), (1e3 if f.high is None else f.high)
+            one = st.integers(int(low), int(high)) if f.numbers.whole else st.floats(low, high)
+            many = st.lists(one, min_size=f.numbers.count, max_size=f.numbers.count)
+            drawn = many.map(lambda found: " ".join(map(str, found)))
         else:
             drawn = st.just(f.default)
         return drawn | st.none() if f.optional else drawn

@@ -290,3 +290,16 @@ def test_other_packages_register_controls_through_an_entry_point_that_is_loaded_
     assert controls.control_for("jump")(None, "jump") == "theirs"
     assert controls.control_for("refpix") is None
     assert asked == ["jwinteractive_widgets.controls"]
+
+
+def test_sliders_of_several_numbers_reach_as_far_as_the_largest_of_them():
+    form = ParamForm()
+    two = a_field(
+        type="str", default="5.0 4.0", low=0, high=1000, numbers={"count": 2, "whole": False}
+    )
+    form.show("step", "", [two], {two["name"]: "5 4"}, {})
+    (drawn,) = form.about["fields"]
+    assert drawn["span"]["low"] == 0
+    assert 10 <= drawn["span"]["high"] < 100
+    form.show("step", "", [two], {two["name"]: "5 90"}, {})
+    assert form.about["fields"][0]["span"]["high"] >= 90

@@ -6,7 +6,7 @@ import pytest
 from annotated_types import Ge, Interval
 
 from jwinteractive.errors import ParamError
-from jwinteractive.params import Doc, Params, Unit, When, fields_of
+from jwinteractive.params import Doc, Numbers, Params, Unit, When, fields_of
 
 
 class ExampleParams(Params):
@@ -141,3 +141,26 @@ def test_a_parameter_waits_for_one_other_only():
 
     with pytest.raises(TypeError, match="width: can depend on one parameter only"):
         fields_of(TwiceParams)
+
+
+class PairParams(Params):
+    snr: Annotated[str, Numbers(2), Interval(ge=0, le=100), Doc("Two thresholds.")] = "5.0 4.0"
+    size: Annotated[str, Numbers(2, whole=True), Doc("Two sizes.")] = "7 7"
+
+
+def test_a_text_of_numbers_is_checked_number_by_number():
+    assert PairParams(snr=" 6   4.5 ").snr == "6 4.5"
+    assert PairParams(size="3 9").size == "3 9"
+    for wrong in ("5", "5 4 3", "5 x", "5 -1", "5 nan", "5,4"):
+        with pytest.raises(ParamError, match=r"snr = .*needs 2 numbers with spaces between, each"):
+            PairParams(snr=wrong)
+    with pytest.raises(ParamError, match=r"size = '7 7.5': needs 2 whole numbers"):
+        PairParams(size="7 7.5")
+
+
+def test_numbers_are_written_in_a_text():
+    class WrongParams(Params):
+        many: Annotated[float, Numbers(2), Doc("No text.")] = 1.0
+
+    with pytest.raises(TypeError, match="written in a str"):
+        fields_of(WrongParams)

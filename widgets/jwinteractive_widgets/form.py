@@ -145,7 +145,10 @@ class ParamForm(anywidget.AnyWidget):
 
     def _span(self, name: str) -> dict[str, Any] | None:
         known = (self._step, name)
-        span = span_of(self._fields[name], self._values.get(name), self._spans.get(known))
+        field, value = self._fields[name], self._values.get(name)
+        if field.get("numbers") is not None:
+            field, value = _largest(field, str(value))
+        span = span_of(field, value, self._spans.get(known))
         if span is None:
             return None
         self._spans[known] = span
@@ -195,6 +198,16 @@ class ParamForm(anywidget.AnyWidget):
             self._refused.pop(name, None)
         if name in self._fields:  # the callback may have shown another step
             self._draw()
+
+
+def _largest(field: Mapping[str, Any], text: str) -> tuple[dict[str, Any], float | None]:
+    """A parameter of several numbers as if it were the largest of them: sliders reach alike."""
+
+    def largest(words: str) -> float:
+        return max(map(float, words.split()), default=0.0)
+
+    kind = "int" if field["numbers"]["whole"] else "float"
+    return {**field, "type": kind, "default": largest(field["default"])}, largest(text)
 
 
 def _typed(field: Mapping[str, Any], value: Any) -> Any:

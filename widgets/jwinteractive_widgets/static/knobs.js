@@ -209,12 +209,54 @@ function sliderControl(field, row) {
   };
 }
 
+/** Several numbers in one text: a slider for each, and the text. */
+function numbersControl(field, row) {
+  const { count, whole } = field.numbers;
+  const box = textBox(field, row, "jwi-number jwi-wide");
+  const parts = (text) => text.trim().split(/\s+/).map(Number);
+  let now = parts(field.default);
+  const tracks = Array.from({ length: count }, (_, i) => {
+    const slider = make("input", { class: "jwi-slider", type: "range", min: 0, step: 1 });
+    const tick = make("span", { class: "jwi-tick", title: defaultWords(field) });
+    let byKey = false;
+    slider.addEventListener("pointerdown", () => row.hold());
+    slider.addEventListener("keydown", (event) => { byKey = event.repeat; });
+    slider.addEventListener("input", () => {
+      now = now.with(i, valueAt(row.field.span, Number(slider.value), whole));
+      row.turn(now.map((value) => valueText(field, value)).join(" "));
+    });
+    slider.addEventListener("change", () => row.rest(byKey));
+    for (const end of ["pointerup", "pointercancel"]) slider.addEventListener(end, () => row.rest());
+    return { slider, tick, node: make("span", { class: "jwi-track" }, tick, slider) };
+  });
+  const place = (node, notch, span) => node.style.setProperty("--jwi-at", notch / notches(span));
+  return {
+    body: [...tracks.map(({ node }) => node), box, make("span", { class: "jwi-unit", text: field.unit })],
+    inputs: [...tracks.map(({ slider }) => slider), box],
+    show(value, text) {
+      const { span } = row.field;
+      const said = parts(String(value));
+      if (said.length === count && said.every(Number.isFinite)) now = said;
+      tracks.forEach(({ slider, tick }, i) => {
+        put(slider, "max", notches(span));
+        const notch = notchOf(span, now[i]);
+        if (slider.value !== String(notch)) slider.value = notch;
+        place(slider, Number(slider.value), span);
+        place(tick, notchOf(span, parts(field.default)[i]), span);
+        put(slider, "aria-valuetext", `number ${i + 1}: ${now[i]} ${field.unit}`.trimEnd());
+      });
+      if (box.value !== text) box.value = text;
+    },
+  };
+}
+
 function controlOf(field, row, id) {
   if (field.type === "bool") return switchControl(field, row);
   if (field.choices.length) {
     const short = field.choices.length <= 3 && field.choices.join("").length <= 24;
     return short && !field.optional ? pillsControl(field, row, id) : selectControl(field, row);
   }
+  if (field.numbers) return numbersControl(field, row);
   if (!isNumber(field)) return textControl(field, row);
   return field.span ? sliderControl(field, row) : optionalControl(field, row);
 }
