@@ -1,6 +1,7 @@
 """Open and write JWST products, and what was done to them."""
 
 from jwinteractive.io.header import exposure_of, header_of
+from jwinteractive.io.patched import write_back
 from jwinteractive.io.provenance import (
     Provenance,
     ReferenceRecord,
@@ -8,8 +9,10 @@ from jwinteractive.io.provenance import (
     read_provenance,
 )
 from jwinteractive.io.read import Opened, open_product, open_products
+from jwinteractive.io.saving import check_writable, output_name, root_name
+from jwinteractive.io.spectrum import spectra_suffix, write_spectra
 from jwinteractive.io.windows import write_windows
-from jwinteractive.io.write import check_writable, output_name, root_name, write_product
+from jwinteractive.io.write import write_product
 
 __all__ = [
     "Opened",
@@ -24,6 +27,9 @@ __all__ = [
     "output_name",
     "read_provenance",
     "root_name",
+    "spectra_suffix",
+    "write_back",
     "write_product",
+    "write_spectra",
     "write_windows",
 ]

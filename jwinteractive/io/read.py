@@ -27,6 +27,7 @@ from jwinteractive.fitsfile import opened_fits, unpacker
 from jwinteractive.io.cube import read_cube
 from jwinteractive.io.header import FIT_PLANES, exposure_of
 from jwinteractive.io.slits import (
+    SLIT_MODELS,
     chosen,
     is_rectified_stack,
     slit_cards,
@@ -41,7 +42,6 @@ __all__ = ["Opened", "open_product", "open_products", "opened_fits"]
 _IMAGES: Final = frozenset(
     {"", "Level1bModel", "RampModel", "GuiderRawModel", "ImageModel", "IFUImageModel", "CubeModel"}
 )
-_SLITS: Final = frozenset({"SlitModel", "MultiSlitModel", "MultiExposureModel"})
 _CUBE: Final = "IFUCubeModel"
 _COMBINED: Final = MappingProxyType(
     {"MIRI": "MIRIFUSHORT", "NIRSPEC": "NRS1", "NIRCAM": "NRCALONG", "NIRISS": "NIS"}
@@ -119,7 +119,7 @@ def _parts(path: Path, hdus: fits.HDUList, slits: Sequence[str | int]) -> list[_
 
 def _has_slits(hdus: fits.HDUList) -> bool:
     model = str(hdus[0].header.get("DATAMODL") or "").strip()
-    return model in _SLITS and model != "SlitModel"
+    return model in SLIT_MODELS and model != "SlitModel"
 
 
 @dc.dataclass
@@ -161,7 +161,7 @@ class _File:
     def _science(self) -> Any:
         cards = self.hdus[0].header
         model = self._model()
-        if model not in _IMAGES | _SLITS and model != _CUBE:
+        if model not in _IMAGES | SLIT_MODELS and model != _CUBE:
             raise InputError(
                 f"is a {model}: this opens uncal, ramp, rate, rateints, cal and calints files of "
                 "one exposure in detector pixels, slits (s2d too), and cubes (s3d)"
@@ -194,7 +194,7 @@ class _File:
         cards |= {k: v for k, v in self.hdus[0].header.items() if k}
         if is_rectified_stack(self.hdus):
             return stack_cards(cards)
-        if self._model() not in {_CUBE} | _SLITS:
+        if self._model() not in {_CUBE} | SLIT_MODELS:
             return cards
         cards = slit_cards(cards)
         if cards.get("DETECTOR") in ("MULTIPLE", "N/A", None):

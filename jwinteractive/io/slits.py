@@ -17,6 +17,7 @@ from jwinteractive.data import Array
 from jwinteractive.errors import InputError, suggestion
 
 __all__ = [
+    "SLIT_MODELS",
     "Slit",
     "chosen",
     "is_rectified_stack",
@@ -25,6 +26,9 @@ __all__ = [
     "stack_cards",
     "stack_wavelengths",
 ]
+
+SLIT_MODELS = frozenset({"SlitModel", "MultiSlitModel", "MultiExposureModel"})
+"""Official models of files whose images are slits, rectified or not."""
 
 _MICRONS = {"um": 1.0, "micron": 1.0, "angstrom": 1e-4, "nm": 1e-3, "m": 1e6}
 

@@ -11,37 +11,28 @@ software carries them along unread.
 from __future__ import annotations
 
 import contextlib
-import errno
-import functools
-import os
-import re
-import uuid
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from importlib.metadata import version
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 
-from jwinteractive.data import Box, Product, Ramp, Rate, RateInts
+from jwinteractive.data import Box, Cube, Product, Ramp, Rate, RateInts
 from jwinteractive.errors import OutputError
 from jwinteractive.fitsfile import opened_fits
 from jwinteractive.io import provenance as record
 from jwinteractive.io.header import FIT_PLANES, header_of
-from jwinteractive.io.provenance import Provenance, read_provenance
+from jwinteractive.io.patched import goes_back, write_back
+from jwinteractive.io.provenance import Provenance
+from jwinteractive.io.saving import bare_header, check_target, describe, mend_booleans, save_hdus
 from jwinteractive.irs2 import FAST, science_rows
 from jwinteractive.pages import release
 
-__all__ = ["check_writable", "output_name", "root_name", "write_product"]
+__all__ = ["write_product"]
 
-_SUFFIX: Final = re.compile(
-    "_(uncal|dark|ramp|jump|rate|rateints|cal|calints|crf|crfints|bsub|bsubints|i2d|s2d|s3d|x1d|"
-    "x1dints|c1d)$"
-)
 _IFU: Final = frozenset({"NRS_IFU", "MIR_MRS"})
 
 # HDUs of a source whose pixels a product of the kind replaces, or that no longer belong to it.
@@ -58,57 +49,17 @@ _AT_ONCE: Final = 16 * 2**20  # bytes of pixels that are brought into the byte o
 _OURS: Final = frozenset({record.STEPS, record.REFERENCES})
 
 
-def output_name(path: Path | str, suffix: str) -> str:
-    """File name of a result: ``a_uncal.fits`` and ``rate`` give ``a_rate.fits``.
-
-    A suffix of an official product is replaced; to any other name the new one is appended.
-    """
-    return f"{root_name(path)}_{suffix}.fits"
-
-
-def root_name(path: Path | str) -> str:
-    """File name without its ending and the suffix of an official product: its exposure's name."""
-    root = re.sub(r"\.fits(\.\w+)?$", "", Path(path).name, flags=re.IGNORECASE)
-    return _SUFFIX.sub("", root)
-
-
-def check_writable(paths: Iterable[Path | str], overwrite: bool = False) -> None:
-    """Check, before long work, that results can be written; nothing is made on disk.
-
-    Raises
-    ------
-    OutputError
-        If a name is no ``.fits`` name or is given twice, the file exists and may not be
-        overwritten, or its folder cannot be written or made.
-    """
-    seen: set[Path] = set()
-    for path in map(Path, paths):
-        if path in seen:
-            raise OutputError(f"{path}: two results would get this name: give each its own")
-        seen.add(path)
-        if path.suffix.lower() != ".fits":
-            raise OutputError(f"{path}: a result is a FITS file: let its name end with .fits")
-        if path.is_dir():
-            raise OutputError(f"{path}: is a folder: choose another name")
-        if path.exists() and not overwrite:
-            raise OutputError(f"{path}: exists: allow overwriting or choose another name")
-        folder = next(p for p in path.absolute().parents if p.exists())
-        if not folder.is_dir():
-            raise OutputError(f"{path}: {folder} is a file, not a folder: choose another folder")
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise OutputError(f"{path}: {folder} may not be written to: choose another folder")
-
-
 def write_product(
-    product: Ramp | Rate | RateInts,
+    product: Ramp | Rate | RateInts | Cube,
     path: Path | str,
     provenance: Provenance,
     overwrite: bool = False,
 ) -> Path:
     """Write a product as an official RampModel, ImageModel, IFUImageModel or CubeModel file.
 
-    The file appears whole or not at all. ``Rate.integrations`` is a product of its own, to be
-    written by another call.
+    A slit or an IFU's cube goes into a copy of its file, where all else stays as it is. The file
+    appears whole or not at all. ``Rate.integrations`` is a product of its own, to be written by
+    another call.
 
     Parameters
     ----------
@@ -133,34 +84,13 @@ def write_product(
     InputError
         If the source is gone or damaged.
     """
+    if isinstance(product, Cube) or (not isinstance(product, Ramp) and goes_back(product)):
+        return write_back([product], path, provenance, overwrite)
     path = Path(path)
-    check_writable([path], overwrite)
-    if product.source is not None:
-        if path.resolve() == product.source.resolve():
-            raise OutputError(f"{path}: is the file the product comes from: choose another name")
-        provenance = provenance.after(read_provenance(product.source))
+    provenance = check_target(path, product.source, provenance, overwrite)
     with _frame(product) as frame:
-        hdus = _hdus(product, frame, path.name, provenance)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, hdus)
-        except (OSError, fits.VerifyError) as error:
-            full = getattr(error, "errno", None) == errno.ENOSPC or "space" in str(error)
-            way_out = "free some space or choose another disk" if full else "choose another folder"
-            reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-            raise OutputError(f"{path}: cannot be written ({reason}): {way_out}") from error
+        save_hdus(path, _hdus(product, frame, path.name, provenance))
     return path
-
-
-def _replace(path: Path, hdus: fits.HDUList) -> None:
-    draft = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AstropyWarning)  # of the source's cards, kept as are
-            hdus.writeto(draft, output_verify="silentfix")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -173,7 +103,7 @@ def _frame(product: Ramp | Rate | RateInts) -> Iterator[fits.HDUList]:
     with opened_fits(product.source) as source:
         science = source["SCI"] if "SCI" in source else source[0]
         _check_whole(product, science.shape)
-        first = _bare(source[0].header)
+        first = bare_header(source[0].header)
         for keyword, value in described.items():
             if keyword not in first or keyword == "NGROUPS":  # the number of groups there are
                 first[keyword] = value
@@ -197,16 +127,8 @@ def _check_whole(product: Product, shape: tuple[int, ...]) -> None:
         )
 
 
-def _bare(header: fits.Header) -> fits.Header:
-    """Copy of a header without what describes the bytes of its HDU."""
-    bare = header.copy(strip=True)
-    for keyword in ("CHECKSUM", "DATASUM"):
-        bare.remove(keyword, ignore_missing=True)
-    return bare
-
-
 def _without_pixels(hdu: Any, name: str) -> fits.ImageHDU:
-    return fits.ImageHDU(header=_bare(hdu.header), name=name)
+    return fits.ImageHDU(header=bare_header(hdu.header), name=name)
 
 
 def _hdus(
@@ -219,13 +141,11 @@ def _hdus(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # values that the schema refuses are put back at the end
         kind = _model(product)
-        for keyword in _booleans(kind):  # old files write true and false as 1 and 0
-            if frame[0].header.get(keyword) in (0, 1):
-                frame[0].header[keyword] = bool(frame[0].header[keyword])
+        mend_booleans(frame[0].header, kind)
         model = kind(frame)
         _forget(model, frame, {"SCI", *_REPLACED[type(product)], *_OURS, *(h.name for h in beside)})
         _fill(model, product)
-        _describe(model, provenance)
+        describe(model, provenance)
         model.meta.filename = record.encode(name)
         model.on_save(None)
         hdus = fits_support.to_fits(model.instance, model.schema)
@@ -277,21 +197,6 @@ def _model(product: Ramp | Rate | RateInts) -> Any:
     return datamodels.IFUImageModel if ifu else datamodels.ImageModel
 
 
-@functools.cache
-def _booleans(kind: type) -> tuple[str, ...]:
-    """Keywords of the primary header that a model's schema wants true or false."""
-    from stdatamodels.schema import walk_schema
-
-    found: list[str] = []
-
-    def look(part: dict[str, Any], *rest: Any) -> None:
-        if part.get("type") == "boolean" and part.get("fits_hdu", "PRIMARY") == "PRIMARY":
-            found.extend(k for k in [part.get("fits_keyword")] if k)
-
-    walk_schema(kind().schema, look)
-    return tuple(found)
-
-
 def _forget(model: Any, frame: fits.HDUList, names: set[str]) -> None:
     """Take out of a model the HDUs of these names, and pixels that it holds twice or not at all."""
     tree = model.instance
@@ -320,38 +225,3 @@ def _fill(model: Any, product: Ramp | Rate | RateInts) -> None:
         return
     unit = model.meta.bunit_data  # of the source: DN of a ramp, MJy/sr of a calibrated image
     model.meta.bunit_data = model.meta.bunit_err = "DN/s" if unit in (None, "DN") else unit
-
-
-def _describe(model: Any, provenance: Provenance) -> None:
-    """Put a provenance into a model: official keywords, ours, a history line and two tables."""
-    meta = model.schema["properties"]["meta"]["properties"]
-    for step in provenance.steps:
-        name = step.cal_step or step.step
-        if name not in meta["cal_step"]["properties"]:
-            continue
-        # A step that is skipped because the file has been through it before stays complete.
-        if step.state == "complete" or model[f"meta.cal_step.{name}"] != "COMPLETE":
-            model[f"meta.cal_step.{name}"] = step.state.upper()
-    for reference in provenance.references:
-        if reference.reftype in meta["ref_file"]["properties"]:
-            prefix = "crds://" if reference.source == "crds" else ""
-            given = prefix + record.encode(reference.name)
-            name = "N/A" if reference.source == "nominal" else given
-            model[f"meta.ref_file.{reference.reftype}.name"] = name
-    package = version("jwinteractive")
-    recipe = record.encode(provenance.recipe)
-    model.add_history_entry(
-        f"jwinteractive {package} recipe {recipe or '-'} result {provenance.key or '-'}",
-        software={"name": "jwinteractive", "version": package},
-    )
-    extra = model.instance.setdefault("extra_fits", {})
-    cards = extra.setdefault("PRIMARY", {}).setdefault("header", [])
-    ours = {
-        record.VERSION: (package, "version of jwinteractive"),
-        record.RECIPE: (recipe, "recipe"),
-        record.KEY: (provenance.key, "key of the result"),
-    }
-    cards[:] = [card for card in cards if card[0] not in ours]
-    cards += [[keyword, *rest] for keyword, rest in ours.items()]
-    for name, table in record.tables(provenance).items():
-        extra[name] = {"data": table}

@@ -1,6 +1,19 @@
-"""Fixtures for widgets without a kernel: a comm that records, a front end played by messages."""
+"""Fixtures: spectral files; widgets without a kernel: a comm that records, played messages."""
 
+import numpy as np
 import pytest
+from astropy.io import fits
+
+SPECTRAL_CARDS = {
+    "TELESCOP": "JWST",
+    "INSTRUME": "NIRSPEC",
+    "DETECTOR": "NRS1",
+    "EXP_TYPE": "NRS_FIXEDSLIT",
+    "SUBARRAY": "SUBS200A1",
+    "READPATT": "NRSRAPID",
+    "NINTS": 1,
+    "NGROUPS": 5,
+}
 
 
 @pytest.fixture
@@ -55,3 +68,67 @@ def bench(sent, session):
     made = workbench(session)
     yield made
     made.close()
+
+
+def _images(shape, seed=3, **cards):
+    """HDUs of a calibrated spectral image, or of the integrations of a time series."""
+    rng = np.random.default_rng(seed)
+    first = fits.PrimaryHDU()
+    first.header.update(SPECTRAL_CARDS | cards)
+    hdus = fits.HDUList([first])
+    for name in ("SCI", "ERR", "VAR_POISSON", "VAR_RNOISE", "VAR_FLAT"):
+        hdus.append(fits.ImageHDU(rng.uniform(1, 2, shape).astype("f4"), name=name))
+    hdus.append(fits.ImageHDU(np.zeros(shape, "u4"), name="DQ"))
+    wavelength = np.linspace(1, 2, shape[-1]) * np.ones(shape[-2:])
+    hdus.append(fits.ImageHDU(wavelength.astype("f4"), name="WAVELENGTH"))
+    hdus["SCI"].header.update(BUNIT="MJy/sr", PIXAR_SR=4e-13, SRCTYPE="POINT", SOURCEID=7)
+    return hdus
+
+
+def _slits(names=("3", "5"), shapes=((6, 9), (7, 11)), **cards):
+    """HDUs of a calibrated file of several slits."""
+    first = fits.PrimaryHDU()
+    first.header.update(SPECTRAL_CARDS | {"DATAMODL": "MultiSlitModel", "SUBSTRT1": 1} | cards)
+    hdus = fits.HDUList([first])
+    for i, (name, shape) in enumerate(zip(names, shapes, strict=True)):
+        for hdu in _images(shape, seed=i)[1:]:
+            hdu.ver = i + 1
+            hdus.append(hdu)
+        hdus["SCI", i + 1].header.update(
+            SLTNAME=name, SLTSTRT1=101 + i, SLTSTRT2=21, SOURCEID=70 + i, DISPAXIS=1
+        )
+    return hdus
+
+
+def _cube(shape=(4, 6, 9), **cards):
+    """HDUs of a cube, all planes there, wavelengths in its header."""
+    rng = np.random.default_rng(5)
+    first = fits.PrimaryHDU()
+    first.header.update(
+        SPECTRAL_CARDS | {"DATAMODL": "IFUCubeModel", "EXP_TYPE": "NRS_IFU", "DETECTOR": "MULTIPLE"}
+    )
+    hdus = fits.HDUList([first])
+    for name in ("SCI", "ERR", "WMAP"):
+        hdus.append(fits.ImageHDU(rng.uniform(1, 2, shape).astype("f4"), name=name))
+    hdus.append(fits.ImageHDU(np.full(shape, 512, "u4"), name="DQ"))
+    axis = {"CRVAL3": 1.5, "CRPIX3": 2.0, "CDELT3": 0.25, "CUNIT3": "um", "CDELT1": 2.5e-5}
+    hdus["SCI"].header.update({"BUNIT": "MJy/sr", "PIXAR_SR": 4e-13} | axis | cards)
+    return hdus
+
+
+@pytest.fixture
+def image_hdus():
+    """Function that makes the HDUs of a calibrated spectral image or of a time series."""
+    return _images
+
+
+@pytest.fixture
+def slit_hdus():
+    """Function that makes the HDUs of a calibrated file of several slits."""
+    return _slits
+
+
+@pytest.fixture
+def cube_hdus():
+    """Function that makes the HDUs of a cube, whose wavelengths are in the header."""
+    return _cube

@@ -31,21 +31,6 @@ CARDS = {
 }
 
 
-def images(shape, seed=3, **cards):
-    """HDUs of a calibrated spectral image, or of the integrations of a time series."""
-    rng = np.random.default_rng(seed)
-    first = fits.PrimaryHDU()
-    first.header.update(CARDS | cards)
-    hdus = fits.HDUList([first])
-    for name in ("SCI", "ERR", "VAR_POISSON", "VAR_RNOISE", "VAR_FLAT"):
-        hdus.append(fits.ImageHDU(rng.uniform(1, 2, shape).astype("f4"), name=name))
-    hdus.append(fits.ImageHDU(np.zeros(shape, "u4"), name="DQ"))
-    wavelength = np.linspace(1, 2, shape[-1]) * np.ones(shape[-2:])
-    hdus.append(fits.ImageHDU(wavelength.astype("f4"), name="WAVELENGTH"))
-    hdus["SCI"].header.update(BUNIT="MJy/sr", PIXAR_SR=4e-13, SRCTYPE="POINT", SOURCEID=7)
-    return hdus
-
-
 @pytest.mark.parametrize(
     ("cards", "axis"),
     [
@@ -73,8 +58,8 @@ def test_the_unit_is_that_of_rates(unit, expected):
 
 
 @pytest.mark.parametrize(("shape", "kind"), [((6, 9), Rate), ((3, 6, 9), RateInts)])
-def test_calibrated_planes_come_back_with_what_was_changed(tmp_path, shape, kind):
-    hdus = images(shape, CAL_VER="1")
+def test_calibrated_planes_come_back_with_what_was_changed(image_hdus, tmp_path, shape, kind):
+    hdus = image_hdus(shape, CAL_VER="1")
     hdus.writeto(tmp_path / "a_cal.fits")
     opened = open_product(tmp_path / "a_cal.fits").product
     assert type(opened) is kind
@@ -97,8 +82,8 @@ def test_calibrated_planes_come_back_with_what_was_changed(tmp_path, shape, kind
         assert written["SCI"].header["BUNIT"] == "MJy/sr"
 
 
-def test_a_wavelength_plane_of_a_time_series_is_cut_and_kept_with_it(tmp_path):
-    images((3, 6, 9)).writeto(tmp_path / "a_calints.fits")
+def test_a_wavelength_plane_of_a_time_series_is_cut_and_kept_with_it(image_hdus, tmp_path):
+    image_hdus((3, 6, 9)).writeto(tmp_path / "a_calints.fits")
     whole = open_product(tmp_path / "a_calints.fits").product
     part = whole.crop(Box(1, 5, 2, 8))
     np.testing.assert_array_equal(part.wavelength, whole.wavelength[1:5, 2:8])
@@ -109,23 +94,8 @@ def test_a_wavelength_plane_of_a_time_series_is_cut_and_kept_with_it(tmp_path):
     np.testing.assert_array_equal(kept.var_flat, part.var_flat)
 
 
-def slits(names=("3", "5"), shapes=((6, 9), (7, 11)), **cards):
-    """HDUs of a calibrated file of several slits."""
-    first = fits.PrimaryHDU()
-    first.header.update(CARDS | {"DATAMODL": "MultiSlitModel", "SUBSTRT1": 1} | cards)
-    hdus = fits.HDUList([first])
-    for i, (name, shape) in enumerate(zip(names, shapes, strict=True)):
-        for hdu in images(shape, seed=i)[1:]:
-            hdu.ver = i + 1
-            hdus.append(hdu)
-        hdus["SCI", i + 1].header.update(
-            SLTNAME=name, SLTSTRT1=101 + i, SLTSTRT2=21, SOURCEID=70 + i, DISPAXIS=1
-        )
-    return hdus
-
-
-def test_each_slit_of_a_file_is_an_exposure(tmp_path):
-    hdus = slits(SUBSTRT2=5)
+def test_each_slit_of_a_file_is_an_exposure(slit_hdus, tmp_path):
+    hdus = slit_hdus(SUBSTRT2=5)
     hdus.writeto(tmp_path / "a_cal.fits")
     opened = [o.product for o in open_products(tmp_path / "a_cal.fits")]
     assert [p.exposure.slit for p in opened] == ["3", "5"]
@@ -138,27 +108,27 @@ def test_each_slit_of_a_file_is_an_exposure(tmp_path):
         open_product(tmp_path / "a_cal.fits")
 
 
-def test_slits_are_chosen_by_name(tmp_path):
-    slits(("S200A1", "S1600A1")).writeto(tmp_path / "a_cal.fits")
+def test_slits_are_chosen_by_name(image_hdus, slit_hdus, tmp_path):
+    slit_hdus(("S200A1", "S1600A1")).writeto(tmp_path / "a_cal.fits")
     (one,) = open_products(tmp_path / "a_cal.fits", ["S1600A1"])
     assert one.product.data.shape == (7, 11)
     with pytest.raises(InputError, match=r"no slit 'S200A': did you mean 'S200A1'\?"):
         open_products(tmp_path / "a_cal.fits", ["S200A"])
-    images((6, 9)).writeto(tmp_path / "b_cal.fits")
+    image_hdus((6, 9)).writeto(tmp_path / "b_cal.fits")
     with pytest.raises(InputError, match="has no slits, but 'S200A1' is asked for"):
         open_products(tmp_path / "b_cal.fits", ["S200A1"])
 
 
-def test_slits_of_one_name_are_told_apart(tmp_path):
-    slits(("7", "7")).writeto(tmp_path / "a_cal.fits")
+def test_slits_of_one_name_are_told_apart(slit_hdus, tmp_path):
+    slit_hdus(("7", "7")).writeto(tmp_path / "a_cal.fits")
     assert [o.product.exposure.slit for o in open_products(tmp_path / "a_cal.fits")] == [
         "7-1",
         "7-2",
     ]
 
 
-def test_a_rectified_slit_is_opened_and_what_no_pixel_fell_on_is_flagged(tmp_path):
-    hdus = images((6, 9), DATAMODL="SlitModel", S_RESAMP="COMPLETE")
+def test_a_rectified_slit_is_opened_and_what_no_pixel_fell_on_is_flagged(image_hdus, tmp_path):
+    hdus = image_hdus((6, 9), DATAMODL="SlitModel", S_RESAMP="COMPLETE")
     del hdus["DQ"]
     weight = np.ones((6, 9), "f4")
     weight[2, 4] = 0
@@ -168,24 +138,8 @@ def test_a_rectified_slit_is_opened_and_what_no_pixel_fell_on_is_flagged(tmp_pat
     assert np.argwhere(product.dq).tolist() == [[2, 4]]
 
 
-def cube(shape=(4, 6, 9), **cards):
-    """HDUs of a cube, all planes there, wavelengths in its header."""
-    rng = np.random.default_rng(5)
-    first = fits.PrimaryHDU()
-    first.header.update(
-        CARDS | {"DATAMODL": "IFUCubeModel", "EXP_TYPE": "NRS_IFU", "DETECTOR": "MULTIPLE"}
-    )
-    hdus = fits.HDUList([first])
-    for name in ("SCI", "ERR", "WMAP"):
-        hdus.append(fits.ImageHDU(rng.uniform(1, 2, shape).astype("f4"), name=name))
-    hdus.append(fits.ImageHDU(np.full(shape, 512, "u4"), name="DQ"))
-    axis = {"CRVAL3": 1.5, "CRPIX3": 2.0, "CDELT3": 0.25, "CUNIT3": "um", "CDELT1": 2.5e-5}
-    hdus["SCI"].header.update({"BUNIT": "MJy/sr", "PIXAR_SR": 4e-13} | axis | cards)
-    return hdus
-
-
-def test_a_cube_has_planes_wavelengths_and_weights(tmp_path):
-    hdus = cube()
+def test_a_cube_has_planes_wavelengths_and_weights(cube_hdus, tmp_path):
+    hdus = cube_hdus()
     hdus.writeto(tmp_path / "a_s3d.fits")
     opened = open_product(tmp_path / "a_s3d.fits")
     assert isinstance(opened.product, Cube)
@@ -201,8 +155,8 @@ def test_a_cube_has_planes_wavelengths_and_weights(tmp_path):
     np.testing.assert_array_equal(kept.data, opened.product.data)
 
 
-def test_wavelengths_of_a_cube_come_from_its_table_where_it_has_one(tmp_path):
-    hdus = cube()
+def test_wavelengths_of_a_cube_come_from_its_table_where_it_has_one(cube_hdus, tmp_path):
+    hdus = cube_hdus()
     table = np.zeros(1, [("wavelength", "f4", (4, 1))])
     table["wavelength"][0, :, 0] = [1, 2, 4, 8]
     hdus.append(fits.BinTableHDU(table, name="WCS-TABLE"))
@@ -211,8 +165,8 @@ def test_wavelengths_of_a_cube_come_from_its_table_where_it_has_one(tmp_path):
 
 
 @pytest.mark.parametrize("gone", ["CRVAL3", "CDELT3", "CUNIT3"])
-def test_a_cube_without_wavelengths_is_refused(tmp_path, gone):
-    hdus = cube()
+def test_a_cube_without_wavelengths_is_refused(cube_hdus, tmp_path, gone):
+    hdus = cube_hdus()
     if gone == "CUNIT3":
         hdus["SCI"].header[gone] = "Hz"
     else:
@@ -222,8 +176,8 @@ def test_a_cube_without_wavelengths_is_refused(tmp_path, gone):
         open_product(tmp_path / "a_s3d.fits")
 
 
-def test_what_a_cube_lacks_is_told_and_never_looks_perfect(tmp_path):
-    hdus = cube()
+def test_what_a_cube_lacks_is_told_and_never_looks_perfect(cube_hdus, tmp_path):
+    hdus = cube_hdus()
     for name in ("ERR", "DQ", "WMAP"):
         del hdus[name]
     hdus["SCI"].data[1, 2, 3] = np.nan
