@@ -28,6 +28,7 @@ from jwinteractive.bench.flicker import (
 from jwinteractive.bench.irs2 import irs2
 from jwinteractive.bench.jumpfit import jump_fit
 from jwinteractive.bench.mask import mask_statistics
+from jwinteractive.bench.outliers_ifu import outliers_ifu, outliers_tso
 from jwinteractive.bench.rows import Row
 from jwinteractive.bench.snowballs import snowballs
 from jwinteractive.errors import ParamError, suggestion
@@ -47,6 +48,8 @@ BENCHMARKS: dict[str, Callable[[], Row]] = {
     "flicker_preview": flicker_preview,
     "extract_box": extract_box,
     "extract_optimal": extract_optimal,
+    "outliers_ifu": outliers_ifu,
+    "outliers_tso": outliers_tso,
     "mask_statistics": mask_statistics,
     "preview": preview,
     "inspect": inspect,
