@@ -80,7 +80,7 @@ def official_models(products: list[Any]) -> list[Any]:
     return models
 
 
-def _planes(rng: Any, shape: tuple[int, ...], data: Array) -> dict[str, Array]:
+def _planes(rng: Any, shape: tuple[int, ...], data: Array) -> dict[str, Any]:
     noise = rng.normal(size=shape)
     flags = np.where(rng.random(shape) < 0.001, dq.DO_NOT_USE, 0).astype(np.uint32)
     planes = [data + noise, np.ones(shape), np.full(shape, 0.6), np.full(shape, 0.4)]
