@@ -23,6 +23,7 @@ __all__ = [
     "UNSEEN",
     "neighbours",
     "replace_by_profile",
+    "seen_positions",
 ]
 
 GOOD = 0
@@ -39,7 +40,7 @@ _HUGE = 1e20
 
 
 @njit(cache=True, nogil=True)
-def _cut(state: Any) -> tuple[int, int]:
+def seen_positions(state: Any) -> tuple[int, int]:
     """First position with a value in any column, and the end of the last."""
     start, end = state.shape[1], 0
     for c in range(state.shape[0]):
@@ -129,7 +130,9 @@ def _scale(profile: Any, line: Any, state: Any, cut: Any, top: Any) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def replace_by_profile(planes: Any, state: Any, n_adjacent_cols: int, replaced: Any) -> None:
+def replace_by_profile(
+    planes: Any, state: Any, n_adjacent_cols: int, cut: tuple[int, int], replaced: Any
+) -> None:
     """Replace bad pixels as the official `fit_profile` does, its simplex solved in closed form.
 
     Parameters
@@ -141,13 +144,15 @@ def replace_by_profile(planes: Any, state: Any, n_adjacent_cols: int, replaced: 
         Of each pixel, uint8 [column, position]: `GOOD`, `UNSEEN`, `BAD`, `LOST` or `BEYOND`.
     n_adjacent_cols
         Columns on each side that the profile is the median of.
+    cut
+        First position with a value in any column, and the end of the last: of all columns, where
+        these are some of them. What lies beyond is left alone.
     replaced
         Set for bad and lost pixels, uint8 [column, position]: `FOUND`, or `NONE`, where all planes
         become NaN. It stays where a column has no good pixel or no bad one, or no neighbour that
         has a good one.
     """
     count, npos = state.shape
-    cut = _cut(state)
     holds, lacks = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
     _columns(state, cut[0], cut[1], holds, lacks)
     near = np.empty(2 * n_adjacent_cols + 1, np.int64)

@@ -87,7 +87,8 @@ def mingrad(
 
 
 def _mean(plane: Array, pair: tuple[Pixels, Pixels], of: Any = np.asarray) -> Any:
-    return (of(plane[pair[0]]) + of(plane[pair[1]])) / 2
+    with np.errstate(invalid="ignore"):  # a variance below 0 has no root
+        return (of(plane[pair[0]]) + of(plane[pair[1]])) / 2
 
 
 def _honest(

@@ -7,7 +7,7 @@ Source: dossier section 7; the official `fit_profile`, without its simplex.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from jwinteractive.kernels.replace_profile import (
     LOST,
     UNSEEN,
     replace_by_profile,
+    seen_positions,
 )
 from jwinteractive.kernels.replace_weighted import replace_by_weights
 from jwinteractive.replace.frame import (
@@ -44,6 +45,7 @@ def fit_profile(
     dispersion_direction: int,
     n_adjacent_cols: int = 3,
     regions: Array | None = None,
+    reach: Mapping[int, tuple[int, int]] | None = None,
 ) -> Repaired:
     """Replace the bad pixels of each column by the scaled profile of its neighbours.
 
@@ -61,6 +63,9 @@ def fit_profile(
         Columns on each side that the profile is the median of.
     regions
         See `jwinteractive.replace.frame.labels_of`: each slice is a spectrum of its own.
+    reach
+        For a part of a longer spectrum: from which to which position across it any of its pixels
+        may be used, by the number of the slice. It is found in the frame by default.
 
     Returns
     -------
@@ -77,7 +82,7 @@ def fit_profile(
     ParamError
         If there are no columns to take the profile of.
     """
-    return _fill(frame, dispersion_direction, n_adjacent_cols, regions, replace_by_profile)
+    return _fill(frame, dispersion_direction, n_adjacent_cols, regions, reach, replace_by_profile)
 
 
 def weighted_profile(
@@ -85,6 +90,7 @@ def weighted_profile(
     dispersion_direction: int,
     n_adjacent_cols: int = 3,
     regions: Array | None = None,
+    reach: Mapping[int, tuple[int, int]] | None = None,
 ) -> Repaired:
     """Replace the bad pixels of each column by a profile and a level, with errors that are meant.
 
@@ -108,14 +114,16 @@ def weighted_profile(
     ParamError
         If there are no columns to take the profile of.
     """
-    if not np.any((frame.err > 0) & np.isfinite(frame.err)):
+    if reach is None and not np.any((frame.err > 0) & np.isfinite(frame.err)):
         raise InputError(
             "err: no pixel has an error above 0, by which the profile is weighted: take fit_profile"
         )
-    return _fill(frame, dispersion_direction, n_adjacent_cols, regions, _weighted)
+    return _fill(frame, dispersion_direction, n_adjacent_cols, regions, reach, _weighted)
 
 
-def _weighted(planes: Array, state: Array, n_adjacent_cols: int, done: Array) -> None:
+def _weighted(
+    planes: Array, state: Array, n_adjacent_cols: int, cut: tuple[int, int], done: Array
+) -> None:
     data, err = planes[0], planes[1]
     known = state <= UNSEEN
     data[~(known & np.isfinite(data) & np.isfinite(err) & (err > 0))] = np.nan
@@ -127,7 +135,8 @@ def _fill(
     dispersion_direction: int,
     n_adjacent_cols: int,
     regions: Array | None,
-    kernel: Callable[[Array, Array, int, Array], None],
+    reach: Mapping[int, tuple[int, int]] | None,
+    kernel: Callable[[Array, Array, int, tuple[int, int], Array], None],
 ) -> Repaired:
     check_dispersion(dispersion_direction)
     if n_adjacent_cols < 1:
@@ -139,12 +148,16 @@ def _fill(
     new: dict[str, Any] = {name: getattr(frame, name).copy() for name in names}
     replaced = np.zeros(frame.data.shape, np.uint8)
     order = (0, 2, 1) if dispersion_direction == 1 else (0, 1, 2)  # columns of the spectrum first
-    for box, inside in _slices(labels_of(regions, frame.data.shape)):
+    for number, box, inside in _slices(labels_of(regions, frame.data.shape)):
         here = np.where(inside, state[box], np.uint8(BEYOND)).transpose(order[1] - 1, order[2] - 1)
         planes = np.stack([_root(new[name][box], name) for name in names]).transpose(order)
         planes, here = np.array(planes, np.float32, order="C"), np.ascontiguousarray(here)
         done = np.zeros(here.shape, np.uint8)
-        kernel(planes, here, n_adjacent_cols, done)
+        cut = seen_positions(here)
+        if reach is not None:
+            start, (first, end) = box[dispersion_direction - 1].start, reach.get(number, (0, 0))
+            cut = max(first - start, 0), min(end - start, here.shape[1])
+        kernel(planes, here, n_adjacent_cols, cut, done)
         planes, done = planes.transpose(order), done.transpose(order[1] - 1, order[2] - 1)
         for plane, name in zip(planes, names, strict=True):
             found = plane * plane if name in VARIANCES else plane
@@ -162,12 +175,16 @@ def _states(dq: Array) -> Array:
     return state
 
 
-def _slices(labels: Array) -> Iterator[tuple[tuple[slice, ...], Array]]:
-    """Box of each slice, and its pixels there."""
+def _slices(labels: Array) -> Iterator[tuple[int, tuple[slice, ...], Array]]:
+    """Number and box of each slice, and its pixels there."""
     for number, box in enumerate(find_objects(labels), 1):
         if box is not None:
-            yield box, labels[box] == number
+            yield number, box, labels[box] == number
 
 
 def _root(plane: Array, name: str) -> Array:
-    return np.sqrt(plane) if name in VARIANCES else plane
+    if name not in VARIANCES:
+        return plane
+    with np.errstate(invalid="ignore"):  # a variance below 0 has no root
+        root: Array = np.sqrt(plane)
+    return root
