@@ -56,7 +56,7 @@ def cube_spectrum(
     annulus: tuple[ArrayLike, ArrayLike] | None = None,
     bkg_sigma_clip: float = 3.0,
     subpixels: int = 0,
-    covariance: float = 1.0,
+    covariance: ArrayLike = 1.0,
     parity: bool = False,
     threads: int = 0,
 ) -> Spectra:
@@ -80,7 +80,8 @@ def cube_spectrum(
     subpixels
         0 for exact shares of spaxels at the edges, else points that are counted along each axis.
     covariance
-        Factor of the errors; see `covariance_factor`.
+        Factor of the errors, one or one for each plane; see `covariance_factor`, and for the exact
+        one `jwinteractive.extract.covariance.covariance_factors`.
     parity
         Sums as the official step has them: the area of what was clipped still counts, which
         lowers the background, and variances count by shares, not by squares of them.
@@ -105,10 +106,11 @@ def cube_spectrum(
             raise InputError("annulus: its outer radius must be larger than its inner, from 0 on")
     if not np.all(radii > 0):
         raise InputError(f"radius = {np.min(radii)}: must be more than 0 spaxels in every plane")
-    if bkg_sigma_clip < 0 or subpixels < 0 or not covariance > 0:
+    factors = _each("covariance", covariance, count)
+    if bkg_sigma_clip < 0 or subpixels < 0 or not np.all(factors > 0):
         raise InputError(
             f"bkg_sigma_clip = {bkg_sigma_clip}, subpixels = {subpixels}, covariance = "
-            f"{covariance}: must not be below 0"
+            f"{np.min(factors)}: must not be below 0"
         )
     x, y = centre
     most = float(np.max(radii)) + 0.5
@@ -137,7 +139,7 @@ def cube_spectrum(
             )
 
     in_threads(-(-count // _PLANES), work, threads)
-    sums[:, 3:] *= covariance**2
+    sums[:, 3:] *= factors[:, None] ** 2
     flat = sums.T[:, None, None]
     return Spectra(
         flux=flat[0],
