@@ -277,7 +277,7 @@ def _run_alone(step: str, asked: argparse.Namespace) -> int:
 
     settings = [f"{step}.{text}" for text in asked.set]
     alone = {"recipe": Recipe.of(step), "to": step, "set": settings, "ref": [], "mask": []}
-    rest = {"skip": [], "refs": None, "carry_persistence": False}
+    rest: dict[str, Any] = {"skip": [], "refs": None, "carry_persistence": False}
     return _run(argparse.Namespace(**(vars(asked) | alone | rest)))
 
 

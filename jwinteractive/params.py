@@ -111,7 +111,7 @@ class Field:
             value = float(value)
         if type(value) is not self.type:  # so that True is no int
             raise ParamError(f"{where}: needs {self.type.__name__}, got {type(value).__name__}")
-        if self.numbers is not None:
+        if self.numbers is not None and isinstance(value, str):
             if not self._all_inside(value):
                 raise ParamError(f"{where}: {self.rule}")
             return " ".join(value.split())

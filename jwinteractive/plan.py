@@ -175,7 +175,7 @@ def stages_of(
         together: tuple[Peer, ...] = ()
         if step.together is not None and not why:
             together = peers(step)
-            why = step.alone(file.exposure, stage.params) if len(together) < 2 else ""
+            why = step.alone(kind, file.exposure, stage.params) if len(together) < 2 else ""
         found: dict[str, Found] = {}
         key = parent
         if not why:
@@ -216,7 +216,7 @@ def _skipped(
     past = kind is type(file.product) and kind is not Ramp
     if kind not in step.takes and (past or not started):
         return f"the file is already a {kind.__name__}"
-    if step.cal_step in file.exposure.done:
+    if step.cal_step in file.exposure.done and not step.whole:
         return "the file says it was done before"
     why = step.skips(file.exposure, stage.params)
     if why and step.unless:

@@ -38,9 +38,13 @@ def output_paths(folder: str | Path, file: OpenFile, plan: Sequence[Planned]) ->
             f"{file.name}: one group tells no slope; set {refused[0].step.name}."
             "suppress_one_group to false to take signal over time for a rate"
         )
-    kind = running[-1].gives
+    last = running[-1]
+    kind = last.gives
     fitted = kind is Rate and not isinstance(file.product, Rate)
-    suffixes = ["rate", "rateints"] if fitted else [kind.__name__.lower()]
+    if last.step.suffix:
+        suffixes = [last.step.suffix + ("ints" if last.takes is RateInts else "")]
+    else:
+        suffixes = ["rate", "rateints"] if fitted else [kind.__name__.lower()]
     return [Path(folder) / output_name(file.path, s) for s in suffixes]
 
 

@@ -365,7 +365,8 @@ class Reduction:
     def _whole(self, source: Product, links: Sequence[Link]) -> Whole:
         chain = list(links)
         covers = self.file.product.covers
-        return Whole(self.file.exposure, covers, lambda box: run_strip(source, chain, box))
+        path = self.file.path
+        return Whole(self.file.exposure, covers, lambda box: run_strip(source, chain, box), path)
 
     def _measure(self, p: Planned, link: Link, whole: Whole | Together) -> Model:
         with errors_of(p.step.name, f"{p.step.name}: measuring failed"):

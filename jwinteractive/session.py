@@ -433,8 +433,9 @@ class Session:
         own, recipe = self.exposures[exposure], (settings or self.settings).recipe
         found = []
         for i, file in enumerate(self.exposures):
-            alike = type(file.product) is type(own.product)
-            if i == exposure or (alike and step.together(own.exposure, file.exposure)):
+            kind = type(own.product)
+            alike = type(file.product) is kind
+            if i == exposure or (alike and step.together(kind, own.exposure, file.exposure)):
                 references = self._references(i, settings)
                 peers = functools.partial(self._peers, i, settings)
                 plan = stages_of(file, recipe, references, peers, before=step.name)

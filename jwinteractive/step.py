@@ -31,6 +31,7 @@ import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from jwinteractive.data import Array, Box, Exposure, Product
@@ -82,11 +83,14 @@ class Whole:
         All pixels of the exposure.
     look
         Returns the product inside a box, brought up to this step.
+    path
+        Its file, for what no array holds of it, such as its WCS; None if there is none.
     """
 
     exposure: Exposure
     box: Box
     look: Callable[[Box], Product]
+    path: Path | None = None
 
 
 @dc.dataclass(frozen=True, slots=True)
@@ -105,6 +109,10 @@ class Need:
 
 
 def _never(exposure: Exposure, p: Params) -> str:
+    return ""
+
+
+def _runs_alone(kind: type[Product], exposure: Exposure, p: Params) -> str:
     return ""
 
 
@@ -141,9 +149,10 @@ class Step:
     affects: Context | None = None
     unread: Callable[[Any], Collection[str]] = _none
     unmeasured: Callable[[Any], Collection[str]] = _none
-    together: Callable[[Exposure, Exposure], bool] | None = None
-    alone: Callable[[Exposure, Any], str] = _never
+    together: Callable[[type[Product], Exposure, Exposure], bool] | None = None
+    alone: Callable[[type[Product], Exposure, Any], str] = _runs_alone
     whole: bool = False
+    suffix: str = ""
 
     def given_for(self, taken: type[Product]) -> type[Product]:
         """Kind of product that it makes of one of a kind that it takes."""
@@ -335,9 +344,10 @@ def step(
     affects: Context | None = None,
     unread: Callable[[Any], Collection[str]] = _none,
     unmeasured: Callable[[Any], Collection[str]] = _none,
-    together: Callable[[Exposure, Exposure], bool] | None = None,
-    alone: Callable[[Exposure, Any], str] = _never,
+    together: Callable[[type[Product], Exposure, Exposure], bool] | None = None,
+    alone: Callable[[type[Product], Exposure, Any], str] = _runs_alone,
     whole: bool = False,
+    suffix: str = "",
 ) -> Callable[[F], F]:
     """Register a function as a calibration step.
 
@@ -382,13 +392,17 @@ def step(
     unmeasured
         The same of those that the measurement alone does not use.
     together
-        For a step that looks at several exposures: whether two of one session belong to a set.
+        For a step that looks at several exposures: whether two of one session and of one kind of
+        product belong to a set.
         Its measurement takes a `Together` and does not look at references; its model is for all
         members, which tell themselves apart by the name of their exposure.
     alone
-        Why such a step does not run on a set of one exposure with given parameters; "" if it does.
+        Why such a step does not run on a product that is a set by itself; "" if it does.
     whole
         The step takes a product whole, never a box, and gives one of other axes than that.
+    suffix
+        Of the file of its result, where that is another than of all results of the kind; "ints" is
+        added for integrations.
     """
 
     def asked(p: Any) -> Mapping[str, Any]:
@@ -425,6 +439,7 @@ def step(
                 together=together,
                 alone=alone,
                 whole=whole,
+                suffix=suffix,
             )
         )
         return function

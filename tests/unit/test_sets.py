@@ -60,8 +60,8 @@ def steps():
 
     @step(
         measure=measure,
-        together=lambda one, other: one.filter == other.filter,
-        alone=lambda exposure, p: "it is alone" if p.least > 1 else "",
+        together=lambda kind, one, other: one.filter == other.filter,
+        alone=lambda kind, exposure, p: "it is alone" if p.least > 1 else "",
     )
     def test_level(rate: Rate, p: LevelParams, model: Level) -> Rate:
         """Take a common level off."""

@@ -147,7 +147,7 @@ class ParamForm(anywidget.AnyWidget):
         known = (self._step, name)
         field, value = self._fields[name], self._values.get(name)
         if field.get("numbers") is not None:
-            field, value = _largest(field, str(value))
+            field, value = _largest(field, value)
         span = span_of(field, value, self._spans.get(known))
         if span is None:
             return None
@@ -200,11 +200,13 @@ class ParamForm(anywidget.AnyWidget):
             self._draw()
 
 
-def _largest(field: Mapping[str, Any], text: str) -> tuple[dict[str, Any], float | None]:
+def _largest(field: Mapping[str, Any], text: Any) -> tuple[dict[str, Any], float | None]:
     """A parameter of several numbers as if it were the largest of them: sliders reach alike."""
 
-    def largest(words: str) -> float:
-        return max(map(float, words.split()), default=0.0)
+    def largest(words: Any) -> float | None:
+        if words is None:  # it may be left open
+            return None
+        return max(map(float, str(words).split()), default=0.0)
 
     kind = "int" if field["numbers"]["whole"] else "float"
     return {**field, "type": kind, "default": largest(field["default"])}, largest(text)

@@ -1,0 +1,79 @@
+"""Members of a set, of exposures that are open: what the outliers need of their files."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from jwinteractive.data import Box, Rate
+from jwinteractive.errors import InputError
+from jwinteractive.fitsfile import opened_fits
+from jwinteractive.outliers.members import Member, Planes
+from jwinteractive.step import Whole
+from jwinteractive.wcs import read_wcs
+
+__all__ = ["member_name", "member_of_file"]
+
+_WCSINFO: Final = {
+    "ra_ref": "RA_REF",
+    "dec_ref": "DEC_REF",
+    "roll_ref": "ROLL_REF",
+    "v3yangle": "V3I_YANG",
+    "vparity": "VPARITY",
+}
+_TIME: Final = ("TMEASURE", "EFFEXPTM", "XPOSURE")
+_TOGETHER: Final = (
+    "PROGRAM", "OBSERVTN", "VISIT", "VISITGRP", "SEQ_ID", "ACT_ID", "EXPOSURE",
+)  # fmt: skip
+"""Keywords that detectors of one exposure share."""
+
+
+def member_name(whole: Whole) -> str:
+    """What tells an exposure, or a slit of it, from the others of a set."""
+    e = whole.exposure
+    return f"{e.filename} {e.slit}".strip()
+
+
+def member_of_file(whole: Whole) -> Member:
+    """Member of an exposure whose pixels come from a chain and whose WCS is in its file.
+
+    Raises
+    ------
+    InputError
+        If it has no file, or the file has no WCS.
+    """
+    if whole.path is None:
+        raise InputError(f"{member_name(whole)}: has no file, so no WCS: open it from one")
+
+    def look(box: Box) -> Planes:
+        rate = whole.look(box)
+        assert isinstance(rate, Rate)  # the step takes nothing else together
+        return Planes(rate.data, rate.err, rate.dq, rate.var_rnoise)
+
+    path, slit = whole.path, whole.exposure.slit
+    cards = _cards(path, path.stat().st_mtime_ns, slit)
+    level = None if cards.get("BKGSUB") else cards.get("BKGLEVEL")
+    name = member_name(whole)
+    known = [str(cards[key]) for key in _TOGETHER if key in cards]
+    return Member(
+        name=name,
+        shape=whole.box.shape,
+        wcs=read_wcs(path, slit),
+        look=look,
+        wcsinfo={field: cards.get(key) for field, key in _WCSINFO.items()},
+        s_region=str(cards.get("S_REGION", "")),
+        group=" ".join(known) if len(known) == len(_TOGETHER) else name,
+        exposed=float(next((cards[key] for key in _TIME if cards.get(key)), 1.0)),
+        level=None if level is None else float(level),
+    )
+
+
+@lru_cache(maxsize=256)
+def _cards(path: Path, changed: int, slit: str) -> dict[str, Any]:
+    """Keywords of the file and of its image, or of the image of a slit."""
+    with opened_fits(path) as hdus:
+        images = [hdu for hdu in hdus if hdu.name == "SCI"] or [hdus[0]]
+        own = [i for i in images if str(i.header.get("SLTNAME", "")).strip() == slit]
+        chosen = own[0] if len(own) == 1 else images[0]
+        return {k: v for header in (hdus[0].header, chosen.header) for k, v in header.items() if k}
