@@ -21,7 +21,7 @@ from jwinteractive.data import Array, RateInts
 from jwinteractive.kernels.lanes import flatten, sorting_network
 from jwinteractive.kernels.outlier_series import median_outliers, rolling_outliers
 
-__all__ = ["coron_outliers", "levels", "rolls", "series_outliers"]
+__all__ = ["coron_outliers", "level_at", "levels", "rolls", "series_outliers"]
 
 
 def rolls(nint: int, rolling_window_width: int) -> bool:
@@ -94,15 +94,25 @@ def levels(series: RateInts, rolling_window_width: int = 0, masked: bool = True)
     """
     nint = len(series.data)
     if not rolls(nint, rolling_window_width):
-        level = _about_all(series, 0.0, masked)[1].reshape(1, *series.data.shape[1:])
-        return np.repeat(level, nint, axis=0)
-    lost = np.isnan(series.data) | (masked & (series.dq & flags.DO_NOT_USE != 0))
-    values = np.where(lost, np.nan, series.data).astype(np.float64)
-    windows = np.lib.stride_tricks.sliding_window_view(values, rolling_window_width, axis=0)
-    middles = np.median(windows, axis=-1)
-    starts = np.arange(nint) - rolling_window_width // 2
-    found: Array = middles[np.clip(starts, 0, nint - rolling_window_width)]
-    return found
+        return np.repeat(level_at(series, 0, rolling_window_width, masked)[None], nint, axis=0)
+    each = [level_at(series, i, rolling_window_width, masked) for i in range(nint)]
+    return np.stack(each)
+
+
+def level_at(
+    series: RateInts, integration: int, rolling_window_width: int = 0, masked: bool = True
+) -> Array:
+    """What the pixels of one integration are compared with, float [y, x]; see `levels`."""
+    nint = len(series.data)
+    if not rolls(nint, rolling_window_width):
+        level: Array = _about_all(series, 0.0, masked)[1].reshape(series.data.shape[1:])
+        return level
+    start = min(max(integration - rolling_window_width // 2, 0), nint - rolling_window_width)
+    window = slice(start, start + rolling_window_width)
+    data, dq = series.data[window], series.dq[window]
+    lost = np.isnan(data) | (masked & (dq & flags.DO_NOT_USE != 0))
+    middle = np.median(np.where(lost, np.float32(np.nan), data).astype(np.float64), axis=0)
+    return np.asarray(middle)
 
 
 def _about_all(series: RateInts, snr: float, masked: bool) -> tuple[Array, Array]:

@@ -86,7 +86,14 @@ def _skips(exposure: Exposure, p: PixelReplaceParams) -> str:
     return ""
 
 
-@step(measure=measure_spectra, asks=_asks, around=_around, skips=_skips, views=VIEWS)
+@step(
+    measure=measure_spectra,
+    asks=_asks,
+    around=_around,
+    skips=_skips,
+    views=VIEWS,
+    suffix="pixel_replace",
+)
 def pixel_replace(product: P, p: PixelReplaceParams, model: Slices) -> P:
     """Give the bad pixels of a spectral image values and errors: FLUX_ESTIMATED.
 
