@@ -303,3 +303,14 @@ def test_sliders_of_several_numbers_reach_as_far_as_the_largest_of_them():
     assert 10 <= drawn["span"]["high"] < 100
     form.show("step", "", [two], {two["name"]: "5 90"}, {})
     assert form.about["fields"][0]["span"]["high"] >= 90
+
+
+def test_several_numbers_may_be_left_open():
+    form = ParamForm()
+    numbers = {"count": 2, "whole": False}
+    two = a_field(type="str", default=None, optional=True, low=1, high=100, numbers=numbers)
+    form.show("step", "", [two], {two["name"]: None}, {})
+    assert form.about["fields"][0]["default"] is None
+    assert form.rows[two["name"]]["value"] is None
+    form.show("step", "", [two], {two["name"]: "1.5 3"}, {})
+    assert form.about["fields"][0]["span"]["high"] >= 3

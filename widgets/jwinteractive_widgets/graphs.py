@@ -11,7 +11,7 @@ import ipywidgets as w
 
 from jwinteractive import dq
 from jwinteractive.compare import compare
-from jwinteractive.data import Array
+from jwinteractive.data import Array, Cube
 from jwinteractive.errors import Cancelled, InputError, JwinteractiveError, RecipeError
 from jwinteractive.journal import Settings
 from jwinteractive.pixel import PixelHistory
@@ -19,7 +19,7 @@ from jwinteractive.scene import Picture, views_at
 from jwinteractive.session import Session
 from jwinteractive.steps.detector.user_flags import HandFlag, with_flag
 from jwinteractive.views import Frame, Plot, Table
-from jwinteractive_widgets import recovery, stripes_panel
+from jwinteractive_widgets import recovery, spectrum_panel, stripes_panel
 from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.canvas import Canvas
 from jwinteractive_widgets.comparison import ComparisonView
@@ -33,6 +33,9 @@ __all__ = ["Graphs"]
 HAND = "user_flags"  # step that holds what was flagged by hand
 SETTLE = 0.3  # seconds without a turn after which it is asked what flags do
 
+SPECTRUM = "extracted"
+
+Own = recovery.RecoveryPanel | stripes_panel.StripesPanel | spectrum_panel.SpectrumPanel
 Case = tuple[int, tuple[Change, ...]]
 Refits = dict[Case, tuple[float, float] | JwinteractiveError]
 Wanted = tuple[Settings, int, int, int]
@@ -70,9 +73,11 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.methods = MethodTable(session, background)
         self.recovery = recovery.RecoveryPanel(session, background)
         self.stripes = stripes_panel.StripesPanel(session, background)
-        self._own: dict[str, tuple[str, recovery.RecoveryPanel | stripes_panel.StripesPanel]] = {
+        self.spectra = spectrum_panel.SpectrumPanel(session, background, canvas)
+        self._own: dict[str, tuple[str, Own]] = {
             recovery.STEP: ("recovery", self.recovery),
             stripes_panel.STEP: ("1/f methods", self.stripes),
+            spectrum_panel.STEP: (SPECTRUM, self.spectra),
         }
         self.ramp = RampInspector(
             on_flag=self._flag,
@@ -127,10 +132,14 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _offer_own(self) -> None:
         """Have the tab that is about the chosen step alone: recovery of jumps, 1/f methods."""
         title, panel = self._own.get(self.session.look.step, ("", None))
+        if not title and isinstance(self.session.input(), Cube):  # spaxels have spectra everywhere
+            title, panel = SPECTRUM, self.spectra
         offered = [t for t, _ in self._own.values() if t in self.tabs.tabs.titles]
         if offered != [title] * bool(title):
             own = {} if panel is None else {title: panel.follow}
             self.tabs.offer({**self._makers, **own})
+            if title == SPECTRUM:  # it is what the step is about
+                self.tabs.choose(SPECTRUM)
         for name, other in self._own.values():
             if self.tabs.chosen == name:
                 other.refresh()

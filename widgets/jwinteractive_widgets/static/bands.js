@@ -13,6 +13,9 @@ const NUDGE = 0.5; // pixels that an arrow key moves
 const rowsOf = (band) => (band.along === "x" ? "rows" : "columns");
 const placeWords = ({ at, along }) => `${rowsOf({ along })} ${tenth(at[0])} to ${tenth(at[1])}`.replaceAll("-", "−");
 
+/** What a band is called; where it lies is said beside it. */
+const nameOf = (band) => band.label.replace(/: [\d.:+-]+/, "") || BANDS[band.of].word;
+
 /** What a curved band adds to its edges at a place along it. */
 function offsetAt(path, place) {
   if (!path.length) return 0;
@@ -74,7 +77,7 @@ function drawBandNames(pen, bands, view, held) {
   for (const band of bands) {
     const on = bandOn(band, view);
     if (!on.seen) continue;
-    const name = band.label || BANDS[band.of].word;
+    const name = nameOf(band);
     const words = held === band.name ? `${name} · ${placeWords(band)}` : name;
     const wide = pen.measureText(words).width + 10;
     const middle = (band.at[0] + band.at[1]) / 2 + offsetAt(band.path, on.from);
@@ -205,9 +208,8 @@ function bandsOver({ view, stage, send, redraw }) {
   const rows = () => {
     const held = [...list.children].indexOf(document.activeElement);
     const buttons = bands.map((band) => {
-      const name = band.label || BANDS[band.of].word;
       const button = make("button", "jwi-oval", { type: "button", "aria-pressed": String(band.name === chosen) },
-        swatchOf(BANDS[band.of]), make("span", "", {}, `${name} · ${placeWords(band)}`));
+        swatchOf(BANDS[band.of]), make("span", "", {}, `${nameOf(band)} · ${placeWords(band)}`));
       for (const act of ["click", "focus"]) button.addEventListener(act, () => choose(band.name));
       return button;
     });
