@@ -29,6 +29,7 @@ from jwinteractive.bench.irs2 import irs2
 from jwinteractive.bench.jumpfit import jump_fit
 from jwinteractive.bench.mask import mask_statistics
 from jwinteractive.bench.outliers_ifu import outliers_ifu, outliers_tso
+from jwinteractive.bench.replace import replace_mingrad, replace_profile, replace_weighted
 from jwinteractive.bench.rows import Row
 from jwinteractive.bench.snowballs import snowballs
 from jwinteractive.errors import ParamError, suggestion
@@ -48,6 +49,9 @@ BENCHMARKS: dict[str, Callable[[], Row]] = {
     "flicker_preview": flicker_preview,
     "extract_box": extract_box,
     "extract_optimal": extract_optimal,
+    "replace_profile": replace_profile,
+    "replace_weighted": replace_weighted,
+    "replace_mingrad": replace_mingrad,
     "outliers_ifu": outliers_ifu,
     "outliers_tso": outliers_tso,
     "mask_statistics": mask_statistics,
