@@ -313,4 +313,4 @@ def test_several_numbers_may_be_left_open():
     assert form.about["fields"][0]["default"] is None
     assert form.rows[two["name"]]["value"] is None
     form.show("step", "", [two], {two["name"]: "1.5 3"}, {})
-    assert form.about["fields"][0]["span"]["high"] >= 3
+    assert form.about["fields"][0]["span"] is None, "nothing tells how far one would reach"
