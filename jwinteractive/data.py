@@ -188,7 +188,7 @@ class Exposure:
     done: tuple[str, ...] = ()  # official steps that the file says it has been through
     filename: str = ""  # root of the file name, without the suffix of its product
     unit: str = "DN/s"  # of the pixels of a rate, a cube or a spectrum; those of a ramp are in DN
-    dispaxis: int = 0  # wavelength runs along 1: x, 2: y; 0: the light is not dispersed
+    dispaxis: int = 0  # wavelength runs along 1: x, 2: y, 3: planes; 0: light is not dispersed
     slit: str = ""  # of a file that holds several: name of the one this is
     source_id: int = 0  # 0: not given
     source_name: str = ""

@@ -143,7 +143,7 @@ class _File:
         if cube:
             if len(shape) != 3:
                 raise InputError(f"SCI is {shape}: a cube is [plane, y, x]: the file is damaged")
-            exposure = dc.replace(exposure, dispaxis=0)
+            exposure = dc.replace(exposure, dispaxis=3)
             product = read_cube(self.hdus, science, exposure, self.path, self._plane, self.notes)
         elif is_rectified_stack(self.hdus):
             product = self._stack(science, exposure)

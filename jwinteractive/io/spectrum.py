@@ -170,7 +170,7 @@ def _spectrum(spectra: SpectrumSet, source: int, known: Mapping[str, Any], times
     if len(spectra.names) > 1:  # the header's name is that of the slit's one source
         model.source_name = spectra.names[source]
         model.source_id = source + 1
-    model.dispersion_direction = e.dispaxis or None
+    model.dispersion_direction = e.dispaxis if e.dispaxis in (1, 2) else None
     limits = spectra.limits[4 * source : 4 * source + 4]
     names = ("xstart", "xstop", "ystart", "ystop")
     for limit, value in zip(names, limits, strict=False):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jwinteractive import dq
 from jwinteractive.chain import Link, run_box, stream
-from jwinteractive.data import Box, Ramp, Rate
+from jwinteractive.data import Box, Ramp, Rate, SpectrumSet
 from jwinteractive.params import fields_of
 from jwinteractive.plan import open_file
 from jwinteractive.recipe import Recipe, recipe_names
@@ -50,6 +50,14 @@ def working(step):
 
 def params_of(step):
     """Strategy that draws any allowed parameters, with which the step has work to do."""
+    if step.whole:  # places on a frame can be anywhere but on it, and the step says so
+        kinds = st.sampled_from(("box", "optimal"))
+        return st.builds(
+            step.params,
+            extraction_type=kinds,
+            trace_order=st.integers(0, 3),
+            profile_order=st.just(0),
+        )
     if step.name == "picture_frame":  # a narrow clip leaves no background, and the step says so
         return params_strategy(step.params).filter(lambda p: p.n_sigma == 0 or p.n_sigma > 1)
     if step.name != "user_flags":
@@ -156,7 +164,9 @@ def test_a_box_with_its_halo_equals_the_whole(step, data):
         link = link_for(step, product, references, params)
         y, x = data.draw(st.integers(0, SHAPE[0] - 7)), data.draw(st.integers(0, SHAPE[1] - 9))
         box = Box(y, y + 7, x, x + 9)
-        assert_same(run_box(product, [link], box), link(product).crop(box))
+        whole = link(product)
+        # other axes than the frame's have no box of it
+        assert_same(run_box(product, [link], box), whole if step.whole else whole.crop(box))
 
 
 @every_step
@@ -210,6 +220,9 @@ def test_what_is_nan_is_not_to_be_used(step):
     out = link_for(step, product, references, working(step))(product)
     if isinstance(out, Ramp):
         assert (out.groupdq[np.isnan(out.data)] & dq.DO_NOT_USE).all()
+        return
+    if isinstance(out, SpectrumSet):
+        np.testing.assert_array_equal(out.dq & dq.DO_NOT_USE != 0, np.isnan(out.flux))
         return
     unknown = np.isnan(out.data)
     assert unknown.any()

@@ -1,0 +1,76 @@
+"""How large an aperture a cube needs, where its source is, and how much of its noise is shared.
+
+Source: dossier section 8 (5); Law et al. 2023, AJ 166, 45 (width of the MRS); the pixel of 0.1
+arcsec and the diffraction limit in quadrature for NIRSpec, whose images are undersampled.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import numpy as np
+
+from jwinteractive.data import Array, Cube, Exposure
+from jwinteractive.errors import InputError
+from jwinteractive.extract.cube import covariance_factor
+
+__all__ = ["brightest", "collapsed", "covariance_of", "fwhm_of"]
+
+_SIZES = MappingProxyType(
+    {"1": (0.196, 0.176), "2": (0.196, 0.277), "3": (0.245, 0.387), "4": (0.273, 0.645)}
+)
+"""Pixel along the slice and width of a slice of the channels of MIRI's MRS, arcsec."""
+_NIRSPEC = (0.105, 0.103)  # the same of its IFU
+_DIFFRACTION = 0.0325  # arcsec for 1 um, of 6.5 m
+_NEAR = 3  # spaxels around the brightest that its centre is measured on
+
+
+def fwhm_of(exposure: Exposure, wavelengths: Array) -> Array:
+    """Full width at half maximum of a point source in arcsec at each wavelength in um."""
+    if exposure.instrument == "MIRI":
+        return np.asarray(0.033 * wavelengths + 0.106)
+    return np.asarray(np.hypot(_DIFFRACTION * wavelengths, 0.1))
+
+
+def covariance_of(cube: Cube) -> float:
+    """Factor of the errors of a sum over spaxels; the largest of the channels, 1 if not known."""
+    if not cube.spaxel:
+        return 1.0
+    if cube.exposure.instrument == "NIRSPEC":
+        return covariance_factor(*_NIRSPEC, cube.spaxel)
+    sizes = [_SIZES[c] for c in cube.exposure.channel if c in _SIZES]
+    return max((covariance_factor(*size, cube.spaxel) for size in sizes), default=1.0)
+
+
+def collapsed(cube: Cube) -> Array:
+    """Mean of all planes, float32 [y, x]; NaN where no plane has a value."""
+    data = cube.data
+    finite = np.isfinite(data)
+    total = np.where(finite, data, 0).sum(axis=0, dtype=np.float64)
+    count = finite.sum(axis=0)
+    found: Array = np.full(total.shape, np.nan, np.float32)
+    np.divide(total, count, out=found, where=count > 0, casting="same_kind")
+    return found
+
+
+def brightest(image: Array) -> tuple[float, float]:
+    """Centre (x, y) of the brightest source of an image, in its pixels.
+
+    Raises
+    ------
+    InputError
+        If no pixel has a value.
+    """
+    if not np.isfinite(image).any():
+        raise InputError("cube has no spaxel with a value: all are flagged or not finite")
+    level = float(np.nanmedian(image))
+    light = np.where(np.isfinite(image), image - level, 0)
+    y, x = np.unravel_index(int(np.argmax(light)), light.shape)
+    rows = slice(max(int(y) - _NEAR, 0), int(y) + _NEAR + 1)
+    columns = slice(max(int(x) - _NEAR, 0), int(x) + _NEAR + 1)
+    part = np.maximum(light[rows, columns], 0)
+    yy, xx = np.mgrid[rows, columns][:, : part.shape[0], : part.shape[1]]
+    total = part.sum()
+    if not total > 0:
+        return float(x), float(y)
+    return float((xx * part).sum() / total), float((yy * part).sum() / total)

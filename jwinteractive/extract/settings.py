@@ -1,0 +1,295 @@
+"""What `extract_1d` is asked to do, where light lies, and the places that follow from both."""
+
+from __future__ import annotations
+
+import dataclasses as dc
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Interval
+
+from jwinteractive.data import Array, Cube, Exposure, Product, Rate, RateInts
+from jwinteractive.errors import InputError, ParamError
+from jwinteractive.extract.cube_aperture import brightest, collapsed, covariance_of, fwhm_of
+from jwinteractive.extract.image_spectra import Layout, Method
+from jwinteractive.extract.light import Light, light_of
+from jwinteractive.extract.places import Place, beside, parse_places
+from jwinteractive.params import Doc, Numbers, Params, Unit, When
+from jwinteractive.step import Whole
+
+__all__ = ["Circle", "Extract1dParams", "circle_of", "layout_of", "measure_light", "skips"]
+
+WIDTHS = {"NIS_SOSS": 40.0, "MIR_LRS-FIXEDSLIT": 8.0, "MIR_LRS-SLITLESS": 8.0}
+"""Pixels of an aperture by mode: SOSS as the official ``soss_width``."""
+_WIDTH = 6.0  # pixels, of all others: that of NIRSpec's slits
+_GAP = 2.0  # pixels between an aperture and the background that nobody placed
+_RING = (1.5, 2.25)  # radii of the ring of background over that of the circle
+Pixels = Unit("pix")
+Boxes = When("extraction_type", "box")
+Optimal = When("extraction_type", "optimal")
+
+
+class Extract1dParams(Params):
+    """Parameters of `extract_1d`: official names and values where the official step has them."""
+
+    extraction_type: Annotated[
+        Literal["box", "optimal"],
+        Doc("Sum over an aperture, or fit profiles of all sources together."),
+    ] = "box"
+    apertures: Annotated[
+        str,
+        Doc(
+            "Slits: rows of the sources at the middle column, first:last, several with ; between, "
+            "- behind subtracted ones; empty: around the brightest."
+        ),
+    ] = ""
+    width: Annotated[
+        float | None,
+        Interval(ge=1, le=2048),
+        Pixels,
+        Doc("Slits: width of the aperture around the brightest; empty: that of the mode."),
+    ] = None
+    trace: Annotated[
+        Literal["found", "straight", "polynomial"],
+        Doc("Slits: follow the light, take straight rows, or a given polynomial."),
+    ] = "found"
+    trace_order: Annotated[
+        int,
+        When("trace", "found"),
+        Interval(ge=0, le=20),
+        Doc("Slits: order of the polynomial that is found."),
+    ] = 2
+    trace_polynomial: Annotated[
+        str,
+        When("trace", "polynomial"),
+        Doc("Slits: coefficients of y by powers of x, the constant first, spaces between."),
+    ] = ""
+    xstart: Annotated[
+        float | None, Pixels, Doc("First pixel along the dispersion; empty: all.")
+    ] = None
+    xstop: Annotated[float | None, Pixels, Doc("Last pixel along the dispersion; empty: all.")] = (
+        None
+    )
+    subtract_background: Annotated[
+        bool | None,
+        Doc("Subtract a background; empty: where places of one are given, and in cubes."),
+    ] = None
+    background: Annotated[
+        str, Doc("Slits: rows of the background as those of apertures; empty: beside them.")
+    ] = ""
+    bkg_fit: Annotated[
+        Literal["poly", "mean", "median"],
+        Boxes,
+        Doc("Slits: what is taken of the background of a column."),
+    ] = "poly"
+    bkg_order: Annotated[
+        int, Interval(ge=0, le=8), Doc("Slits: order of the background's polynomial.")
+    ] = 0
+    smoothing_length: Annotated[
+        int,
+        Boxes,
+        Interval(ge=0, le=2047),
+        Pixels,
+        Doc("Slits: odd number of columns that are averaged for the background; 0 for none."),
+    ] = 0
+    profile_order: Annotated[
+        int, Optimal, Interval(ge=0, le=6), Doc("Slits: order of the profile's change along x.")
+    ] = 2
+    weights: Annotated[
+        Literal["noise", "equal"],
+        Optimal,
+        Doc("Slits: weigh by a model of the noise, or all pixels the same, as officially."),
+    ] = "noise"
+    sigma: Annotated[
+        float,
+        Optimal,
+        Interval(ge=0, le=100),
+        Unit("sigma"),
+        Doc("Slits: from which on a pixel is left out; 0 for none."),
+    ] = 5.0
+    ifu_set_srctype: Annotated[
+        Literal["POINT", "EXTENDED"] | None,
+        Doc("Cubes: sum a circle, or all spaxels; empty: as the header says."),
+    ] = None
+    center_xy: Annotated[
+        str | None, Numbers(2), Pixels, Doc("Cubes: x and y of the source; empty: the brightest.")
+    ] = None
+    radius: Annotated[
+        float | None,
+        Interval(ge=0.1, le=1000),
+        Pixels,
+        Doc("Cubes: radius of the circle; empty: by ifu_rscale."),
+    ] = None
+    ifu_rscale: Annotated[
+        float | None,
+        Interval(ge=0.5, le=3),
+        Doc("Cubes: radius in widths at half maximum, which grow with wavelength; empty: 2."),
+    ] = None
+    annulus: Annotated[
+        str | None,
+        Numbers(2),
+        Interval(ge=1, le=100),
+        Doc("Cubes: inner and outer radius of the background, in radii; empty: 1.5 2.25."),
+    ] = None
+    bkg_sigma_clip: Annotated[
+        float,
+        Interval(ge=0, le=100),
+        Unit("sigma"),
+        Doc("Cubes: from which on spaxels are no background; 0 for none."),
+    ] = 3.0
+    ifu_covar_scale: Annotated[
+        float | None,
+        Interval(ge=0.1, le=100),
+        Doc("Cubes: factor of errors for shared noise; empty: from the sizes of pixels."),
+    ] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parse_places(self.apertures, "apertures")
+        parse_places(self.background, "background")
+        _polynomial(self.trace_polynomial)
+
+    @property
+    def method(self) -> Method:
+        """How slits are extracted."""
+        mean = self.bkg_fit == "mean"
+        return Method(
+            optimal=self.extraction_type == "optimal",
+            bkg_fit="median" if self.bkg_fit == "median" else "poly",
+            bkg_order=0 if mean else self.bkg_order,
+            smoothing_length=self.smoothing_length,
+            weights=self.weights,
+            sigma=self.sigma,
+            profile_order=self.profile_order,
+        )
+
+
+def _polynomial(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(word) for word in text.split())
+    except ValueError:
+        raise ParamError(
+            f"trace_polynomial = {text!r}: must be numbers with spaces between, the constant first"
+        ) from None
+
+
+def skips(exposure: Exposure, p: Extract1dParams) -> str:
+    """Why there is no spectrum to extract of an exposure; "" if there is."""
+    if exposure.dispaxis == CUBE:
+        return ""
+    if not exposure.dispaxis:
+        return "the light is not dispersed (by DISPAXIS and EXP_TYPE)"
+    if exposure.exp_type in ("NRS_IFU", "MIR_MRS"):
+        return "an image of an integral field unit has many slices: make a cube of it first"
+    many = exposure.exp_type in ("NRC_WFSS", "NIS_WFSS", "NRS_MSASPEC")
+    if many and not (exposure.slit or exposure.source_id):
+        return "the frame holds spectra of many sources: cut them out with extract_2d first"
+    return ""
+
+
+CUBE = 3  # dispersion axis of a cube: its planes
+
+
+def looked_for(p: Extract1dParams) -> Mapping[str, Any]:
+    """What of the parameters decides where light is looked for: not the places themselves."""
+    found: dict[str, Any] = {"trace": p.trace}
+    if p.trace == "found":
+        found["order"] = p.trace_order
+    if p.trace == "polynomial":
+        found["polynomial"] = p.trace_polynomial
+    return found
+
+
+def measure_light(whole: Whole, p: Extract1dParams) -> Light:
+    """Look for the path of the trace, or for the source of a cube."""
+    product = whole.look(whole.box)
+    if isinstance(product, Cube):
+        image = collapsed(product)
+        x, y = brightest(image)
+        return Light(y=y, x=x, image=image)
+    assert isinstance(product, Rate | RateInts)
+    if p.trace != "polynomial":
+        return light_of(product, p.trace_order if p.trace == "found" else None)
+    powers = _polynomial(p.trace_polynomial)
+    if powers:
+        return light_of(product, powers=powers)
+    note = "trace_polynomial is empty: rows are straight"
+    return dc.replace(light_of(product), note=note)
+
+
+def layout_of(p: Extract1dParams, light: Light, exposure: Exposure, ny: int) -> Layout:
+    """Places in a frame of ``ny`` rows across the dispersion.
+
+    Raises
+    ------
+    InputError
+        If none are given and there is no light, or no column is left.
+    """
+    nx = len(light.path)
+    sources = parse_places(p.apertures, "apertures")
+    if not sources:
+        if not np.isfinite(light.y):
+            raise InputError("frame has no light that tells where a source is: give apertures")
+        width = p.width or WIDTHS.get(exposure.exp_type, _WIDTH)
+        half = (min(width, ny) - 1) / 2
+        sources = (Place(light.y - half, light.y + half),)
+    first = max(int(np.ceil(p.xstart)), 0) if p.xstart is not None else 0
+    last = min(int(np.floor(p.xstop)), nx - 1) if p.xstop is not None else nx - 1
+    if first > last:
+        raise InputError(f"columns {first} to {last}: none lies in 0 to {nx - 1}: widen them")
+    background: tuple[Place, ...] = ()
+    if p.subtract_background is not False:
+        background = parse_places(p.background, "background")
+        if p.subtract_background and not background:
+            low, high = float(np.min(light.path)), float(np.max(light.path))
+            rows = (int(np.ceil(-low)), int(np.floor(ny - 1 - high)))
+            background = beside(sources, rows, _GAP)
+            if not background:
+                raise InputError("no row is left beside the apertures: give rows of background")
+    return Layout(sources, background, light.path, (first, last))
+
+
+@dc.dataclass(frozen=True, eq=False, slots=True)
+class Circle:
+    """Aperture in a cube: centre in spaxels, radius of each plane, ring in radii, factor of errors.
+
+    ``radius`` is None where all spaxels are summed.
+    """
+
+    x: float
+    y: float
+    radius: Array | None
+    ring: tuple[float, float] | None
+    covariance: float
+
+
+def circle_of(p: Extract1dParams, light: Light, cube: Cube) -> Circle:
+    """Aperture of a cube."""
+    count = len(cube.data)
+    x, y = light.x, light.y
+    if p.center_xy is not None:
+        x, y = (float(word) for word in p.center_xy.split())
+    kind = p.ifu_set_srctype or cube.exposure.source_type
+    scale = covariance_of(cube) if p.ifu_covar_scale is None else p.ifu_covar_scale
+    asked = p.radius is not None or p.center_xy is not None or p.ifu_rscale is not None
+    if kind == "EXTENDED" and not (asked and p.ifu_set_srctype is None):
+        return Circle(x, y, None, None, scale)
+    if p.radius is not None or not cube.spaxel:
+        radius = np.full(count, p.radius or _WIDTH / 2)
+    else:
+        width = fwhm_of(cube.exposure, np.asarray(cube.wavelengths)) / cube.spaxel
+        radius = np.asarray((p.ifu_rscale or 2.0) * width)
+    ring: tuple[float, float] | None = _RING
+    if p.annulus is not None:
+        inner, outer = (float(word) for word in p.annulus.split())
+        ring = (inner, outer)
+    if p.subtract_background is False:
+        ring = None
+    return Circle(x, y, radius, ring, scale)
+
+
+def across(product: Product) -> int:
+    """Rows of a frame across the dispersion."""
+    ny, nx = product.shape
+    return ny if product.exposure.dispaxis == 1 else nx

@@ -1,0 +1,1 @@
+"""Steps of spectra: what follows on calibrated slits, spectral images, time series and cubes."""

@@ -1,0 +1,96 @@
+"""Spectra from slits, spectral images, time series and cubes.
+
+Where light lies is measured once: the path of the trace, or the source of a cube. Apertures then
+move without looking for it again. Rows of sources and background are those at the middle column,
+and follow the path. Sums and their errors are the official ones, but for `optimal`, whose weights
+are those of a model of the noise unless equal ones are asked for.
+
+Source: dossier section 8; Horne 1986, PASP 98, 609.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+
+from jwinteractive import dq
+from jwinteractive.data import Array, Cube, Rate, RateInts, SpectrumSet
+from jwinteractive.errors import InputError
+from jwinteractive.extract.cube import cube_spectrum
+from jwinteractive.extract.frames import Frames
+from jwinteractive.extract.image_spectra import image_spectra, spectrum_set
+from jwinteractive.extract.light import Light
+from jwinteractive.extract.settings import (
+    Extract1dParams,
+    across,
+    circle_of,
+    layout_of,
+    looked_for,
+    measure_light,
+    skips,
+)
+from jwinteractive.extract.views import VIEWS
+from jwinteractive.step import step
+
+__all__ = ["extract_1d"]
+
+Source = TypeVar("Source", Rate, RateInts, Cube)
+
+
+@step(
+    whole=True,
+    skips=skips,
+    measure=measure_light,
+    asks=looked_for,
+    views=VIEWS,
+)
+def extract_1d(product: Source, p: Extract1dParams, model: Light) -> SpectrumSet:
+    """Extract spectra: flux [nint, source, x] in Jy where the pixels are calibrated.
+
+    Raises
+    ------
+    InputError
+        If an aperture is off the frame, apertures of boxes overlap, or all of it is flagged.
+    """
+    if isinstance(product, Cube):
+        return _cube(product, p, model)
+    layout = layout_of(p, model, product.exposure, across(product))
+    made: SpectrumSet = image_spectra(product, layout, p.method)
+    return made.replace(notes=(*made.notes, model.note)) if model.note else made
+
+
+def _cube(cube: Cube, p: Extract1dParams, light: Light) -> SpectrumSet:
+    circle = circle_of(p, light, cube)
+    count, ny, nx = cube.data.shape
+    data = cube.data
+    if (bad := (cube.dq & np.uint32(dq.DO_NOT_USE)) != 0).any():
+        data = np.where(bad, np.float32(np.nan), data)
+    weight = cube.weight
+    if weight is None:
+        weight = np.isfinite(data).astype(np.float32)
+    none = np.zeros(data.shape, np.float32)
+    known = bool(np.isfinite(cube.err).any())
+    frames = Frames(data, none, np.square(cube.err) if known else none, none)
+    radius: Array = np.full(count, 2.0 * (ny + nx)) if circle.radius is None else circle.radius
+    ring = None
+    if circle.ring is not None:
+        ring = (circle.ring[0] * radius, circle.ring[1] * radius)
+    centre = (circle.x, circle.y)
+    found = cube_spectrum(
+        frames, weight, centre, radius, ring, p.bkg_sigma_clip, covariance=circle.covariance
+    )
+    if not np.isfinite(found.flux).any():
+        raise InputError(
+            f"aperture at x = {circle.x:.1f}, y = {circle.y:.1f} has no spaxel that counts: all "
+            "are flagged DO_NOT_USE or not finite: move it"
+        )
+    limits = np.array([0, count - 1, circle.x, circle.y], np.float64)
+    made = spectrum_set(cube, found, np.asarray(cube.wavelengths)[None], limits, surface=True)
+    if known:
+        return made
+    unknown = {n: np.full_like(getattr(made, n), np.nan) for n in ("variances", _BACKGROUND)}
+    return made.replace(**unknown, notes=(*made.notes, "no errors in the cube: none are known"))
+
+
+_BACKGROUND = "background_variances"
