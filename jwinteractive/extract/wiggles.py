@@ -1,8 +1,8 @@
 """Wiggles of single spaxels and small apertures: waves that resampling leaves in the continuum.
 
 An undersampled source moves against the pixels along a slice: what one spaxel gets of it rises and
-falls. Its spectrum over that of a large aperture, q, is divided by its own running mean and less 1:
-r. With r's power spectrum P under a Hann window, normalised so that it sums to the variance,
+falls. Its spectrum over that of a large aperture, q, is divided by its own mean under a Gaussian,
+less 1: r. With the power spectrum P of r under a Hann window, normalised to sum to the variance,
 
     wiggle rms² = sum of P over the band - number of frequencies in it x noise
 
@@ -24,6 +24,7 @@ __all__ = ["Wiggles", "wiggles"]
 
 _SIGMA = 6.0  # from which on a plane is a line or a hit, not a wave
 _LEAST = 0.5  # of the planes that must be known
+_WIDE = 1 / 3  # of the longest period: standard deviation of the smooth mean
 _HANN = 0.375  # mean square of the window
 _FEWEST = 32  # planes
 _NAT = float(np.log(2))  # median of a power over its mean
@@ -112,15 +113,15 @@ def wiggles(
 
 
 def _waves(ratio: Array, known: Array, longest: int) -> Array:
-    """A ratio over its running mean, less 1; lines and what is not known are bridged."""
-    from scipy.ndimage import uniform_filter1d
+    """A ratio over its smooth mean, less 1; lines and what is not known are bridged."""
+    from scipy.ndimage import gaussian_filter1d
 
     at = np.arange(len(ratio))
     good = known.copy()
     found = np.zeros(len(ratio))
     for _ in range(3):
         filled = np.interp(at, at[good], ratio[good])
-        level = uniform_filter1d(filled, longest, mode="reflect")
+        level = gaussian_filter1d(filled, longest * _WIDE, mode="reflect")
         if not np.all(level > 0):
             return np.full(len(ratio), np.nan)
         found = filled / level - 1
