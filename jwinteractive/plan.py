@@ -52,8 +52,12 @@ class OpenFile:
 
 @dc.dataclass(frozen=True)
 class Peer:
-    """An exposure that a step looks at together with others, and what is done to it before."""
+    """An exposure that a step looks at together with others, and what is done to it before.
 
+    ``number`` is its number in the session.
+    """
+
+    number: int
     file: OpenFile
     references: References
     plan: tuple[Planned, ...]

@@ -439,7 +439,7 @@ class Session:
                 references = self._references(i, settings)
                 peers = functools.partial(self._peers, i, settings)
                 plan = stages_of(file, recipe, references, peers, before=step.name)
-                found.append(Peer(file, references, tuple(p for p in plan if not p.skipped)))
+                found.append(Peer(i, file, references, tuple(p for p in plan if not p.skipped)))
         return tuple(found)
 
     def states(self, exposure: int | None = None) -> tuple[State, ...]:

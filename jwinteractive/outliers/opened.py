@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from jwinteractive.data import Box, Rate
+from jwinteractive.data import Box, Exposure, Rate
 from jwinteractive.errors import InputError
 from jwinteractive.fitsfile import opened_fits
 from jwinteractive.outliers.members import Member, Planes
@@ -29,10 +29,9 @@ _TOGETHER: Final = (
 """Keywords that detectors of one exposure share."""
 
 
-def member_name(whole: Whole) -> str:
+def member_name(exposure: Exposure) -> str:
     """What tells an exposure, or a slit of it, from the others of a set."""
-    e = whole.exposure
-    return f"{e.filename} {e.slit}".strip()
+    return f"{exposure.filename} {exposure.slit}".strip()
 
 
 def member_of_file(whole: Whole) -> Member:
@@ -43,8 +42,9 @@ def member_of_file(whole: Whole) -> Member:
     InputError
         If it has no file, or the file has no WCS.
     """
+    name = member_name(whole.exposure)
     if whole.path is None:
-        raise InputError(f"{member_name(whole)}: has no file, so no WCS: open it from one")
+        raise InputError(f"{name}: has no file, so no WCS: open it from one")
 
     def look(box: Box) -> Planes:
         rate = whole.look(box)
@@ -54,7 +54,6 @@ def member_of_file(whole: Whole) -> Member:
     path, slit = whole.path, whole.exposure.slit
     cards = _cards(path, path.stat().st_mtime_ns, slit)
     level = None if cards.get("BKGSUB") else cards.get("BKGLEVEL")
-    name = member_name(whole)
     known = [str(cards[key]) for key in _TOGETHER if key in cards]
     return Member(
         name=name,

@@ -19,7 +19,7 @@ from jwinteractive.scene import Picture, views_at
 from jwinteractive.session import Session
 from jwinteractive.steps.detector.user_flags import HandFlag, with_flag
 from jwinteractive.views import Frame, Plot, Table
-from jwinteractive_widgets import recovery, spectrum_panel, stripes_panel
+from jwinteractive_widgets import agreement_panel, recovery, spectrum_panel, stripes_panel
 from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.canvas import Canvas
 from jwinteractive_widgets.comparison import ComparisonView
@@ -35,7 +35,12 @@ SETTLE = 0.3  # seconds without a turn after which it is asked what flags do
 
 SPECTRUM = "extracted"
 
-Own = recovery.RecoveryPanel | stripes_panel.StripesPanel | spectrum_panel.SpectrumPanel
+Own = (
+    recovery.RecoveryPanel
+    | stripes_panel.StripesPanel
+    | agreement_panel.AgreementPanel
+    | spectrum_panel.SpectrumPanel
+)
 Case = tuple[int, tuple[Change, ...]]
 Refits = dict[Case, tuple[float, float] | JwinteractiveError]
 Wanted = tuple[Settings, int, int, int]
@@ -73,10 +78,12 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.methods = MethodTable(session, background)
         self.recovery = recovery.RecoveryPanel(session, background)
         self.stripes = stripes_panel.StripesPanel(session, background)
+        self.agreement = agreement_panel.AgreementPanel(session, background)
         self.spectra = spectrum_panel.SpectrumPanel(session, background, canvas)
         self._own: dict[str, tuple[str, Own]] = {
             recovery.STEP: ("recovery", self.recovery),
             stripes_panel.STEP: ("1/f methods", self.stripes),
+            agreement_panel.STEP: ("dithers", self.agreement),
             spectrum_panel.STEP: (SPECTRUM, self.spectra),
         }
         self.ramp = RampInspector(

@@ -94,6 +94,8 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             "methods",
             "recovery",
             "stripes",
+            "samples",
+            "outliers",
             "measure",
             "thresholds",
             "files",
