@@ -14,7 +14,7 @@ import numpy as np
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
 from jwinteractive.extract.frames import Frames, contiguous, in_threads
-from jwinteractive.extract.spectra import Spectra, empty_spectra
+from jwinteractive.extract.spectra import Spectra, empty_spectra, without_errors
 from jwinteractive.kernels.extract_box import MEDIAN, NONE, box_sums, smoothed_rows
 from jwinteractive.kernels.lanes import sorting_network
 
@@ -105,4 +105,4 @@ def box_spectra(
         )
 
     in_threads(len(frames), work, threads)
-    return found
+    return found if frames.sure else without_errors(found)

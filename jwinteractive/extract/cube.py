@@ -65,7 +65,8 @@ def cube_spectrum(
     Parameters
     ----------
     cube
-        Planes [plane, y, x]; what is not finite does not count.
+        Planes [plane, y, x]; what is not finite does not count. Without variances, or where all
+        of a plane's are not finite, errors are NaN.
     weights
         How many pixels a spaxel is made of, [plane, y, x]: it does not count at 0.
     centre
@@ -123,9 +124,10 @@ def cube_spectrum(
 
     def work(chunk: int) -> None:
         for k in range(chunk * _PLANES, min((chunk + 1) * _PLANES, count)):
+            variances = cube.variances(k)
             ring_sums(
                 cube.image(k),
-                cube.variances(k),
+                variances,
                 contiguous(weights[k], np.float32),
                 float(x),
                 float(y),
@@ -137,6 +139,8 @@ def cube_spectrum(
                 parity,
                 sums[k],
             )
+            if not cube.sure or not np.isfinite(np.sum(variances, axis=0)).any():
+                sums[k, 3:] = np.nan
 
     in_threads(-(-count // _PLANES), work, threads)
     sums[:, 3:] *= factors[:, None] ** 2

@@ -124,27 +124,24 @@ def wavelength_grid(dithers: Sequence[Dither], step: float = 1.0) -> Array:
     first = dithers[0]
     ny, nx = first.data.shape
     trace = np.atleast_2d(first.trace)[0]
-    row = np.clip(np.rint(np.nan_to_num(trace)), 0, ny - 1).astype(int)
-    along = first.wavelength[row, np.arange(nx)]
-    known = np.isfinite(along) & np.isfinite(trace)
+    # between rows: where the trace changes them, wavelengths of the nearest would be uneven
+    below = np.clip(np.floor(np.nan_to_num(trace)), 0, max(ny - 2, 0)).astype(int)
+    above, columns = np.minimum(below + 1, ny - 1), np.arange(nx)
+    part = np.clip(trace - below, 0, 1)
+    along = (1 - part) * first.wavelength[below, columns] + part * first.wavelength[above, columns]
+    known = np.isfinite(along)
     if known.sum() < 3:
         raise InputError("first dither has no wavelengths along its trace: check both")
-    columns, values = np.arange(nx)[known], along[known].astype(np.float64)
-    # a whole row of wavelengths, where the trace changes rows, would be uneven
-    smooth = np.polynomial.Chebyshev.fit(columns, values, min(6, len(columns) - 1))
-    at = np.arange(columns[0], columns[-1] + step / 2, step)
-    grid: Array = np.sort(smooth(at))
-    if not np.all(np.diff(smooth(at)) * np.sign(grid[-1] - grid[0]) * _way(values) > 0):
+    at = np.arange(columns[known][0], columns[known][-1] + step / 2, step)
+    grid = np.interp(at, columns[known], along[known].astype(np.float64))
+    grid = grid if grid[-1] > grid[0] else grid[::-1]
+    if not np.all(np.diff(grid) > 0):
         raise InputError("wavelengths of the first dither neither rise nor fall along its trace")
     low = min(float(np.nanmin(dither.wavelength)) for dither in dithers)
     high = max(float(np.nanmax(dither.wavelength)) for dither in dithers)
     before = np.arange(grid[0] - (grid[1] - grid[0]), low, -(grid[1] - grid[0]))[::-1]
     after = np.arange(grid[-1] + (grid[-1] - grid[-2]), high, grid[-1] - grid[-2])
     return np.concatenate([before, grid, after])
-
-
-def _way(values: Array) -> float:
-    return 1.0 if values[-1] > values[0] else -1.0
 
 
 def pixels_of(

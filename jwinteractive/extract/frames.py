@@ -65,6 +65,11 @@ class Frames:
     def __len__(self) -> int:
         return 1 if self.data.ndim == 2 else len(self.data)
 
+    @property
+    def sure(self) -> bool:
+        """Whether variances are given: else errors are not known, and not 0."""
+        return any(v is not None for v in (self.var_poisson, self.var_rnoise, self.var_flat))
+
     def image(self, i: int) -> Array:
         """Values of an image: read-only, contiguous, float32 [y, x], x along the dispersion."""
         return self._plane(self.data, i)

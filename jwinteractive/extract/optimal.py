@@ -15,7 +15,7 @@ import numpy as np
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
 from jwinteractive.extract.frames import Frames, contiguous, in_threads
-from jwinteractive.extract.spectra import Spectra, empty_spectra
+from jwinteractive.extract.spectra import Spectra, empty_spectra, without_errors
 from jwinteractive.kernels.extract_optimal import fit_columns
 
 __all__ = ["Fit", "Scene", "optimal_spectra", "scene_of"]
@@ -168,4 +168,4 @@ def optimal_spectra(
             getattr(found, field.name)[i] = getattr(fit.spectra, field.name)[0]
 
     in_threads(len(frames), work, threads)
-    return found
+    return found if frames.sure else without_errors(found)

@@ -10,7 +10,7 @@ import numpy as np
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
 
-__all__ = ["Spectra", "empty_spectra", "to_specutils"]
+__all__ = ["Spectra", "empty_spectra", "scaled", "to_specutils", "without_errors"]
 
 
 @dc.dataclass(frozen=True, eq=False, slots=True)
@@ -70,6 +70,36 @@ def empty_spectra(count: int, sources: int, nx: int) -> Spectra:
     wide = (count, sources, 3, nx)
     return Spectra(
         np.empty(shape), np.empty(wide), np.empty(shape), np.empty(wide), np.empty(shape)
+    )
+
+
+def without_errors(spectra: Spectra) -> Spectra:
+    """The same with variances of NaN: they are not known, which is not 0."""
+    unknown = np.full_like(spectra.variances, np.nan)
+    return dc.replace(spectra, variances=unknown, background_variances=unknown)
+
+
+def scaled(spectra: Spectra, factor: Array) -> Spectra:
+    """Spectra times a factor of each wavelength, [x]: corrected for light beyond the aperture.
+
+    Factors that are not finite, or not positive, leave no flux.
+
+    Raises
+    ------
+    InputError
+        If there are not as many factors as wavelengths.
+    """
+    if factor.shape != spectra.flux.shape[-1:]:
+        raise InputError(
+            f"factor {factor.shape}: must be one for each of {spectra.flux.shape[-1]} wavelengths"
+        )
+    good = np.where(np.isfinite(factor) & (factor > 0), factor, np.nan)
+    return Spectra(
+        flux=spectra.flux * good,
+        variances=spectra.variances * good**2,
+        background=spectra.background * good,
+        background_variances=spectra.background_variances * good**2,
+        npixels=spectra.npixels,
     )
 
 

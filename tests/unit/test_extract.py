@@ -12,7 +12,7 @@ from jwinteractive.extract.frames import Frames
 from jwinteractive.extract.horne import horne_spectra
 from jwinteractive.extract.optimal import optimal_spectra
 from jwinteractive.extract.profile import empirical_profile
-from jwinteractive.extract.spectra import to_specutils
+from jwinteractive.extract.spectra import scaled, to_specutils
 
 COLUMN = np.array([1, 1, 4, 10, 6, 1, 3], "f4")
 
@@ -190,6 +190,28 @@ def test_without_variances_weights_do_not_run_away():
     zeros = np.zeros(data.shape, "f4")
     found = horne_spectra(Frames(data, zeros, zeros), np.full(data.shape, 1 / 9))
     np.testing.assert_allclose(found.spectra.flux[0, 0], data.sum(axis=0), rtol=1e-6)
+
+
+def test_sums_without_variances_have_errors_that_are_not_known():
+    frames = Frames(np.ones((5, 6), "f4"))
+    box = box_spectra(frames, np.ones((5, 6)), np.ones((5, 6)))
+    fit = optimal_spectra(frames, np.full((5, 6), 0.2))
+    for found in (box, fit):
+        assert np.isfinite(found.flux).all()
+        assert np.isnan(found.error).all()
+        assert np.isnan(found.background_variances).all()
+
+
+def test_light_beyond_the_aperture_is_made_up_for_in_flux_and_errors():
+    found = box_spectra(column(), rows(0, 0, 1, 1, 1, 0, 0), rows(1, 1, 0, 0, 0, 0, 1))
+    more = scaled(found, np.array([1.25, 0.0]))
+    assert more.flux[0, 0, 0] == pytest.approx(1.25 * found.flux[0, 0, 0])
+    assert more.error[0, 0, 0] == pytest.approx(1.25 * found.error[0, 0, 0])
+    assert more.background[0, 0, 0] == pytest.approx(1.25 * found.background[0, 0, 0])
+    assert np.isnan(more.flux[0, 0, 1])  # no factor there
+    assert more.npixels[0, 0, 0] == 3
+    with pytest.raises(InputError, match="one for each of 2"):
+        scaled(found, np.ones(3))
 
 
 FRAMES = column()
