@@ -24,7 +24,7 @@ from jwinteractive.outliers.ifu import IfuDifferences, cut_at, ifu_outliers, mea
 from jwinteractive.outliers.opened import member_name, member_of_file
 from jwinteractive.outliers.settings import OutlierParams, pair
 from jwinteractive.outliers.stack import Stack, measure_stack
-from jwinteractive.outliers.tso import coron_outliers, levels, series_outliers
+from jwinteractive.outliers.tso import coron_outliers, level_at, rolls, series_outliers
 from jwinteractive.params import Doc, Numbers
 from jwinteractive.step import Model, Together, step
 from jwinteractive.views import Frame, Shown, View
@@ -146,11 +146,18 @@ def _after(s: Shown) -> Rate:
     return s.after
 
 
-def _series_over_error(s: Shown, series: RateInts) -> Frame:
+def _middle(series: RateInts, s: Shown) -> tuple[int, Array]:
+    """Number of the integration in view, and the median that it is compared with."""
     p: OutlierDetectionParams = s.params
-    i = min(s.integration, len(series.data) - 1) % len(series.data)
+    nint = len(series.data)
+    i = min(s.integration, nint - 1) % nint
     coron = series.exposure.exp_type in _CORON
-    middle = levels(series, 0 if coron else p.rolling_window_width, masked=coron)[i]
+    width = 0 if coron else p.rolling_window_width
+    return i, level_at(series, i, width, masked=coron or rolls(nint, width))
+
+
+def _series_over_error(s: Shown, series: RateInts) -> Frame:
+    i, middle = _middle(series, s)
     over = np.asarray((series.data[i] - middle) / series.err[i], np.float32)
     assert isinstance(s.after, RateInts)
     return Frame(
@@ -169,11 +176,7 @@ def _compared_with(s: Shown) -> Frame:
     before = s.before
     unit = s.after.exposure.unit
     if isinstance(before, RateInts):
-        p: OutlierDetectionParams = s.params
-        i = min(s.integration, len(before.data) - 1) % len(before.data)
-        coron = before.exposure.exp_type in _CORON
-        width = 0 if coron else p.rolling_window_width
-        data: Array = np.asarray(levels(before, width, masked=coron)[i], np.float32)
+        data: Array = np.asarray(_middle(before, s)[1], np.float32)
         return Frame(title="median of the integrations", data=data, unit=unit, **s.place)
     assert isinstance(before, Rate)
     if isinstance(s.model, Stack):
