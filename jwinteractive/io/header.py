@@ -110,6 +110,7 @@ _STATUS: Final = MappingProxyType(
         "S_SRCTYP": "srctype",
         "S_STRAY": "straylight",
         "S_SUPERB": "superbias",
+        "S_TRCMOD": "adaptive_trace_model",
         "S_TWKREG": "tweakreg",
         "S_WAVCOR": "wavecorr",
         "S_WCS": "assign_wcs",

@@ -40,12 +40,16 @@ class Slices(Model):
         numbers.
     weighted
         Whether any pixel has an error above 0.
+    trace
+        The image as the official adaptive trace model has it, float32 [y, x], where it was asked
+        for; NaN where it tells nothing.
     """
 
     labels: Array
     first: Array
     end: Array
     weighted: bool
+    trace: Array | None = None
 
     def part(self, box: Box) -> Array:
         """Labels in a box of the exposure."""
@@ -58,7 +62,7 @@ class Slices(Model):
         return {n: (int(a) - edge, int(b) - edge) for n, (a, b) in enumerate(seen) if a < b}
 
 
-def measure_slices(whole: Whole, needed: bool = True) -> Slices:
+def measure_slices(whole: Whole, needed: bool = True, traced: bool = False) -> Slices:
     """Find the slices of an exposure, and the positions where they have a pixel that may be used.
 
     Parameters
@@ -68,21 +72,21 @@ def measure_slices(whole: Whole, needed: bool = True) -> Slices:
     needed
         Whether an image of an integral field unit without numbered slices is an error; otherwise
         it is taken for one.
+    traced
+        Whether the trace model of the file is needed.
 
     Raises
     ------
     InputError
-        If the slices are needed and not there, or are not of the shape of the image.
+        If the slices, or the trace model, are needed and not there, or are not of the shape of the
+        image.
     """
     ny, nx = whole.box.shape
+    trace = _trace(whole) if traced else None
     labels = np.ones((ny, nx), np.int16)
     if whole.exposure.exp_type in _IFU:
         found = _numbered(whole.path, whole.exposure.exp_type)
-        if found is not None and found.shape != (ny, nx):
-            raise InputError(
-                f"slices {found.shape} in the file of an image {(ny, nx)}: must be of one shape: "
-                "take the file as the pipeline wrote it"
-            )
+        _check_shape("slices", found, (ny, nx))
         if found is not None:
             labels = np.where(np.isfinite(found), found, 0).astype(np.int16)
         elif needed:
@@ -98,7 +102,32 @@ def measure_slices(whole: Whole, needed: bool = True) -> Slices:
 
     lows, highs, some = zip(*over_strips(whole, work), strict=True)
     first, end = np.min(lows, axis=0), np.max(highs, axis=0)
-    return Slices(labels=labels, first=first, end=end, weighted=any(some))
+    return Slices(labels=labels, first=first, end=end, weighted=any(some), trace=trace)
+
+
+def _check_shape(what: str, plane: Array | None, shape: tuple[int, int]) -> None:
+    if plane is not None and plane.shape != shape:
+        raise InputError(
+            f"{what} {plane.shape} in the file of an image {shape}: must be of one shape: take the "
+            "file as the pipeline wrote it"
+        )
+
+
+def _trace(whole: Whole) -> Array:
+    """Trace model of the image, or of its slit, that is in the file."""
+    if whole.path is not None:
+        with opened_fits(whole.path) as hdus:
+            slit = whole.exposure.slit
+            versions = {h.ver for h in hdus if str(h.header.get("SLTNAME", "")).strip() == slit}
+            for hdu in hdus:
+                if hdu.name == "TRACEMODEL" and (not slit or hdu.ver in versions):
+                    trace = np.array(hdu.data, np.float32)
+                    _check_shape("trace model", trace, whole.box.shape)
+                    return trace
+    raise InputError(
+        f"{whole.exposure.filename or 'the exposure'}: no TRACEMODEL in its file: take one that "
+        "went through adaptive_trace_model, or set algorithm = 'weighted_profile'"
+    )
 
 
 def _numbered(path: Path | None, exp_type: str) -> Array | None:

@@ -12,11 +12,12 @@ from jwinteractive.data import Box, Exposure, Rate, RateInts
 from jwinteractive.errors import InputError, RecipeError, StepError
 from jwinteractive.io import Provenance, write_product
 from jwinteractive.recipe import Recipe
-from jwinteractive.replace.frame import ALONG_X, ALONG_Y, PROFILE
+from jwinteractive.replace.frame import ALONG_X, ALONG_Y, MODEL, PROFILE
 from jwinteractive.replace.look import REPLACED_BITS, VIEWS
 from jwinteractive.replace.slices import measure_slices
 from jwinteractive.session import open_session
 from jwinteractive.step import Whole, registry
+from jwinteractive.store import Store
 from jwinteractive.views import Shown
 
 PLANES = ("data", "err", "var_poisson", "var_rnoise")
@@ -326,3 +327,43 @@ def test_an_integration_is_drawn_by_its_number():
     frames = [drawn("replaced pixels", ints, made, integration=i) for i in (0, 1)]
     for i, frame in enumerate(frames):
         np.testing.assert_array_equal(frame.dq > 0, made.replaced[i] > 0)
+
+
+def traced(folder, rate, trace):
+    rate = rate.replace(exposure=Exposure(**(SPECTRAL | {"done": ("adaptive_trace_model",)})))
+    path = write_product(rate, folder / "traced_rate.fits", Provenance())
+    with fits.open(path, mode="update") as hdus:
+        hdus[0].header["DISPAXIS"] = 1
+        hdus[0].header["S_TRCMOD"] = "COMPLETE"
+        hdus.append(fits.ImageHDU(trace.astype(np.float32), name="TRACEMODEL"))
+    return path
+
+
+def test_the_trace_model_of_a_file_fills_what_it_tells_and_neighbours_the_rest(tmp_path):
+    rate = spectrum(bad=0.05)
+    trace = np.where(truth() > 20, truth(), np.nan).astype(np.float32)
+    path = traced(tmp_path, rate, trace)
+    session = open_session(path, Recipe.of("pixel_replace"), store=Store(tmp_path / "kept"))
+    session.set("pixel_replace", algorithm="trace_model")
+    made = session.run()
+    modelled = np.isnan(rate.data) & np.isfinite(trace)
+    np.testing.assert_array_equal(made.replaced == MODEL, modelled)
+    np.testing.assert_array_equal(made.data[modelled], trace[modelled])
+    assert np.isin(made.replaced[~modelled & (made.replaced > 0)], (ALONG_X, ALONG_Y)).all()
+    box = Box(8, 15, 20, 30)
+    same(session.preview(box=box), made.crop(box))
+
+
+def test_a_trace_model_that_is_not_there_is_asked_for(tmp_path):
+    step = registry["pixel_replace"]
+    p = step.params(algorithm="trace_model")
+    assert "run it first" in step.skips(spectrum().exposure, p)
+    done = spectrum(done=("adaptive_trace_model",))
+    assert not step.skips(done.exposure, p)
+    path = write_product(done, tmp_path / "none_rate.fits", Provenance())
+    for where in (None, path):
+        with pytest.raises(InputError, match="no TRACEMODEL"):
+            replaced(done, where, algorithm="trace_model")
+    path = traced(tmp_path, spectrum(), np.zeros((5, 5)))
+    with pytest.raises(InputError, match=r"trace model \(5, 5\).*of one shape"):
+        replaced(done, path, algorithm="trace_model")

@@ -1,8 +1,9 @@
 """Bad pixels of spectral images get values, and errors that tell how well these are known.
 
 A pixel that is not to be used leaves a gap in the spectrum that is extracted over it. The weighted
-profile, recommended, scales what the columns beside hold at its position; fit_profile and mingrad
-give the official numbers. What was replaced is FLUX_ESTIMATED, and by what is in the plane
+profile, recommended, scales what the columns beside hold at its position; fit_profile, mingrad and
+trace_model give the official numbers, the last from a file that the official adaptive trace model
+has been fitted to. What was replaced is FLUX_ESTIMATED, and by what is in the plane
 ``replaced``, so that an extraction can leave it out.
 
 Nothing else is needed than a rate or calibrated image with a dispersion axis.
@@ -25,6 +26,7 @@ from jwinteractive.replace.gradient import mingrad
 from jwinteractive.replace.look import VIEWS
 from jwinteractive.replace.profile import fit_profile, weighted_profile
 from jwinteractive.replace.slices import Slices, measure_slices
+from jwinteractive.replace.trace import trace_model
 from jwinteractive.step import Whole, step
 
 __all__ = ["PixelReplaceParams", "pixel_replace"]
@@ -41,8 +43,8 @@ class PixelReplaceParams(Params):
     """Parameters of `pixel_replace`."""
 
     algorithm: Annotated[
-        Literal["weighted_profile", "fit_profile", "mingrad"],
-        Doc("By the profile of the columns beside, weighted or as officially, or by neighbours."),
+        Literal["weighted_profile", "fit_profile", "mingrad", "trace_model"],
+        Doc("By the profile of columns beside, ours or official, by neighbours, or by a model."),
     ] = "weighted_profile"
     n_adjacent_cols: Annotated[
         int,
@@ -53,24 +55,29 @@ class PixelReplaceParams(Params):
     ] = 3
     honest_errors: Annotated[
         bool,
-        When("algorithm", "mingrad"),
+        When("algorithm", "mingrad", "trace_model"),
         Doc("Errors of the mean and of what the two axes disagree on; officially neighbours'."),
     ] = True
 
 
 def measure_spectra(whole: Whole, p: PixelReplaceParams) -> Slices:
-    """Find the slices of an exposure, and where each is seen."""
-    return measure_slices(whole, needed=p.algorithm in PROFILES)
+    """Find the slices of an exposure, where each is seen, and the model of its trace."""
+    return measure_slices(whole, **_asks(p))
 
 
 def _asks(p: PixelReplaceParams) -> dict[str, Any]:
-    return {"slices": p.algorithm in PROFILES}
+    return {"needed": p.algorithm in PROFILES, "traced": p.algorithm == "trace_model"}
 
 
 def _around(exposure: Exposure, p: PixelReplaceParams, box: Box) -> Box:
-    """All of the columns of a box, and those that their profiles are taken from."""
+    """All of the columns of a box, and those that their profiles are taken from.
+
+    For a trace model all of its rows: errors are taken from the next that are known.
+    """
     if p.algorithm not in PROFILES:
-        return Box(box.y0 - _EDGE, box.y1 + _EDGE, box.x0 - _EDGE, box.x1 + _EDGE)
+        along = _FAR if p.algorithm == "trace_model" else _EDGE
+        far = (_EDGE, along) if exposure.dispaxis == 1 else (along, _EDGE)
+        return Box(box.y0 - far[0], box.y1 + far[0], box.x0 - far[1], box.x1 + far[1])
     n = p.n_adjacent_cols
     if exposure.dispaxis == 1:
         return Box(-_FAR, _FAR, box.x0 - n, box.x1 + n)
@@ -78,10 +85,15 @@ def _around(exposure: Exposure, p: PixelReplaceParams, box: Box) -> Box:
 
 
 def _skips(exposure: Exposure, p: PixelReplaceParams) -> str:
-    if p.algorithm in PROFILES and exposure.dispaxis not in (1, 2):
+    if p.algorithm != "mingrad" and exposure.dispaxis not in (1, 2):
         return (
-            f"{exposure.exp_type or 'the exposure'} has no dispersion axis (DISPAXIS): profiles "
-            "need one: set algorithm = 'mingrad'"
+            f"{exposure.exp_type or 'the exposure'} has no dispersion axis (DISPAXIS): "
+            f"{p.algorithm} needs one: set algorithm = 'mingrad'"
+        )
+    if p.algorithm == "trace_model" and "adaptive_trace_model" not in exposure.done:
+        return (
+            "trace_model needs a file that the official adaptive_trace_model was run on: run it "
+            "first, or set algorithm = 'weighted_profile'"
         )
     return ""
 
@@ -137,6 +149,11 @@ def _repaired(
     axis, labels = product.exposure.dispaxis, slices.part(product.covers)
     if p.algorithm == "mingrad":
         return mingrad(frame, labels, p.honest_errors)
+    if p.algorithm == "trace_model":
+        assert slices.trace is not None  # measured for it
+        rows, columns = product.covers.slices(Box.whole(slices.labels.shape))
+        trace = slices.trace[rows, columns]
+        return trace_model(frame, trace, axis, labels, p.honest_errors)
     by = weighted_profile if p.algorithm == "weighted_profile" else fit_profile
     reach = slices.reach(integration, axis, product.covers)
     return by(frame, axis, p.n_adjacent_cols, labels, reach)
