@@ -19,6 +19,7 @@ from jwinteractive.bench.detector import (
 )
 from jwinteractive.bench.draw import mask_preview, mask_stroke
 from jwinteractive.bench.extract import extract_box, extract_optimal
+from jwinteractive.bench.extract_cube import extract_cube, extract_forward
 from jwinteractive.bench.flicker import (
     flicker_fourier,
     flicker_median,
@@ -49,6 +50,8 @@ BENCHMARKS: dict[str, Callable[[], Row]] = {
     "flicker_preview": flicker_preview,
     "extract_box": extract_box,
     "extract_optimal": extract_optimal,
+    "extract_cube": extract_cube,
+    "extract_forward": extract_forward,
     "replace_profile": replace_profile,
     "replace_weighted": replace_weighted,
     "replace_mingrad": replace_mingrad,
