@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import jwinteractive
-from jwinteractive.errors import InputError, JwinteractiveError, OutputError, ParamError
+from jwinteractive.errors import (
+    InputError,
+    JwinteractiveError,
+    OutputError,
+    ParamError,
+    RecipeError,
+    StepError,
+)
 from jwinteractive.mask_command import add_options as add_mask_options
 from jwinteractive.mask_command import use_files
 from jwinteractive.params import fields_of, split_option
@@ -247,11 +254,18 @@ def _simulate(asked: argparse.Namespace) -> None:
 def _run(asked: argparse.Namespace) -> int:
     report: dict[str, Any] = {"outputs": [], "steps": [], "references": {}}
     session = _prepare(asked)
-    plans = [session.outputs(asked.output, asked.to, i) for i in range(len(session.exposures))]
+    first = [session.slits_of(i)[0] for i in range(len(session.exposures))]
+    # slits of a file go into one file, which is written with the first of them
+    plans = [
+        session.outputs(asked.output, asked.to, i) if first[i] == i else []
+        for i in range(len(session.exposures))
+    ]
     _check_names(plans)
     carry = asked.carry_persistence
     numbers = _in_order(session) if carry else list(range(len(plans)))
-    todo = set() if carry else {i for i in numbers if _unfinished(session, plans[i], i, asked)}
+    todo = {
+        i for i in numbers if not carry and plans[i] and _unfinished(session, plans[i], i, asked)
+    }
     last: dict[Any, Path] = {}  # file of windows, by what was read of which detector
     for i in numbers:
         windows = _take_over(session, i, last, asked) if carry else None
@@ -326,7 +340,7 @@ def _take_over(
 def _reduce(
     session: Any, number: int, asked: argparse.Namespace, windows: Path | None
 ) -> dict[str, float]:
-    """Run and write one exposure; return the seconds of each step.
+    """Run and write one exposure, or all slits of a file; return the seconds of each step.
 
     Finished strips lie in a folder beside the products until these are written: a killed run goes
     on from there.
@@ -343,13 +357,30 @@ def _reduce(
                 ramp = session.run("persistence", number, threads=asked.threads, report=show)
                 lasts = session.recipe["persistence"].params.persistence_time
                 write_windows(ramp, windows, lasts)
-            made = session.result(asked.to, number, threads=asked.threads, report=show)
+            seconds = _run_slits(session, number, asked, show)
         session.write(asked.output, asked.to, number, overwrite=True)
     except InputError:  # nothing in it would be of use
         shutil.rmtree(work, ignore_errors=True)
         raise
     shutil.rmtree(work, ignore_errors=True)
-    return dict(made.by_step)
+    return seconds
+
+
+def _run_slits(session: Any, number: int, asked: argparse.Namespace, show: Any) -> dict[str, float]:
+    """Run an exposure, or all slits of its file; say which of several are left out, and why."""
+    seconds: dict[str, float] = {}
+    slits = session.slits_of(number)
+    for slit in slits:
+        try:
+            made = session.result(asked.to, slit, threads=asked.threads, report=show)
+        except (InputError, RecipeError, StepError) as error:
+            if len(slits) == 1:
+                raise
+            _say(f"{session.exposures[slit].name}: left out: {error}")
+            continue
+        for step, spent in made.by_step.items():
+            seconds[step] = seconds.get(step, 0.0) + spent
+    return seconds
 
 
 def _prepare(asked: argparse.Namespace) -> Any:

@@ -9,18 +9,27 @@ from __future__ import annotations
 import dataclasses as dc
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jwinteractive.data import Exposure, Product, Ramp
-from jwinteractive.errors import MissingReference, RecipeError
-from jwinteractive.io import open_product, root_name
+from jwinteractive.errors import InputError, MissingReference, RecipeError
+from jwinteractive.io import open_products, root_name
 from jwinteractive.recipe import Recipe, Stage
 from jwinteractive.references import Found, Reference, References
 from jwinteractive.step import Step, registry
 
-__all__ = ["OpenFile", "Peer", "Planned", "load_references", "open_file", "plan_of", "stages_of"]
+__all__ = [
+    "OpenFile",
+    "Peer",
+    "Planned",
+    "load_references",
+    "open_file",
+    "open_files",
+    "plan_of",
+    "stages_of",
+]
 
 
 @dc.dataclass(frozen=True)
@@ -34,8 +43,9 @@ class OpenFile:
 
     @property
     def name(self) -> str:
-        """File name."""
-        return self.path.name
+        """File name, and the slit of a file that holds slits."""
+        slit = self.exposure.slit
+        return f"{self.path.name} [{slit}]" if slit else self.path.name
 
     @property
     def exposure(self) -> Exposure:
@@ -110,20 +120,39 @@ def _digest(*parts: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def open_file(path: Path) -> OpenFile:
+def open_file(path: Path, slit: str = "") -> OpenFile:
     """Open an exposure; its key is its name, size and time.
 
     Raises
     ------
     InputError
-        If it cannot be reduced.
+        If it cannot be reduced, or has several slits and none is named.
     """
-    opened = open_product(path)
-    stat = path.stat()
-    key = _digest(path.name, stat.st_size, stat.st_mtime_ns)
-    exposure = dc.replace(opened.product.exposure, filename=root_name(path))
-    product = opened.product.replace(exposure=exposure)
-    return OpenFile(path.absolute(), product, key, opened.notes)
+    first, *others = open_files(path, (slit,) if slit else ())
+    if others:
+        names = ", ".join(f.exposure.slit for f in (first, *others))
+        raise InputError(f"{path.name}: has {len(others) + 1} slits ({names}): choose one")
+    return first
+
+
+def open_files(path: Path, slits: Sequence[str] = ()) -> tuple[OpenFile, ...]:
+    """Open the exposure of a file, or each of its slits, or those that are named.
+
+    Raises
+    ------
+    InputError
+        If it cannot be reduced, or there is no such slit.
+    """
+    stat = path.stat() if path.exists() else None
+    found = []
+    for opened in open_products(path, slits):
+        assert stat is not None  # else it had not been opened
+        exposure = dc.replace(opened.product.exposure, filename=root_name(path))
+        own = (exposure.slit,) if exposure.slit else ()
+        key = _digest(path.name, stat.st_size, stat.st_mtime_ns, *own)
+        product = opened.product.replace(exposure=exposure)
+        found.append(OpenFile(path.absolute(), product, key, opened.notes))
+    return tuple(found)
 
 
 def _by_itself(step: Step) -> tuple[Peer, ...]:

@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from jwinteractive import dq
-from jwinteractive.data import Product, Ramp, Rate, RateInts
+from jwinteractive.data import Cube, Product, Ramp, Rate, RateInts, SpectrumSet
 from jwinteractive.errors import InputError
 from jwinteractive.io import (
     Provenance,
     ReferenceRecord,
     StepRecord,
     output_name,
+    write_back,
     write_product,
+    write_spectra,
 )
 from jwinteractive.plan import OpenFile, Planned
 from jwinteractive.references import Found
@@ -71,9 +73,16 @@ def provenance_of(plan: Sequence[Planned], used: Mapping[str, Found], recipe: st
 
 
 def write_products(
-    product: Product, paths: Sequence[Path], provenance: Provenance, name: str, overwrite: bool
+    product: Product,
+    paths: Sequence[Path],
+    provenance: Provenance,
+    name: str,
+    overwrite: bool,
+    others: Sequence[Product] = (),
 ) -> list[Path]:
     """Write a product, and the rates of the integrations that a rate carries.
+
+    ``others`` are those of other slits of its file, which go into the same one.
 
     Raises
     ------
@@ -82,13 +91,20 @@ def write_products(
     OutputError
         If a file cannot be written.
     """
+    every = (product, *others)
+    spectra = [p for p in every if isinstance(p, SpectrumSet)]
+    if spectra:
+        return [write_spectra(spectra, paths[0], provenance, overwrite)]
+    if others:
+        slits = [p for p in every if isinstance(p, Rate | RateInts)]
+        return [write_back(slits, paths[0], provenance, overwrite)]
     if isinstance(product, Rate) and (why := _nothing_measured(product)):
         raise InputError(f"{name}: {why}; nothing is written")
     parts = [product, getattr(product, "integrations", None)]
     return [
         write_product(part, path, provenance, overwrite)
         for part, path in zip(parts, paths, strict=False)
-        if isinstance(part, Ramp | Rate | RateInts)
+        if isinstance(part, Ramp | Rate | RateInts | Cube)
     ]
 
 

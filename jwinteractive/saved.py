@@ -34,8 +34,9 @@ _DIARY_FILE = "diary.json"  # look, journal and history
 class Saved:
     """What a session folder holds beside its results.
 
-    ``passed`` are the keys that finished runs went through; ``lost`` says what of the diary (look,
-    journal, history, pinned) could not be read.
+    ``slits`` are the names of those that ``paths`` are opened for, "" where a file has none; empty:
+    no file has any. ``passed`` are the keys that finished runs went through; ``lost`` says what
+    of the diary (look, journal, history, pinned) could not be read.
     """
 
     paths: tuple[Path, ...]
@@ -49,6 +50,7 @@ class Saved:
     history: tuple[Attempt, ...] = ()
     pinned: Attempt | None = None
     lost: str = ""
+    slits: tuple[str, ...] = ()
 
 
 def write_session(folder: Path, saved: Saved) -> None:
@@ -62,6 +64,8 @@ def write_session(folder: Path, saved: Saved) -> None:
     found = saved.references
     lines = ["format = 1", f"active = {saved.active}"]
     lines += [f"exposures = {json.dumps([str(p) for p in saved.paths])}"]
+    if any(saved.slits):
+        lines += [f"slits = {json.dumps(list(saved.slits))}"]
     if found.folder is not None:
         lines += [f"references = {json.dumps(str(found.folder.absolute()))}"]
     lines += [f"masks = {json.dumps(_masks(folder, found.masks))}"]
@@ -158,6 +162,7 @@ def read_session(folder: Path) -> Saved:
         paths = tuple(Path(p) for p in table["exposures"])
         active = min(max(int(table["active"]), 0), len(paths) - 1)
         passed = frozenset(table["passed"])
+        slits = tuple(map(str, table.get("slits", ())))
         given = table.get("references"), table["overrides"], table.get("masks", [])
         references = _references(folder, *given)
     except (OSError, EOFError, KeyError, TypeError, ValueError) as error:
@@ -167,7 +172,7 @@ def read_session(folder: Path) -> Saved:
                 f"{folder}: is no session folder ({what}); give one that Session.save made"
             ) from None
         raise
-    saved = Saved(paths, active, recipe, first, references, passed)
+    saved = Saved(paths, active, recipe, first, references, passed, slits=slits)
     try:
         diary = json.loads((folder / _DIARY_FILE).read_text())
         return _with_diary(saved, folder, diary, given)

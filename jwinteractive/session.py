@@ -10,7 +10,7 @@ import dataclasses as dc
 import functools
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,7 +19,7 @@ from psygnal import Signal
 from jwinteractive.chain import Link, Progress, run_box
 from jwinteractive.data import Box, Product
 from jwinteractive.edits import Edit, Edits
-from jwinteractive.errors import InputError, JwinteractiveError, RecipeError
+from jwinteractive.errors import InputError, JwinteractiveError, RecipeError, StepError
 from jwinteractive.io import Provenance, check_writable
 from jwinteractive.journal import Attempt, Entry, Kind, Settings, State
 from jwinteractive.look import Look
@@ -32,6 +32,7 @@ from jwinteractive.plan import (
     Planned,
     load_references,
     open_file,
+    open_files,
     plan_of,
     stages_of,
 )
@@ -63,8 +64,11 @@ def open_session(
     recipe: str | Path | Recipe = "auto",
     refs: str | Path | Mapping[str, Any] | None = None,
     store: str | Path | Store | None = None,
+    slits: Sequence[str] = (),
 ) -> Session:
     """Open exposures, or a saved session folder, for reduction.
+
+    Each slit of a file is an exposure of its own.
 
     Parameters
     ----------
@@ -77,6 +81,8 @@ def open_session(
         A folder of reference files, or overrides by reference type (file or array).
     store
         A folder or a `Store` that keeps results; None keeps them in memory.
+    slits
+        Names of the slits that are opened; by default all.
 
     Raises
     ------
@@ -91,7 +97,7 @@ def open_session(
         if (Path(paths) / SESSION_FILE).is_file():
             return Session.open(paths)
         paths = [paths]
-    files = [open_file(Path(p)) for p in paths]
+    files = [file for path in paths for file in open_files(Path(path), slits)]
     if not files:
         raise InputError("no exposures: name at least one file")
     if not isinstance(recipe, Recipe):
@@ -773,6 +779,9 @@ class Session:
     ) -> list[Path]:
         """Run up to a step and write its products, in the official format, into a folder.
 
+        Slits go into one file with the others of theirs that are open. One that cannot be
+        reduced is left out, and the journal says so.
+
         Raises
         ------
         OutputError
@@ -784,11 +793,45 @@ class Session:
         paths = self.outputs(folder, to, exposure)
         check_writable(paths, overwrite)
         provenance = self.provenance(to, exposure)  # now: knobs may turn while it runs
-        product = self.run(to, exposure)
+        product, *others = self._run_slits(to, exposure)
         name = self._file(exposure).name
-        written = write_products(product, paths, provenance, name, overwrite)
+        written = write_products(product, paths, provenance, name, overwrite, others)
         self.note("save", f"written: {', '.join(str(p) for p in written)}")
         return written
+
+    def slits_of(self, exposure: int | None = None) -> list[int]:
+        """Numbers of the exposures that are slits of the same file as one, or its own."""
+        own = self._file(exposure)
+        if not own.exposure.slit:
+            return [self._number(exposure)]
+        found: dict[str, int] = {}
+        for i, file in enumerate(self.exposures):
+            if file.path == own.path:
+                found.setdefault(file.exposure.slit, i)
+        return list(found.values())
+
+    def _run_slits(self, to: str | None, exposure: int) -> list[Product]:
+        """Run all slits of the file of an exposure; those that fail are left out.
+
+        Raises
+        ------
+        JwinteractiveError
+            If all of them fail, that of the first.
+        """
+        numbers = self.slits_of(exposure)
+        if len(numbers) == 1:
+            return [self.run(to, exposure)]
+        products: list[Product] = []
+        failed: list[JwinteractiveError] = []
+        for number in numbers:
+            try:
+                products.append(self.run(to, number))
+            except (InputError, RecipeError, StepError) as error:
+                failed.append(error)
+                self.note("warning", f"{self._file(number).name}: left out: {error}")
+        if not products:
+            raise failed[0]
+        return products
 
     def save(self, folder: str | Path) -> Path:
         """Save the session, its recipe and its results in a folder that `open` takes.
@@ -822,6 +865,7 @@ class Session:
         with self._lock:
             saved = Saved(
                 paths=tuple(file.path for file in self.exposures),
+                slits=tuple(file.exposure.slit for file in self.exposures),
                 active=self.active,
                 recipe=self.recipe,
                 opened_with=self.opened_with,
@@ -845,7 +889,8 @@ class Session:
         """
         folder = Path(folder)
         saved = read_session(folder)
-        files = [open_file(p) for p in saved.paths]
+        slits = saved.slits or ("",) * len(saved.paths)
+        files = [open_file(p, s) for p, s in zip(saved.paths, slits, strict=True)]
         session = cls(files, saved.recipe, saved.references, Store(folder / STORE_FOLDER))
         session.active, session.opened_with = saved.active, saved.opened_with
         session.look, session.journal = saved.look, saved.journal

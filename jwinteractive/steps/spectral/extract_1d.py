@@ -40,6 +40,7 @@ Source = TypeVar("Source", Rate, RateInts, Cube)
 
 @step(
     whole=True,
+    suffix="x1d",
     skips=skips,
     measure=measure_light,
     asks=looked_for,
