@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-__all__ = ["blot", "flag_by_noise", "flag_official", "gradient", "nearest"]
+__all__ = ["blot", "curvature", "flag_by_noise", "flag_official", "gradient", "nearest"]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
@@ -102,6 +102,19 @@ def gradient(image: Any, out: Any) -> None:
                 d = abs(v - image[j, i + 1])
                 most = d if d > most else most
             out[j, i] = most
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def curvature(image: Any, out: Any) -> None:
+    """Difference [y, x] to the mean of the four neighbours; 0 where one of the five is NaN."""
+    ny, nx = image.shape
+    out[:] = 0
+    for j in range(1, ny - 1):
+        for i in range(1, nx - 1):
+            around = image[j - 1, i] + image[j + 1, i] + image[j, i - 1] + image[j, i + 1]
+            d = image[j, i] - np.float32(0.25) * around
+            if np.isfinite(d):
+                out[j, i] = d
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -200,6 +213,7 @@ def flag_by_noise(
     noise: Any,
     depth: Any,
     slope: Any,
+    curve: Any,
     settings: Any,
     over: Any,
     mask: Any,
@@ -210,21 +224,30 @@ def flag_by_noise(
     ----------
     noise, depth
         Noise of the model, and how many exposures it is made of.
+    slope, curve
+        `gradient` and `curvature` of the model.
     settings
-        float32: significance of a hit and of a neighbour of one, factor of the slope, background,
-        Laplacian over noise, contrast.
+        float32: significance of a hit and of a neighbour of one, factors of slope and curve,
+        background, Laplacian over noise, contrast.
     over
         Difference over the root of the variances, float32; NaN where there is none.
     """
     ny, nx = data.shape
-    snr1, snr2, scale, backg, least, contrast = settings
+    snr1, snr2, scale, bent, backg, least, contrast = settings
     first = np.zeros((ny, nx), np.bool_)
     room = np.empty(9)
     for j in range(ny):
         for i in range(nx):
             n = depth[j, i]
             variance = err[j, i] ** 2 + noise[j, i] ** 2 + (scale * slope[j, i]) ** 2
-            over[j, i] = (data[j, i] - model[j, i] - backg) / np.sqrt(variance)
+            off = data[j, i] - model[j, i] - backg
+            lost = bent * curve[j, i]
+            # what interpolation may have taken off is no difference, and no cause of one
+            if lost > 0.0 and off > 0.0:
+                off = max(off - lost, np.float32(0.0))
+            elif lost < 0.0 and off < 0.0:
+                off = min(off - lost, np.float32(0.0))
+            over[j, i] = off / np.sqrt(variance)
             sure = abs(over[j, i]) > snr1
             if n == 1:  # the model is the exposure itself
                 sure = np.isfinite(data[j, i]) and _sharp(data, err, j, i, least, contrast, room)

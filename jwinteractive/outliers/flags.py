@@ -15,6 +15,7 @@ from jwinteractive.errors import InputError
 from jwinteractive.extract.frames import contiguous
 from jwinteractive.kernels.outlier_flags import (
     blot,
+    curvature,
     flag_by_noise,
     flag_official,
     gradient,
@@ -79,7 +80,7 @@ def flags_of(
         if plane.shape != box.shape:
             raise InputError(f"{name} {plane.shape}: must have the shape of its box, {box.shape}")
     data, err = contiguous(data, np.float32), contiguous(err, np.float32)
-    model, slope = _around(stack, k, box, stack.median)
+    model, slope, curve = _around(stack, k, box, stack.median)
     known = np.isfinite(stack.levels[k])
     backg = float(stack.levels[k]) if known else p.backg
     mask, over = np.zeros(box.shape, bool), np.empty(box.shape, np.float32)
@@ -97,10 +98,12 @@ def flags_of(
             )
         bad = (np.asarray(dq, np.uint32) & np.uint32(bad_flags(p.good_bits))) != 0
         noise = contiguous(blotted(stack, k, box, stack.noise), np.float32)
-        settings = contiguous([*snr, p.gradient, backg, p.laplacian, p.contrast], np.float32)
+        settings = contiguous(
+            [*snr, p.gradient, p.curvature, backg, p.laplacian, p.contrast], np.float32
+        )
         used = contiguous(np.where(bad, np.float32(np.nan), data), np.float32)
         depth = _depth(stack, k, box)
-        flag_by_noise(used, err, model, noise, depth, slope, settings, over, mask)
+        flag_by_noise(used, err, model, noise, depth, slope, curve, settings, over, mask)
     return Flags(mask, over, model + np.float32(backg))
 
 
@@ -119,17 +122,19 @@ def blotted(stack: Stack, member: int, box: Box, plane: Array) -> Array:
     return found
 
 
-def _around(stack: Stack, k: int, box: Box, plane: Array) -> tuple[Array, Array]:
-    """Plane and its gradient at the pixels of a box: the gradient looks one pixel further."""
+def _around(stack: Stack, k: int, box: Box, plane: Array) -> tuple[Array, Array, Array]:
+    """Plane, gradient and curvature at the pixels of a box: they look one pixel further."""
     x0, x1, y0, y1 = (int(b) for b in stack.bounds[k])
     # outside the bounds the plane is NaN, which the gradient passes over
     frame = Box(min(y0, box.y0), max(y1 + 1, box.y1), min(x0, box.x0), max(x1 + 1, box.x1))
     wide = box.grow(1, frame)
     model = blotted(stack, k, wide, plane)
-    slope = np.empty(wide.shape, np.float32)
+    slope, curve = np.empty(wide.shape, np.float32), np.empty(wide.shape, np.float32)
     gradient(model, slope)
+    curvature(model, curve)
     cut = box.slices(wide)
-    return contiguous(model[cut], np.float32), contiguous(slope[cut], np.float32)
+    found = [contiguous(a[cut], np.float32) for a in (model, slope, curve)]
+    return found[0], found[1], found[2]
 
 
 def _depth(stack: Stack, k: int, box: Box) -> Array:

@@ -49,20 +49,29 @@ class OutlierParams(Params):
         Interval(ge=0, le=5),
         _NOISE,
         Doc("Part of the difference to the neighbours that counts as noise of interpolation."),
-    ] = 0.5
+    ] = 0.3
+    curvature: Annotated[
+        float,
+        Interval(ge=0, le=2),
+        _NOISE,
+        Doc(
+            "Part of the difference to the mean of the four neighbours that interpolation may "
+            "have taken off the median."
+        ),
+    ] = 1.0
     laplacian: Annotated[
         float,
         Interval(ge=0, le=1000),
         Sigma,
         _NOISE,
         Doc("Sharpness of a hit where only two exposures, or one, see the sky."),
-    ] = 5.0
+    ] = 4.0
     contrast: Annotated[
         float,
         Interval(ge=0, le=100),
         _NOISE,
         Doc("How much sharper than its surroundings it must be there; stars are not."),
-    ] = 2.0
+    ] = 3.0
     backg: Annotated[
         float, Doc("Background added to the median where the exposure tells none.")
     ] = 0.0

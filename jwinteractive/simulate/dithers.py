@@ -21,7 +21,7 @@ from jwinteractive import dq as flags
 from jwinteractive.data import Array
 from jwinteractive.errors import ParamError
 
-__all__ = ["Dither", "SimulatedDithers", "dithers"]
+__all__ = ["Dither", "SimulatedDithers", "dithers", "model_of"]
 
 RA, DEC = 53.16, -27.79
 _SCALE = 0.031  # arcsec: a short-wave NIRCam pixel
@@ -122,10 +122,7 @@ class SimulatedDithers:
         paths = []
         for number, exposure in enumerate(self.exposures):
             path = folder / f"{exposure.name}_cal.fits"
-            model = _model(exposure, number, path.name)
-            if levels:
-                model.meta.background.level, model.meta.background.subtracted = exposure.sky, False
-            model.save(path)
+            model_of(exposure, number, levels=levels).save(path)
             paths.append(path)
         return paths
 
@@ -372,15 +369,17 @@ def _straightened(shape: tuple[int, ...]) -> tuple[dict[str, float], dict[str, f
     return named[0], named[1]
 
 
-def _model(exposure: Dither, number: int, filename: str) -> Any:
+def model_of(exposure: Dither, number: int, *, levels: bool = False) -> Any:
+    """Official image model of one exposure of a set; ``levels`` as of writing it."""
     from stdatamodels.jwst import datamodels
 
     model: Any = datamodels.ImageModel(exposure.data.shape)
-    model.data, model.err, model.dq = exposure.data, exposure.err, exposure.dq
-    model.var_rnoise, model.var_poisson = exposure.var_rnoise, exposure.var_poisson
+    for name in ("data", "err", "dq", "var_rnoise", "var_poisson"):
+        setattr(model, name, getattr(exposure, name).copy())  # official steps change them
     model.var_flat = np.zeros_like(exposure.data)
     meta = model.meta
-    meta.filename, meta.date, meta.telescope = filename, "2026-01-01T00:00:00", "JWST"
+    meta.filename = f"{exposure.name}_cal.fits"
+    meta.date, meta.telescope = "2026-01-01T00:00:00", "JWST"
     meta.instrument.name, meta.instrument.detector = "NIRCAM", "NRCA1"
     meta.instrument.channel, meta.instrument.module = "SHORT", "A"
     meta.instrument.filter, meta.instrument.pupil = "F200W", "CLEAR"
@@ -409,4 +408,6 @@ def _model(exposure: Dither, number: int, filename: str) -> Any:
     meta.wcsinfo.instance.update(exposure.wcsinfo, wcsaxes=2, s_region=exposure.s_region)
     meta.wcs = exposure.wcs
     meta.cal_step.assign_wcs = meta.cal_step.photom = meta.cal_step.flat_field = "COMPLETE"
+    if levels:
+        meta.background.level, meta.background.subtracted = exposure.sky, False
     return model
