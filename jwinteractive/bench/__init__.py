@@ -29,6 +29,11 @@ from jwinteractive.bench.flicker import (
 from jwinteractive.bench.irs2 import irs2
 from jwinteractive.bench.jumpfit import jump_fit
 from jwinteractive.bench.mask import mask_statistics
+from jwinteractive.bench.outliers import (
+    outliers_imaging,
+    outliers_imaging_coarse,
+    outliers_noise,
+)
 from jwinteractive.bench.outliers_ifu import outliers_ifu, outliers_tso
 from jwinteractive.bench.replace import replace_mingrad, replace_profile, replace_weighted
 from jwinteractive.bench.rows import Row
@@ -55,6 +60,9 @@ BENCHMARKS: dict[str, Callable[[], Row]] = {
     "replace_profile": replace_profile,
     "replace_weighted": replace_weighted,
     "replace_mingrad": replace_mingrad,
+    "outliers_imaging": outliers_imaging,
+    "outliers_imaging_coarse": outliers_imaging_coarse,
+    "outliers_noise": outliers_noise,
     "outliers_ifu": outliers_ifu,
     "outliers_tso": outliers_tso,
     "mask_statistics": mask_statistics,
