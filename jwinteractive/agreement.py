@@ -49,6 +49,8 @@ class Samples:
         Whether it is flagged now.
     expected
         What each is compared with, or None.
+    of
+        "exposure" or "integration": what there is one sample of each of.
     """
 
     names: tuple[str, ...]
@@ -58,6 +60,7 @@ class Samples:
     outlier: Array
     expected: Array | None
     unit: str
+    of: str = "exposure"
 
 
 @dc.dataclass(frozen=True)
@@ -150,6 +153,7 @@ def _of_series(here: Any, planned: Planned, place: tuple[int, int]) -> Samples:
         outlier=_outliers(here)[:, 0, 0],
         expected=np.asarray(levels(before, width, masked=False)[:, 0, 0], float),
         unit=before.exposure.unit,
+        of="integration",
     )
 
 
@@ -165,7 +169,7 @@ def plot_of(samples: Samples) -> Plot:
         curves.append(Curve(name="compared with", x=number, y=samples.expected))
     return Plot(
         title="the same place in all of them",
-        x_label="exposure or integration",
+        x_label=samples.of,
         y_label=f"value less sky ({samples.unit})",
         curves=tuple(curves),
     )
@@ -209,7 +213,8 @@ def _counted(name: str, seen: Any) -> Counted:
         stack = seen.model
         k = stack.index(member_name(before.exposure))
         level = blotted(stack, k, before.covers, stack.median)
-        light = known & (level > SOURCE * before.err)
+        sky = np.nanmedian(level) if np.isfinite(level).any() else 0.0
+        light = known & (level - sky > SOURCE * before.err)
     return Counted(
         name=name,
         outliers=int(outliers.sum()),
@@ -223,7 +228,7 @@ def table_of(rows: tuple[Counted, ...]) -> Table:
     """Counted outliers, one exposure a row."""
     return Table(
         title="outliers by exposure",
-        columns=("exposure", "outliers", "of all, %", "pixels of sources", "flagged of these, %"),
+        columns=("exposure", "outliers", "%", "source pixels", "outliers, %"),
         rows=tuple(
             (
                 r.name,

@@ -17,6 +17,8 @@ __all__ = ["COMPARES", "CUTS", "STRETCHES", "Look"]
 STRETCHES = ("linear", "asinh", "sqrt", "log")
 COMPARES = ("off", "blink", "split", "difference", "ratio")
 CUTS = ("99.5 %", "98 %", "90 %", "zscale", "min to max", "by hand")
+DRAWN = ("JUMP_DET", "SATURATED", "OUTLIER", "DO_NOT_USE")
+"""Flags that are drawn while nobody chose others."""
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "stretch": STRETCHES,
     "cuts": CUTS,
@@ -75,7 +77,7 @@ class Look:
     compare: str = "off"
     layer: str = ""
     masks: Mapping[str, float] = dc.field(
-        default_factory=lambda: {"JUMP_DET": 0.8, "SATURATED": 0.8, "DO_NOT_USE": 0.8}
+        default_factory=lambda: dict.fromkeys(DRAWN, 0.8)
     )
 
     def __post_init__(self) -> None:

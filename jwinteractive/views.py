@@ -355,9 +355,11 @@ def _rate(s: Shown) -> Frame:
     p = s.after
     if isinstance(p, RateInts):
         i = _integration(p, s)
-        return Frame(title="rate", data=p.data[i], unit="DN/s", dq=p.dq[i], err=p.err[i], **s.place)
-    p = _as(Rate, p)
-    return Frame(title="rate", data=p.data, unit="DN/s", dq=p.dq, err=p.err, **s.place)
+        planes = {"data": p.data[i], "dq": p.dq[i], "err": p.err[i]}
+    else:
+        p = _as(Rate, p)
+        planes = {"data": p.data, "dq": p.dq, "err": p.err}
+    return Frame(title="rate", unit=p.exposure.unit, **planes, **s.place)
 
 
 def _error(s: Shown) -> Frame:

@@ -272,9 +272,6 @@ class _File:
     def _rate(self, kind: type[R], science: Any, exposure: Exposure) -> R:
         shape: tuple[int, ...] = science.shape
         data = np.ascontiguousarray(science.data, dtype=np.float32)
-        unit = str(science.header.get("BUNIT", "")).strip()
-        if unit and unit != "DN/s":
-            self.notes.append(f"the unit is {unit}, not DN/s")
         poisson, readout = (self._floats(f"VAR_{n}", shape) for n in ("POISSON", "RNOISE"))
         err = self._floats("ERR", shape)
         if err is None and poisson is not None and readout is not None:

@@ -175,14 +175,16 @@ def screen_of(open_notebook):
 
 @pytest.fixture
 def open_bench(notebook, screen_of, jupyter):
-    """Open a workbench on a copy of an exposure; ``name`` is that of its notebook and session."""
+    """Open a workbench on copies of exposures; ``name`` is that of its notebook and session."""
 
-    def opened(exposure, name, size=(1500, 1000)):
+    def opened(exposures, name, size=(1500, 1000)):
+        exposures = [exposures] if isinstance(exposures, Path) else exposures
         folder = jupyter.work / name
-        shutil.copytree(exposure.parent, folder)
+        shutil.copytree(exposures[0].parent, folder)
+        paths = [f"{name}/{exposure.name}" for exposure in exposures]
         code = (
             "from jwinteractive_widgets import workbench\n"
-            f"wb = workbench({f'{name}/{exposure.name}'!r}, folder={f'{name}-session'!r})\n"
+            f"wb = workbench({paths!r}, folder={f'{name}-session'!r})\n"
             "wb"
         )
         notebook(f"{name}.ipynb", code)

@@ -7,6 +7,7 @@ pytest.importorskip("anywidget", reason="the lab extra is not installed")
 
 from jwinteractive import dq
 from jwinteractive.data import Box
+from jwinteractive.look import DRAWN
 from jwinteractive.views import FLAG_COLOURS, Ellipse, Frame
 from jwinteractive_widgets.frame import COLOURS, FrameView
 
@@ -97,7 +98,7 @@ def test_style_comes_back_to_python(joined):
     assert merged["stretch"] == view.stretch == "log"
     assert merged["cuts"] == "by hand"
     assert merged["limits"] == (pytest.approx(0), 77)
-    assert merged["masks"] == {"JUMP_DET": 0.8, "SATURATED": 0.8, "DO_NOT_USE": 0.8, "HOT": 0.8}
+    assert merged["masks"] == dict.fromkeys((*DRAWN, "HOT"), 0.8)
 
 
 def rgb(flag):

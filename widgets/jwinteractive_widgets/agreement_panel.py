@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from html import escape
+from pathlib import Path
 
 import ipywidgets as w
 
@@ -89,6 +90,24 @@ class AgreementPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.plot.clear(str(error))
 
         self._background.submit(work, show, fail, "samples")
+
+    def save_png(self, name: str) -> None:
+        """Let the browser save the plot as a PNG file."""
+        self.plot.save_png(name)
+
+    def save_svg(self, name: str) -> None:
+        """Let the browser save the plot as an SVG file."""
+        self.plot.save_svg(name)
+
+    def save_table(self, path: str | Path) -> Path:
+        """Write the samples as a table.
+
+        Raises
+        ------
+        OutputError
+            If there are none, or the file cannot be written.
+        """
+        return self.plot.save_table(path)
 
     def _do(self, act: str, value: object = None) -> None:
         if act == "count":

@@ -33,7 +33,7 @@ __all__ = ["Graphs"]
 HAND = "user_flags"  # step that holds what was flagged by hand
 SETTLE = 0.3  # seconds without a turn after which it is asked what flags do
 
-SPECTRUM = "extracted"
+SPECTRUM, DITHERS = "extracted", "dithers"
 
 Own = (
     recovery.RecoveryPanel
@@ -83,7 +83,7 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._own: dict[str, tuple[str, Own]] = {
             recovery.STEP: ("recovery", self.recovery),
             stripes_panel.STEP: ("1/f methods", self.stripes),
-            agreement_panel.STEP: ("dithers", self.agreement),
+            agreement_panel.STEP: (DITHERS, self.agreement),
             spectrum_panel.STEP: (SPECTRUM, self.spectra),
         }
         self.ramp = RampInspector(
@@ -145,8 +145,8 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if offered != [title] * bool(title):
             own = {} if panel is None else {title: panel.follow}
             self.tabs.offer({**self._makers, **own})
-            if title == SPECTRUM:  # it is what the step is about
-                self.tabs.choose(SPECTRUM)
+            if title in (SPECTRUM, DITHERS):  # it is what the step is about
+                self.tabs.choose(title)
         for name, other in self._own.values():
             if self.tabs.chosen == name:
                 other.refresh()

@@ -212,7 +212,7 @@ function sliderControl(field, row) {
 /** Several numbers in one text: a slider for each, and the text. */
 function numbersControl(field, row) {
   const { count, whole } = field.numbers;
-  const box = textBox(field, row, "jwi-number jwi-wide");
+  const box = textBox(field, row, "jwi-number jwi-many");
   const parts = (text) => text.trim().split(/\s+/).map(Number);
   let now = parts(field.default);
   const tracks = Array.from({ length: count }, (_, i) => {
@@ -227,7 +227,7 @@ function numbersControl(field, row) {
     });
     slider.addEventListener("change", () => row.rest(byKey));
     for (const end of ["pointerup", "pointercancel"]) slider.addEventListener(end, () => row.rest());
-    return { slider, tick, node: make("span", { class: "jwi-track" }, tick, slider) };
+    return { slider, tick, node: make("span", { class: "jwi-track jwi-slim" }, tick, slider) };
   });
   const place = (node, notch, span) => node.style.setProperty("--jwi-at", notch / notches(span));
   return {
