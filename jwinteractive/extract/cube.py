@@ -17,7 +17,7 @@ from jwinteractive.extract.frames import Frames, contiguous, in_threads
 from jwinteractive.extract.spectra import Spectra
 from jwinteractive.kernels.extract_cube import ring_sums
 
-__all__ = ["covariance_factor", "cube_spectrum"]
+__all__ = ["covariance_factor", "cube_spectrum", "whole_spectrum"]
 
 _PLANES = 32  # that a thread takes at a time
 
@@ -151,6 +151,46 @@ def cube_spectrum(
         background=flat[2],
         background_variances=sums.T[None, None, 6:9],
         npixels=flat[1],
+    )
+
+
+def whole_spectrum(cube: Frames, weights: Array, covariance: ArrayLike = 1.0) -> Spectra:
+    """Sum of all spaxels of an extended source, [1, 1, plane], without a background, as officially.
+
+    Parameters
+    ----------
+    cube, weights, covariance
+        As `cube_spectrum` has them.
+
+    Raises
+    ------
+    InputError
+        If shapes do not agree, or the factor is not positive.
+    """
+    if weights.shape != cube.data.shape or weights.ndim != 3:
+        raise InputError(
+            f"weights {weights.shape}: must have the shape of the cube, {cube.data.shape}"
+        )
+    count = len(cube)
+    factors = _each("covariance", covariance, count)
+    if not np.all(factors > 0):
+        raise InputError(f"covariance = {np.min(factors)}: must be more than 0")
+    flux, npixels = np.empty((2, count))
+    variances = np.empty((3, count))
+    for k in range(count):
+        image = cube.image(k)
+        good = (weights[k] > 0) & np.isfinite(image)
+        npixels[k] = good.sum()
+        flux[k] = image.sum(dtype=np.float64, where=good) if good.any() else np.nan
+        planes = cube.variances(k)
+        known = cube.sure and np.isfinite(np.sum(planes, axis=0)).any()
+        for v, plane in enumerate(planes):
+            sure = good & np.isfinite(plane)
+            variances[v, k] = plane.sum(dtype=np.float64, where=sure) if known else np.nan
+    variances *= factors**2
+    none = np.zeros((1, 1, 3, count))
+    return Spectra(
+        flux[None, None], variances[None, None], none[:, :, 0], none, npixels[None, None]
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jwinteractive.errors import InputError
-from jwinteractive.extract.cube import covariance_factor, cube_spectrum
+from jwinteractive.extract.cube import covariance_factor, cube_spectrum, whole_spectrum
 from jwinteractive.extract.frames import Frames
 from jwinteractive.kernels.extract_cube import circle_share
 
@@ -35,7 +35,7 @@ def made(seed=1, sky=2.0, bad=0.01) -> Any:
     return flux, data.astype("f4"), planes, weights
 
 
-def official(data, planes, weights, clip, method, subpixels):
+def official(data, planes, weights, clip, method, subpixels, kind="POINT"):
     """Sums of the official loop over planes, on its own model."""
     from jwst.extract_1d import ifu
     from stdatamodels.jwst.datamodels import IFUCubeModel
@@ -69,7 +69,24 @@ def official(data, planes, weights, clip, method, subpixels):
         warnings.simplefilter("ignore")
         at.setattr(ifu, "get_coordinates", lambda *_: (0.0, 0.0, wave))
         at.setattr(ifu, "compute_scale", lambda *_, **__: 1 / 3600)
-        return ifu.extract_ifu(model, "POINT", params)
+        return ifu.extract_ifu(model, kind, params)
+
+
+def test_the_sum_of_an_extended_source_has_the_official_numbers():
+    _, data, planes, weights = made()
+    want = official(data, planes, weights, 3.0, "exact", 0, "EXTENDED")
+    found = whole_spectrum(Frames(data, *planes), weights)
+    np.testing.assert_allclose(found.flux[0, 0], want[3], rtol=1e-6)
+    for mine, theirs in zip(found.variances[0, 0], want[4:7], strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-6)
+    np.testing.assert_allclose(found.npixels[0, 0], want[11])
+    more = whole_spectrum(Frames(data, *planes), weights, 1.5)
+    np.testing.assert_allclose(more.error, 1.5 * found.error)
+    data[:, 5, 5] = np.nan  # which the official sum is, too, then
+    assert np.isfinite(whole_spectrum(Frames(data, *planes), weights).flux).all()
+    assert np.isnan(whole_spectrum(Frames(data), weights).error).all()
+    with pytest.raises(InputError, match="shape of the cube"):
+        whole_spectrum(Frames(data, *planes), weights[1:])
 
 
 @pytest.mark.parametrize(("method", "subpixels"), [("exact", 0), ("subpixel", 10)])

@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jwinteractive.data import Rate
 from jwinteractive.extract.aperture import box_weights, trace_limits
 from jwinteractive.extract.box import box_spectra
 from jwinteractive.extract.cube import cube_spectrum
-from jwinteractive.extract.dithers import Dither, wavelength_grid
+from jwinteractive.extract.dithers import wavelength_grid
 from jwinteractive.extract.forward import forward_spectrum
 from jwinteractive.extract.frames import Frames
 from jwinteractive.extract.lines import read_line
+from jwinteractive.extract.nods import agreement, blank_scatter, dither_of
 from jwinteractive.extract.trace import find_trace
+from jwinteractive.io.read import open_product
 
 REAL = Path(__file__).parents[3] / "shared" / "real"
 pytestmark = pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/real")
@@ -25,26 +28,16 @@ STEM = REAL / "spec"
 @cache
 def nods() -> Any:
     """The three nods of a prism spectrum, in mJy, on the traces that are found in them."""
-    from astropy.io import fits
-
-    dithers, errors = [], []
+    found = []
     for nod in (2, 3, 4):
-        with fits.open(STEM / f"jw02565007001_03101_0000{nod}_nrs2_cal.fits") as file:
-            data, flags, err, wave, poisson, read = (
-                np.array(file[name].data)
-                for name in ("SCI", "DQ", "ERR", "WAVELENGTH", "VAR_POISSON", "VAR_RNOISE")
-            )
-        data = np.where(flags & 1, np.nan, data).astype("f8") * 1e9
-        errors.append(err.astype("f8") * 1e9)
-        trace = find_trace(data, errors[-1] ** 2).centre
-        dithers.append(
-            Dither(data, wave.astype("f8"), trace, poisson.astype("f8") * 1e18, read * 1e18)
-        )
-    return tuple(dithers), tuple(errors)
+        rate = open_product(STEM / f"jw02565007001_03101_0000{nod}_nrs2_cal.fits").product
+        assert isinstance(rate, Rate)
+        found.append(dither_of(rate, scale=1e9))
+    return tuple(found)
 
 
 def test_each_nod_of_a_real_slit_is_found_where_the_telescope_put_it():
-    dithers, _ = nods()
+    dithers = nods()
     middle = [dither.trace[210] for dither in dithers]
     step = 0.529 / 0.103  # arcsec between shutters over those of a pixel
     assert middle[1] - middle[0] == pytest.approx(2 * step, abs=0.4)
@@ -55,7 +48,7 @@ def test_each_nod_of_a_real_slit_is_found_where_the_telescope_put_it():
 
 
 def test_three_real_nods_agree_as_well_as_their_blank_pixels_do():
-    dithers, errors = nods()
+    dithers = nods()
     grid = wavelength_grid(dithers)
     found = [forward_spectrum([dither], grid, reach=4) for dither in dithers]
     known = (grid > 0.7) & (grid < 5.2)
@@ -63,30 +56,24 @@ def test_three_real_nods_agree_as_well_as_their_blank_pixels_do():
         known &= np.isfinite(one.flux[0]) & (one.coverage[0] > 0.7)
     assert known.sum() > 330
     # beside all traces errors are too small by half: chi2 of a blank pixel is 2 to 3, not 1
-    blank = []
-    for dither, error in zip(dithers, errors, strict=True):
-        rows = np.arange(len(dither.data))[:, None]
-        far = np.isfinite(dither.data)
-        for other in dithers:
-            far &= np.abs(rows - other.trace) > 4
-        pull = dither.data[far] / error[far]
-        blank.append((1.4826 * np.median(np.abs(pull - np.median(pull)))) ** 2)
+    traces = [dither.trace for dither in dithers]
+    blank = [blank_scatter(dither, traces) ** 2 for dither in dithers]
     assert min(blank) > 1.8
     assert max(blank) < 3.2
     for a, b in ((0, 1), (0, 2), (1, 2)):
-        off = (found[a].flux[0] - found[b].flux[0])[known]
-        both = (found[a].flux[0] + found[b].flux[0])[known] / 2
-        variance = (found[a].error[0] ** 2 + found[b].error[0] ** 2)[known]
-        grey = (off * both / variance).sum() / (both**2 / variance).sum()
-        assert abs(grey) < 0.1  # another place in the shutter
-        chi2 = np.mean((off - grey * both) ** 2 / variance)
-        assert chi2 < np.mean([blank[a], blank[b]])  # found: 2.2, 2.1, 1.8
+        first, second = (
+            np.where(known, part, np.nan) for part in (found[a].flux[0], found[b].flux[0])
+        )
+        told = agreement(first, found[a].error[0], second, found[b].error[0])
+        assert told.channels == known.sum()
+        assert abs(told.grey) < 0.11  # another place in the shutter
+        assert told.chi2 < np.mean([blank[a], blank[b]])  # found: 2.2, 2.1, 1.8
 
 
 def test_all_nods_together_have_the_published_spectrum_and_less_noise():
     from astropy.io import fits
 
-    dithers, _ = nods()
+    dithers = nods()
     grid = wavelength_grid(dithers)
     joint = forward_spectrum(dithers, grid, reach=4)
     alone = forward_spectrum(dithers[:1], grid, reach=4)
