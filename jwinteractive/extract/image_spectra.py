@@ -88,8 +88,15 @@ def scale_of(exposure: Exposure) -> Scale:
     return Scale(unit, 1.0, 1.0, unit)
 
 
-def image_spectra(product: Rate | RateInts, layout: Layout, how: Method) -> SpectrumSet:
+def image_spectra(
+    product: Rate | RateInts, layout: Layout, how: Method, along: Array | None = None
+) -> SpectrumSet:
     """Spectra of all sources of an image, or of each integration.
+
+    Parameters
+    ----------
+    along
+        Wavelengths along the trace, [x], for a product that has no plane of them.
 
     Raises
     ------
@@ -131,6 +138,8 @@ def image_spectra(product: Rate | RateInts, layout: Layout, how: Method) -> Spec
     if product.wavelength is not None:
         plane = cut(product.wavelength)
         wavelength = np.stack([_mean(plane, weight) for weight in apertures])
+    elif along is not None and len(along) == shape[1]:
+        wavelength = np.stack([along] * len(layout.sources))
     limits = [
         _limits(source, layout.columns, axis, float(layout.path[len(layout.path) // 2]))
         for source in layout.sources

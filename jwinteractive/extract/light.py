@@ -25,20 +25,23 @@ class Light(Model):
     Attributes
     ----------
     path
-        Rows that a trace lies off its row at the middle column, [x]; of a cube empty.
+        Rows that a trace lies off its row at the middle column, [x].
     y, x
-        Row of the brightest source at the middle column, NaN if there is none; its place in a cube.
+        Row of the source at the middle column, NaN if there is none; its place in a cube.
+    wavelength
+        Along the trace, [x], um, where the WCS of the file tells and no plane does; else one NaN.
     image
         A cube, collapsed [y, x].
-    note
+    notes
         What had to be assumed.
     """
 
-    path: Array = dc.field(default_factory=lambda: np.zeros(0))
+    path: Array = dc.field(default_factory=lambda: np.zeros(1))
     y: float = float("nan")
     x: float = float("nan")
-    image: Array = dc.field(default_factory=lambda: np.zeros((0, 0), np.float32))
-    note: str = ""
+    wavelength: Array = dc.field(default_factory=lambda: np.full(1, np.nan))
+    image: Array = dc.field(default_factory=lambda: np.full((1, 1), np.nan, np.float32))
+    notes: tuple[str, ...] = ()
 
 
 def light_of(
@@ -63,7 +66,9 @@ def light_of(
     try:
         centre = find_trace(image, variance, order=order).centre
     except InputError as error:
-        return Light(path=np.zeros(nx), y=_brightest_row(image), note=f"{error}: rows are straight")
+        return Light(
+            path=np.zeros(nx), y=_brightest_row(image), notes=(f"{error}: rows are straight",)
+        )
     return Light(path=centre - centre[nx // 2], y=float(centre[nx // 2]))
 
 

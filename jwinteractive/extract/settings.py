@@ -14,6 +14,7 @@ from jwinteractive.errors import InputError, ParamError
 from jwinteractive.extract.cube_aperture import brightest, collapsed, covariance_of, fwhm_of
 from jwinteractive.extract.image_spectra import Layout, Method
 from jwinteractive.extract.light import Light, light_of
+from jwinteractive.extract.located import source_row, wavelengths_along
 from jwinteractive.extract.places import Place, beside, parse_places
 from jwinteractive.params import Doc, Numbers, Params, Unit, When
 from jwinteractive.step import Whole
@@ -50,6 +51,13 @@ class Extract1dParams(Params):
         Pixels,
         Doc("Slits: width of the aperture around the brightest; empty: that of the mode."),
     ] = None
+    use_source_posn: Annotated[
+        bool | None,
+        Doc("Slits: centre on the position in the header; empty or off: on the brightest."),
+    ] = None
+    position_offset: Annotated[
+        float, Pixels, Doc("Slits: how far the aperture is moved off the source it is put on.")
+    ] = 0.0
     trace: Annotated[
         Literal["found", "straight", "polynomial"],
         Doc("Slits: follow the light, take straight rows, or a given polynomial."),
@@ -193,7 +201,7 @@ CUBE = 3  # dispersion axis of a cube: its planes
 
 def looked_for(p: Extract1dParams) -> Mapping[str, Any]:
     """What of the parameters decides where light is looked for: not the places themselves."""
-    found: dict[str, Any] = {"trace": p.trace}
+    found: dict[str, Any] = {"trace": p.trace, "position": bool(p.use_source_posn)}
     if p.trace == "found":
         found["order"] = p.trace_order
     if p.trace == "polynomial":
@@ -209,13 +217,36 @@ def measure_light(whole: Whole, p: Extract1dParams) -> Light:
         x, y = brightest(image)
         return Light(y=y, x=x, image=image)
     assert isinstance(product, Rate | RateInts)
+    return _with_position(whole, product, _path_of(product, p), bool(p.use_source_posn))
+
+
+def _path_of(product: Rate | RateInts, p: Extract1dParams) -> Light:
     if p.trace != "polynomial":
         return light_of(product, p.trace_order if p.trace == "found" else None)
     powers = _polynomial(p.trace_polynomial)
     if powers:
         return light_of(product, powers=powers)
     note = "trace_polynomial is empty: rows are straight"
-    return dc.replace(light_of(product), note=note)
+    return dc.replace(light_of(product), notes=(note,))
+
+
+def _with_position(whole: Whole, product: Rate | RateInts, light: Light, by_header: bool) -> Light:
+    """Light with what only the WCS of the file tells."""
+    if by_header:
+        shape = (across(product), len(light.path))
+        try:
+            light = dc.replace(light, y=source_row(whole.path, product.exposure, shape))
+        except InputError as error:
+            notes = (*light.notes, f"use_source_posn: {error}: the brightest was taken")
+            light = dc.replace(light, notes=notes)
+    if product.wavelength is not None or whole.path is None:
+        return light
+    rows = light.path + (light.y if np.isfinite(light.y) else (across(product) - 1) / 2)
+    try:
+        wavelength = wavelengths_along(whole.path, product.exposure, rows)
+    except InputError:  # that none is known is said with the spectrum
+        return light
+    return dc.replace(light, wavelength=wavelength)
 
 
 def layout_of(p: Extract1dParams, light: Light, exposure: Exposure, ny: int) -> Layout:
@@ -232,8 +263,8 @@ def layout_of(p: Extract1dParams, light: Light, exposure: Exposure, ny: int) -> 
         if not np.isfinite(light.y):
             raise InputError("frame has no light that tells where a source is: give apertures")
         width = p.width or WIDTHS.get(exposure.exp_type, _WIDTH)
-        half = (min(width, ny) - 1) / 2
-        sources = (Place(light.y - half, light.y + half),)
+        half, y = (min(width, ny) - 1) / 2, light.y + p.position_offset
+        sources = (Place(y - half, y + half),)
     first = max(int(np.ceil(p.xstart)), 0) if p.xstart is not None else 0
     last = min(int(np.floor(p.xstop)), nx - 1) if p.xstop is not None else nx - 1
     if first > last:

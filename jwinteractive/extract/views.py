@@ -64,7 +64,7 @@ def _aperture(s: Shown) -> Frame:
         dq=product.dq[i],
         err=product.err[i],
         marks=_bands(layout, product.exposure.dispaxis),
-        note=light.note,
+        note="; ".join(light.notes),
         **s.place_of(product),
     )
 

@@ -509,6 +509,28 @@ def test_a_published_slit_spectrum_comes_out_of_its_rectified_image(real):
     np.testing.assert_allclose(table["NPIXELS"], 6, atol=1e-6)
 
 
+def test_the_wcs_of_a_file_places_the_source_and_tells_wavelengths_that_no_plane_has(real):
+    path = real / "spec" / "jw02565007001_03101_00003_nrs2_cal.fits"
+    session = jwinteractive.open(path, ALONE)
+    known = session.run()
+    session.set("extract_1d", use_source_posn=True)
+    placed = session.run()
+    centre = (placed.limits[2] + placed.limits[3]) / 2
+    assert centre == pytest.approx((known.limits[2] + known.limits[3]) / 2, abs=1)
+    file = session.exposures[0]
+    bare = dc.replace(file, product=file.product.replace(wavelength=None), key="bare")
+    session.exposures = (bare,)
+    told = session.run().wavelength
+    good = np.isfinite(told) & np.isfinite(placed.wavelength)
+    assert good.sum() > 400
+    np.testing.assert_allclose(told[good], placed.wavelength[good], rtol=2e-3)
+
+
+def test_a_position_that_nothing_tells_is_no_error_but_said():
+    made, _ = extracted(slit(), use_source_posn=True)
+    assert "the brightest was taken" in made.notes[-1]
+
+
 def test_jupiter_is_extracted_without_errors(real):
     found = open_product(next((real / "cube").glob("*s3d_nav.fits"))).product
     made, _ = extracted(found, radius=3.0)

@@ -57,8 +57,8 @@ def extract_1d(product: Source, p: Extract1dParams, model: Light) -> SpectrumSet
     if isinstance(product, Cube):
         return _cube(product, p, model)
     layout = layout_of(p, model, product.exposure, across(product))
-    made: SpectrumSet = image_spectra(product, layout, p.method)
-    return made.replace(notes=(*made.notes, model.note)) if model.note else made
+    made: SpectrumSet = image_spectra(product, layout, p.method, model.wavelength)
+    return made.replace(notes=(*made.notes, *model.notes))
 
 
 def _cube(cube: Cube, p: Extract1dParams, light: Light) -> SpectrumSet:
