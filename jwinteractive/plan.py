@@ -78,8 +78,8 @@ class Peer:
         return self.plan[-1].key if self.plan else self.file.key
 
 
-Peers = Callable[[Step], tuple[Peer, ...]]
-"""The set that an exposure belongs to for a step, with itself, in the user's order."""
+Peers = Callable[[Stage], tuple[Peer, ...]]
+"""The set that an exposure belongs to at a stage, with itself, in the user's order."""
 
 
 @dc.dataclass(frozen=True)
@@ -155,7 +155,7 @@ def open_files(path: Path, slits: Sequence[str] = ()) -> tuple[OpenFile, ...]:
     return tuple(found)
 
 
-def _by_itself(step: Step) -> tuple[Peer, ...]:
+def _by_itself(stage: Stage) -> tuple[Peer, ...]:
     return ()
 
 
@@ -207,7 +207,7 @@ def stages_of(
         why = _skipped(stage, step, file, kind, started, references)
         together: tuple[Peer, ...] = ()
         if step.together is not None and not why:
-            together = peers(step)
+            together = peers(stage)
             why = step.alone(kind, file.exposure, stage.params) if len(together) < 2 else ""
         found: dict[str, Found] = {}
         key = parent

@@ -37,11 +37,11 @@ from jwinteractive.plan import (
     stages_of,
 )
 from jwinteractive.products import output_paths, provenance_of, write_products
-from jwinteractive.recipe import Recipe
+from jwinteractive.recipe import Recipe, Stage
 from jwinteractive.reduction import Boxes, Glance, Measured, Reduction
 from jwinteractive.references import Found, References
 from jwinteractive.saved import SESSION_FILE, STORE_FOLDER, Saved, read_session, write_session
-from jwinteractive.step import Step, registry
+from jwinteractive.step import registry
 from jwinteractive.store import Store
 
 __all__ = ["Result", "Session", "open_session"]
@@ -433,18 +433,21 @@ class Session:
         peers = functools.partial(self._peers, self._number(exposure), settings)
         return plan_of(self._file(exposure), recipe, references, to, peers)
 
-    def _peers(self, exposure: int, settings: Settings | None, step: Step) -> tuple[Peer, ...]:
+    def _peers(self, exposure: int, settings: Settings | None, stage: Stage) -> tuple[Peer, ...]:
         """The exposures that a step looks at together with one, and with it."""
-        assert step.together is not None
+        belongs = registry[stage.step].together
+        assert belongs is not None
         own, recipe = self.exposures[exposure], (settings or self.settings).recipe
         found = []
         for i, file in enumerate(self.exposures):
             kind = type(own.product)
             alike = type(file.product) is kind
-            if i == exposure or (alike and step.together(kind, own.exposure, file.exposure)):
+            if i == exposure or (
+                alike and belongs(kind, own.exposure, file.exposure, stage.params)
+            ):
                 references = self._references(i, settings)
                 peers = functools.partial(self._peers, i, settings)
-                plan = stages_of(file, recipe, references, peers, before=step.name)
+                plan = stages_of(file, recipe, references, peers, before=stage.step)
                 found.append(Peer(i, file, references, tuple(p for p in plan if not p.skipped)))
         return tuple(found)
 

@@ -149,7 +149,7 @@ class Step:
     affects: Context | None = None
     unread: Callable[[Any], Collection[str]] = _none
     unmeasured: Callable[[Any], Collection[str]] = _none
-    together: Callable[[type[Product], Exposure, Exposure], bool] | None = None
+    together: Callable[[type[Product], Exposure, Exposure, Any], bool] | None = None
     alone: Callable[[type[Product], Exposure, Any], str] = _runs_alone
     whole: bool = False
     suffix: str = ""
@@ -344,7 +344,7 @@ def step(
     affects: Context | None = None,
     unread: Callable[[Any], Collection[str]] = _none,
     unmeasured: Callable[[Any], Collection[str]] = _none,
-    together: Callable[[type[Product], Exposure, Exposure], bool] | None = None,
+    together: Callable[[type[Product], Exposure, Exposure, Any], bool] | None = None,
     alone: Callable[[type[Product], Exposure, Any], str] = _runs_alone,
     whole: bool = False,
     suffix: str = "",
@@ -393,7 +393,7 @@ def step(
         The same of those that the measurement alone does not use.
     together
         For a step that looks at several exposures: whether two of one session and of one kind of
-        product belong to a set.
+        product belong to a set, with given parameters.
         Its measurement takes a `Together` and does not look at references; its model is for all
         members, which tell themselves apart by the name of their exposure.
     alone

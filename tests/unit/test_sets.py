@@ -60,7 +60,7 @@ def steps():
 
     @step(
         measure=measure,
-        together=lambda kind, one, other: one.filter == other.filter,
+        together=lambda kind, one, other, p: one.filter == other.filter,
         alone=lambda kind, exposure, p: "it is alone" if p.least > 1 else "",
     )
     def test_level(rate: Rate, p: LevelParams, model: Level) -> Rate:

@@ -84,7 +84,9 @@ def _is_ifu(exposure: Exposure) -> bool:
     return exposure.exp_type in _IFU
 
 
-def _together(kind: type[Product], one: Exposure, other: Exposure) -> bool:
+def _together(
+    kind: type[Product], one: Exposure, other: Exposure, p: OutlierDetectionParams
+) -> bool:
     if kind is RateInts:
         return False
     names = (*_ALIKE, "detector", "channel", "band") if _is_ifu(one) else _ALIKE
