@@ -104,11 +104,14 @@ def test_an_infinite_value_and_equal_values_are_taken_as_officially():
     same(ours(changed, threshold_percent=95.0), official(changed, threshold_percent=95.0))
 
 
-@pytest.mark.parametrize("percent", [0.0, 12.3, 50.0, 97.9, 98.0, 98.1, 99.8, 99.9999, 100.0])
-def test_the_cut_is_the_percentile_to_the_last_digit(percent):
-    model = measure_differences(members(exposures(count=2)))
+@pytest.mark.parametrize("shape", [SHAPE, (20, 18)])  # few differences lie far apart
+def test_the_cut_is_the_percentile_to_the_last_digit(shape):
+    model = measure_differences(members(exposures(count=2, shape=shape)))
     inner = model.differences[4:-4, 4:-4]
-    assert cut_at(model, percent) == np.nanpercentile(inner, percent)
+    percents = [*np.linspace(0, 100, 41), *np.linspace(97, 100, 101), 99.9999]
+    expected = np.nanpercentile(inner, percents)
+    found = [cut_at(model, percent) for percent in percents]
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_warm_pixels_of_all_exposures_are_found_and_hits_of_one_are_not():
