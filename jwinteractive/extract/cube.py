@@ -15,7 +15,7 @@ from jwinteractive.data import Array
 from jwinteractive.errors import InputError
 from jwinteractive.extract.frames import Frames, contiguous, in_threads
 from jwinteractive.extract.spectra import Spectra
-from jwinteractive.kernels.extract_cube import ring_sums
+from jwinteractive.kernels.extract_cube import planes_sums
 
 __all__ = ["covariance_factor", "cube_spectrum", "whole_spectrum"]
 
@@ -122,27 +122,28 @@ def cube_spectrum(
         )
     sums = np.empty((count, 9))
 
+    planes, stack = _stacked(cube), contiguous(weights, np.float32)
+
     def work(chunk: int) -> None:
-        for k in range(chunk * _PLANES, min((chunk + 1) * _PLANES, count)):
-            variances = cube.variances(k)
-            ring_sums(
-                cube.image(k),
-                variances,
-                contiguous(weights[k], np.float32),
-                float(x),
-                float(y),
-                radii[k],
-                inner[k],
-                outer[k],
-                float(bkg_sigma_clip),
-                subpixels,
-                parity,
-                sums[k],
-            )
-            if not cube.sure or not np.isfinite(np.sum(variances, axis=0)).any():
-                sums[k, 3:] = np.nan
+        planes_sums(
+            *planes,
+            stack,
+            float(x),
+            float(y),
+            radii,
+            inner,
+            outer,
+            float(bkg_sigma_clip),
+            subpixels,
+            parity,
+            chunk * _PLANES,
+            min((chunk + 1) * _PLANES, count),
+            sums,
+        )
 
     in_threads(-(-count // _PLANES), work, threads)
+    if not cube.sure:
+        sums[:, 3:] = np.nan
     sums[:, 3:] *= factors[:, None] ** 2
     flat = sums.T[:, None, None]
     return Spectra(
@@ -152,6 +153,16 @@ def cube_spectrum(
         background_variances=sums.T[None, None, 6:9],
         npixels=flat[1],
     )
+
+
+def _stacked(cube: Frames) -> tuple[Array, Array, Array, Array]:
+    """Values and three variances of a cube, each float32 [plane, y, x]; one plane of 0 for none."""
+    none = np.zeros((1, *cube.shape), np.float32)
+    found = []
+    for stack in (cube.data, cube.var_poisson, cube.var_rnoise, cube.var_flat):
+        turned = stack if stack is None or cube.dispaxis == 1 else np.swapaxes(stack, 1, 2)
+        found.append(contiguous(none if turned is None else turned, np.float32))
+    return found[0], found[1], found[2], found[3]
 
 
 def whole_spectrum(cube: Frames, weights: Array, covariance: ArrayLike = 1.0) -> Spectra:

@@ -10,7 +10,7 @@ from numba import njit
 
 from jwinteractive.kernels.flicker_median import median_of
 
-__all__ = ["circle_share", "clipped_limits", "ring_sums"]
+__all__ = ["circle_share", "clipped_limits", "planes_sums", "ring_sums"]
 
 _CLIPS = 5  # most rounds of clipping; the official number
 _DIAGONAL = 0.7071067811865476  # from the middle of a pixel to its corner
@@ -185,3 +185,56 @@ def ring_sums(
         added = factor * factor * ring[2 + v] if factor == factor else 0.0
         found[3 + v] = sums[2 + v] + added
         found[6 + v] = added
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def planes_sums(
+    cube: Any,
+    poisson: Any,
+    read: Any,
+    flat: Any,
+    weights: Any,
+    x: float,
+    y: float,
+    radii: Any,
+    inner: Any,
+    outer: Any,
+    sigma: float,
+    subpixels: int,
+    parity: bool,
+    first: int,
+    end: int,
+    found: Any,
+) -> None:
+    """Sums over planes ``first`` to ``end``: ``found`` [plane, 9] is filled; see `ring_sums`.
+
+    Variances are [plane, y, x], or of one plane for all. Those of sums are NaN in a plane where
+    none is known.
+    """
+    for k in range(first, end):
+        var = (poisson[k % len(poisson)], read[k % len(read)], flat[k % len(flat)])
+        ring_sums(
+            cube[k],
+            var,
+            weights[k],
+            x,
+            y,
+            radii[k],
+            inner[k],
+            outer[k],
+            sigma,
+            subpixels,
+            parity,
+            found[k],
+        )
+        known = False
+        for j in range(cube.shape[1]):
+            for i in range(cube.shape[2]):
+                total = var[0][j, i] + var[1][j, i] + var[2][j, i]
+                if total * np.float32(0) == 0:
+                    known = True
+                    break
+            if known:
+                break
+        if not known:
+            found[k, 3:] = np.nan

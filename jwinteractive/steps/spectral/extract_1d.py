@@ -15,9 +15,9 @@ from typing import TypeVar
 import numpy as np
 
 from jwinteractive import dq
-from jwinteractive.data import Array, Cube, Rate, RateInts, SpectrumSet
+from jwinteractive.data import Cube, Rate, RateInts, SpectrumSet
 from jwinteractive.errors import InputError
-from jwinteractive.extract.cube import cube_spectrum
+from jwinteractive.extract.cube import cube_spectrum, whole_spectrum
 from jwinteractive.extract.frames import Frames
 from jwinteractive.extract.image_spectra import image_spectra, spectrum_set
 from jwinteractive.extract.light import Light
@@ -63,24 +63,28 @@ def extract_1d(product: Source, p: Extract1dParams, model: Light) -> SpectrumSet
 
 def _cube(cube: Cube, p: Extract1dParams, light: Light) -> SpectrumSet:
     circle = circle_of(p, light, cube)
-    count, ny, nx = cube.data.shape
-    data = cube.data
+    count, data = len(cube.data), cube.data
     if (bad := (cube.dq & np.uint32(dq.DO_NOT_USE)) != 0).any():
         data = np.where(bad, np.float32(np.nan), data)
     weight = cube.weight
     if weight is None:
         weight = np.isfinite(data).astype(np.float32)
-    none = np.zeros(data.shape, np.float32)
     known = bool(np.isfinite(cube.err).any())
-    frames = Frames(data, none, np.square(cube.err) if known else none, none)
-    radius: Array = np.full(count, 2.0 * (ny + nx)) if circle.radius is None else circle.radius
-    ring = None
-    if circle.ring is not None:
-        ring = (circle.ring[0] * radius, circle.ring[1] * radius)
-    centre = (circle.x, circle.y)
-    found = cube_spectrum(
-        frames, weight, centre, radius, ring, p.bkg_sigma_clip, covariance=circle.covariance
-    )
+    frames = Frames(data, None, np.square(cube.err) if known else None)
+    if circle.radius is None:
+        found = whole_spectrum(frames, weight, circle.covariance)
+    else:
+        ring = circle.ring and (circle.ring[0] * circle.radius, circle.ring[1] * circle.radius)
+        centre = (circle.x, circle.y)
+        found = cube_spectrum(
+            frames,
+            weight,
+            centre,
+            circle.radius,
+            ring,
+            p.bkg_sigma_clip,
+            covariance=circle.covariance,
+        )
     if not np.isfinite(found.flux).any():
         raise InputError(
             f"aperture at x = {circle.x:.1f}, y = {circle.y:.1f} has no spaxel that counts: all "
@@ -88,10 +92,4 @@ def _cube(cube: Cube, p: Extract1dParams, light: Light) -> SpectrumSet:
         )
     limits = np.array([0, count - 1, circle.x, circle.y], np.float64)
     made = spectrum_set(cube, found, np.asarray(cube.wavelengths)[None], limits, surface=True)
-    if known:
-        return made
-    unknown = {n: np.full_like(getattr(made, n), np.nan) for n in ("variances", _BACKGROUND)}
-    return made.replace(**unknown, notes=(*made.notes, "no errors in the cube: none are known"))
-
-
-_BACKGROUND = "background_variances"
+    return made if known else made.replace(notes=(*made.notes, "errors are not known"))
