@@ -15,9 +15,9 @@ from jwinteractive.data import Array
 from jwinteractive.errors import InputError
 from jwinteractive.extract.frames import Frames, contiguous, in_threads
 from jwinteractive.extract.spectra import Spectra
-from jwinteractive.kernels.extract_cube import planes_sums
+from jwinteractive.kernels.extract_cube import planes_limits, planes_sums
 
-__all__ = ["covariance_factor", "cube_spectrum", "whole_spectrum"]
+__all__ = ["background_limits", "covariance_factor", "cube_spectrum", "whole_spectrum"]
 
 _PLANES = 32  # that a thread takes at a time
 
@@ -59,6 +59,7 @@ def cube_spectrum(
     covariance: ArrayLike = 1.0,
     parity: bool = False,
     threads: int = 0,
+    limits: Array | None = None,
 ) -> Spectra:
     """Spectrum of a source, [1, 1, plane], in the unit of the spaxels.
 
@@ -88,6 +89,9 @@ def cube_spectrum(
         lowers the background, and variances count by shares, not by squares of them.
     threads
         By default one a core; results do not depend on it.
+    limits
+        Those that `background_limits` found with the same clipping: they do not depend on where
+        the circle is.
 
     Raises
     ------
@@ -123,6 +127,12 @@ def cube_spectrum(
     sums = np.empty((count, 9))
 
     planes, stack = _stacked(cube), contiguous(weights, np.float32)
+    if limits is None:
+        clip = bkg_sigma_clip if annulus is not None else 0.0
+        limits = background_limits(cube, weights, clip, threads)
+    if limits.shape != (count, 2):
+        raise InputError(f"limits {limits.shape}: must be two for each of {count} planes")
+    edges = contiguous(limits, np.float64)
 
     def work(chunk: int) -> None:
         planes_sums(
@@ -133,7 +143,7 @@ def cube_spectrum(
             radii,
             inner,
             outer,
-            float(bkg_sigma_clip),
+            edges,
             subpixels,
             parity,
             chunk * _PLANES,
@@ -153,6 +163,22 @@ def cube_spectrum(
         background_variances=sums.T[None, None, 6:9],
         npixels=flat[1],
     )
+
+
+def background_limits(cube: Frames, weights: Array, sigma: float, threads: int = 0) -> Array:
+    """Least and most value that counts as background in each plane, [plane, 2]; 0 clips nothing."""
+    count = len(cube)
+    found = np.empty((count, 2))
+    found[:] = -np.inf, np.inf
+    if sigma > 0:
+        planes, stack = _stacked(cube)[0], contiguous(weights, np.float32)
+
+        def work(chunk: int) -> None:
+            first, end = chunk * _PLANES, min((chunk + 1) * _PLANES, count)
+            planes_limits(planes, stack, float(sigma), first, end, found)
+
+        in_threads(-(-count // _PLANES), work, threads)
+    return found
 
 
 def _stacked(cube: Frames) -> tuple[Array, Array, Array, Array]:

@@ -10,11 +10,12 @@ from types import MappingProxyType
 
 import numpy as np
 
+from jwinteractive import dq
 from jwinteractive.data import Array, Cube, Exposure
 from jwinteractive.errors import InputError
 from jwinteractive.extract.cube import covariance_factor
 
-__all__ = ["brightest", "collapsed", "covariance_of", "fwhm_of"]
+__all__ = ["brightest", "cleaned", "collapsed", "covariance_of", "fwhm_of"]
 
 _SIZES = MappingProxyType(
     {"1": (0.196, 0.176), "2": (0.196, 0.277), "3": (0.245, 0.387), "4": (0.273, 0.645)}
@@ -42,9 +43,18 @@ def covariance_of(cube: Cube) -> float:
     return max((covariance_factor(*size, cube.spaxel) for size in sizes), default=1.0)
 
 
-def collapsed(cube: Cube) -> Array:
-    """Mean of all planes, float32 [y, x]; NaN where no plane has a value."""
+def cleaned(cube: Cube) -> tuple[Array, Array]:
+    """Values without those that are flagged, and weights: 1 where a file does not tell them."""
     data = cube.data
+    bad = (cube.dq & np.uint32(dq.DO_NOT_USE)) != 0
+    if bad.any():
+        data = np.where(bad, np.float32(np.nan), data)
+    weight = cube.weight
+    return data, np.isfinite(data).astype(np.float32) if weight is None else weight
+
+
+def collapsed(data: Array) -> Array:
+    """Mean of all planes [plane, y, x], float32 [y, x]; NaN where no plane has a value."""
     finite = np.isfinite(data)
     total = np.where(finite, data, 0).sum(axis=0, dtype=np.float64)
     count = finite.sum(axis=0)

@@ -32,6 +32,8 @@ class Light(Model):
         Along the trace, [x], um, where the WCS of the file tells and no plane does; else one NaN.
     image
         A cube, collapsed [y, x].
+    limits
+        Least and most value of background in each plane of a cube, [plane, 2].
     notes
         What had to be assumed.
     """
@@ -41,6 +43,7 @@ class Light(Model):
     x: float = float("nan")
     wavelength: Array = dc.field(default_factory=lambda: np.full(1, np.nan))
     image: Array = dc.field(default_factory=lambda: np.full((1, 1), np.nan, np.float32))
+    limits: Array = dc.field(default_factory=lambda: np.full((1, 2), np.nan))
     notes: tuple[str, ...] = ()
 
 

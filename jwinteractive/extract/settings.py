@@ -11,7 +11,15 @@ from annotated_types import Interval
 
 from jwinteractive.data import Array, Cube, Exposure, Product, Rate, RateInts
 from jwinteractive.errors import InputError, ParamError
-from jwinteractive.extract.cube_aperture import brightest, collapsed, covariance_of, fwhm_of
+from jwinteractive.extract.cube import background_limits
+from jwinteractive.extract.cube_aperture import (
+    brightest,
+    cleaned,
+    collapsed,
+    covariance_of,
+    fwhm_of,
+)
+from jwinteractive.extract.frames import Frames
 from jwinteractive.extract.image_spectra import Layout, Method
 from jwinteractive.extract.light import Light, light_of
 from jwinteractive.extract.located import source_row, wavelengths_along
@@ -201,7 +209,11 @@ CUBE = 3  # dispersion axis of a cube: its planes
 
 def looked_for(p: Extract1dParams) -> Mapping[str, Any]:
     """What of the parameters decides where light is looked for: not the places themselves."""
-    found: dict[str, Any] = {"trace": p.trace, "position": bool(p.use_source_posn)}
+    found: dict[str, Any] = {
+        "trace": p.trace,
+        "position": bool(p.use_source_posn),
+        "clip": p.bkg_sigma_clip,
+    }
     if p.trace == "found":
         found["order"] = p.trace_order
     if p.trace == "polynomial":
@@ -213,9 +225,11 @@ def measure_light(whole: Whole, p: Extract1dParams) -> Light:
     """Look for the path of the trace, or for the source of a cube."""
     product = whole.look(whole.box)
     if isinstance(product, Cube):
-        image = collapsed(product)
+        data, weight = cleaned(product)
+        image = collapsed(data)
         x, y = brightest(image)
-        return Light(y=y, x=x, image=image)
+        limits = background_limits(Frames(data), weight, p.bkg_sigma_clip)
+        return Light(y=y, x=x, image=image, limits=limits)
     assert isinstance(product, Rate | RateInts)
     return _with_position(whole, product, _path_of(product, p), bool(p.use_source_posn))
 

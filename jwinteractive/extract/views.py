@@ -9,7 +9,7 @@ import numpy as np
 
 from jwinteractive.data import Array, Cube, Product, Rate, RateInts, SpectrumSet
 from jwinteractive.errors import InputError
-from jwinteractive.extract.cube_aperture import brightest, collapsed
+from jwinteractive.extract.cube_aperture import brightest, cleaned, collapsed
 from jwinteractive.extract.image_spectra import Layout
 from jwinteractive.extract.light import Light
 from jwinteractive.extract.places import Place, along_x, write_places
@@ -37,7 +37,7 @@ def _taken(s: Shown) -> tuple[Rate | RateInts | Cube, Light, Extract1dParams]:
     if isinstance(s.model, Light):
         return product, s.model, p
     if isinstance(product, Cube):
-        image = collapsed(product)
+        image = collapsed(cleaned(product)[0])
         x, y = brightest(image)
         return product, Light(x=x, y=y, image=image), p
     nx = product.shape[1] if product.exposure.dispaxis == 1 else product.shape[0]

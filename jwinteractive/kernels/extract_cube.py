@@ -10,7 +10,7 @@ from numba import njit
 
 from jwinteractive.kernels.flicker_median import median_of
 
-__all__ = ["circle_share", "clipped_limits", "planes_sums", "ring_sums"]
+__all__ = ["circle_share", "clipped_limits", "planes_limits", "planes_sums", "ring_sums"]
 
 _CLIPS = 5  # most rounds of clipping; the official number
 _DIAGONAL = 0.7071067811865476  # from the middle of a pixel to its corner
@@ -112,7 +112,8 @@ def ring_sums(
     radius: float,
     inner: float,
     outer: float,
-    sigma: float,
+    low: float,
+    high: float,
     subpixels: int,
     parity: bool,
     found: Any,
@@ -132,8 +133,8 @@ def ring_sums(
         Centre, in pixels.
     radius, inner, outer
         Of the circle and of the ring of the background, in pixels; no ring if ``outer`` is 0.
-    sigma
-        Deviations beyond which spaxels of the ring do not count; 0 for none.
+    low, high
+        Values beyond which spaxels of the ring do not count.
     subpixels
         See `circle_share`.
     parity
@@ -141,11 +142,6 @@ def ring_sums(
         as the official sums have it.
     """
     ny, nx = plane.shape
-    low, high = -np.inf, np.inf
-    if outer > 0 and sigma > 0:
-        least, most = clipped_limits(plane, weights, sigma)
-        if least == least:
-            low, high = least, most
     reach = max(radius, outer) + 1
     sums = np.zeros(5)
     ring = np.zeros(5)
@@ -188,6 +184,16 @@ def ring_sums(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def planes_limits(cube: Any, weights: Any, sigma: float, first: int, end: int, found: Any) -> None:
+    """Least and most value that counts as background in planes: ``found`` [plane, 2] is filled."""
+    for k in range(first, end):
+        low, high = clipped_limits(cube[k], weights[k], sigma)
+        known = low == low
+        found[k, 0] = low if known else -np.inf
+        found[k, 1] = high if known else np.inf
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def planes_sums(
     cube: Any,
     poisson: Any,
@@ -199,7 +205,7 @@ def planes_sums(
     radii: Any,
     inner: Any,
     outer: Any,
-    sigma: float,
+    limits: Any,
     subpixels: int,
     parity: bool,
     first: int,
@@ -208,7 +214,8 @@ def planes_sums(
 ) -> None:
     """Sums over planes ``first`` to ``end``: ``found`` [plane, 9] is filled; see `ring_sums`.
 
-    Variances are [plane, y, x], or of one plane for all. Those of sums are NaN in a plane where
+    ``limits`` [plane, 2] are the least and the most value of background. Variances are
+    [plane, y, x], or of one plane for all. Those of sums are NaN in a plane where
     none is known.
     """
     for k in range(first, end):
@@ -222,7 +229,8 @@ def planes_sums(
             radii[k],
             inner[k],
             outer[k],
-            sigma,
+            limits[k, 0],
+            limits[k, 1],
             subpixels,
             parity,
             found[k],

@@ -14,10 +14,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from jwinteractive import dq
 from jwinteractive.data import Cube, Rate, RateInts, SpectrumSet
 from jwinteractive.errors import InputError
 from jwinteractive.extract.cube import cube_spectrum, whole_spectrum
+from jwinteractive.extract.cube_aperture import cleaned
 from jwinteractive.extract.frames import Frames
 from jwinteractive.extract.image_spectra import image_spectra, spectrum_set
 from jwinteractive.extract.light import Light
@@ -63,12 +63,7 @@ def extract_1d(product: Source, p: Extract1dParams, model: Light) -> SpectrumSet
 
 def _cube(cube: Cube, p: Extract1dParams, light: Light) -> SpectrumSet:
     circle = circle_of(p, light, cube)
-    count, data = len(cube.data), cube.data
-    if (bad := (cube.dq & np.uint32(dq.DO_NOT_USE)) != 0).any():
-        data = np.where(bad, np.float32(np.nan), data)
-    weight = cube.weight
-    if weight is None:
-        weight = np.isfinite(data).astype(np.float32)
+    count, (data, weight) = len(cube.data), cleaned(cube)
     known = bool(np.isfinite(cube.err).any())
     frames = Frames(data, None, np.square(cube.err) if known else None)
     if circle.radius is None:
@@ -84,6 +79,7 @@ def _cube(cube: Cube, p: Extract1dParams, light: Light) -> SpectrumSet:
             ring,
             p.bkg_sigma_clip,
             covariance=circle.covariance,
+            limits=light.limits,
         )
     if not np.isfinite(found.flux).any():
         raise InputError(
