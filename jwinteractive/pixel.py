@@ -100,8 +100,12 @@ def mean_pixel(product: Product) -> Product:
         used = ((product.dq & dq.DO_NOT_USE) == 0) & np.isfinite(product.data)
         count = np.maximum(used.sum(axis=(-2, -1), keepdims=True), 1)
         changes |= {"data": _mean(product.data, used), "dq": _common(product.dq)}
-        for name in ("var_poisson", "var_rnoise"):
-            changes[name] = _mean(getattr(product, name), used) / count
+        changes["replaced"] = None
+        for name in ("var_poisson", "var_rnoise", "var_flat"):
+            if (variance := getattr(product, name)) is not None:
+                changes[name] = _mean(variance, used) / count
+        if product.wavelength is not None:
+            changes["wavelength"] = _mean(product.wavelength, np.isfinite(product.wavelength))
         changes["err"] = np.sqrt(_mean(product.err**2, used) / count)
         for name in ("chi2_between", "pedestal"):
             if (plane := getattr(product, name, None)) is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses as dc
 import functools
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -708,12 +709,15 @@ class Session:
     ) -> PixelHistory:
         """Follow the mean of the good pixels of a box through every step; see `inspect`.
 
+        It ends where a step gives other axes, which have no such pixel.
+
         Raises
         ------
         InputError
             If the box does not lie in the frame.
         """
         source, links = self.chain(exposure, hold=hold, settings=settings)
+        links = list(itertools.takewhile(lambda link: not link.step.whole, links))
         seen = [("input", source.crop(box).native())]
         run_box(
             source,

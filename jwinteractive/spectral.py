@@ -1,8 +1,9 @@
-"""Extracted spectra, spaxels and light curves as plots: what a screen and a report show of them."""
+"""Extracted spectra, spaxels and light curves as plots, and what is read off them."""
 
 from __future__ import annotations
 
 import dataclasses as dc
+import math
 import re
 
 import numpy as np
@@ -10,9 +11,11 @@ import numpy as np
 from jwinteractive.curves import difference, ratio
 from jwinteractive.data import Array, Cube, SpectrumSet
 from jwinteractive.errors import InputError
+from jwinteractive.extract.lines import read_continuum, read_line
 from jwinteractive.extract.series import white_light
 from jwinteractive.extract.spectra import Spectra
-from jwinteractive.views import Curve, Plot
+from jwinteractive.extract.wiggles import wiggles
+from jwinteractive.views import Curve, Plot, Table
 
 __all__ = [
     "COMPARED",
@@ -20,7 +23,10 @@ __all__ = [
     "compared",
     "light_curve",
     "planes_between",
+    "read_out",
+    "sides_of",
     "spaxel_spectrum",
+    "spaxel_waves",
     "spectra_plot",
 ]
 
@@ -152,6 +158,109 @@ def light_curve(
             ),
         ),
     )
+
+
+def sides_of(within: tuple[float, float]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Ranges on both sides of another, as wide as it, that tell the continuum below a line."""
+    low, high = within
+    return (2 * low - high, low), (high, 2 * high - low)
+
+
+def read_out(plot: Plot, within: tuple[float, float]) -> Table:
+    """Line and continuum in a range of x, of each curve: numbers with their errors.
+
+    The continuum of the line is a straight one through `sides_of` the range; that of the range is
+    its own mean. A curve where nothing can be told says why.
+    """
+    unit, x_unit = axis_words(plot.y_label)[1], axis_words(plot.x_label)[1]
+    times = f"{unit} {x_unit}".strip() if unit else x_unit
+    columns = [_measured(c, within, unit == "Jy" and x_unit == "um") for c in plot.curves]
+    of = {
+        "flux": times,
+        "flux in W/m2": "",
+        "signal to noise": "",
+        "equivalent width": x_unit,
+        "centroid": x_unit,
+        "FWHM": x_unit,
+        "FWHM in km/s": "",
+        "continuum below it": unit,
+        "mean of the range": unit,
+        "scatter over expected": "",
+        "": "",
+    }
+    rows = tuple(
+        (f"{name} ({words})" if words else name, *(c.get(name, "") for c in columns))
+        for name, words in of.items()
+        if any(name in c for c in columns)
+    )
+    ends = " to ".join(f"{v:.6g}" for v in within)
+    title = f"{ends} {x_unit}".strip()
+    return Table(title=title, columns=("", *(c.name for c in plot.curves)), rows=rows)
+
+
+def _measured(curve: Curve, within: tuple[float, float], jansky: bool) -> dict[str, str]:
+    """What is read off a curve in a range, as text by what it is."""
+    x, y = np.asarray(curve.x, float), np.asarray(curve.y, float)
+    err = None if curve.err is None else np.asarray(curve.err, float)
+    found: dict[str, str] = {}
+    try:
+        line = read_line(x, y, err, within, sides_of(within))
+        found["flux"] = _with_error(line.flux, line.flux_error)
+        if jansky:
+            found["flux in W/m2"] = _with_error(*line.watts)
+        found["signal to noise"] = f"{line.signal_to_noise:.3g}"
+        found["equivalent width"] = _with_error(line.width, line.width_error)
+        found["centroid"] = _with_error(line.centroid, line.centroid_error)
+        found["FWHM"] = _with_error(line.fwhm, line.fwhm_error)
+        if jansky:
+            found["FWHM in km/s"] = f"{line.velocity_width:.4g}"
+        found["continuum below it"] = _with_error(line.continuum, line.continuum_error)
+        if not line.measured:
+            found[""] = "errors are from the scatter beside it"
+    except InputError as error:
+        found[""] = str(error)
+    try:
+        level = read_continuum(x, y, err, within)
+        found["mean of the range"] = _with_error(level.level, level.error)
+        if np.isfinite(level.ratio):
+            found["scatter over expected"] = f"{level.ratio:.3g}"
+    except InputError as error:
+        found.setdefault("", str(error))
+    return found
+
+
+def _with_error(value: float, error: float) -> str:
+    """Value and error to the digits that the error leaves."""
+    if not math.isfinite(value):
+        return "–"
+    if not (math.isfinite(error) and error > 0):
+        return f"{value:.5g}"
+    digits = max(math.floor(math.log10(max(abs(value), error))) - math.floor(math.log10(error)), 0)
+    return f"{value:.{digits + 2}g} ± {error:.2g}"
+
+
+def spaxel_waves(spaxel: Plot, reference: Array | None = None) -> tuple[Plot, str]:
+    """Waves that resampling left in a spaxel, over the continuum, and their size in words.
+
+    Parameters
+    ----------
+    reference
+        Flux of a large aperture at the same wavelengths; by default the spaxel is its own.
+
+    Raises
+    ------
+    InputError
+        If there are too few wavelengths.
+    """
+    (curve,) = spaxel.curves
+    found = wiggles(np.asarray(curve.y, float), reference)
+    rms, noise = float(found.rms), float(found.noise)
+    what = "" if reference is None else " against the aperture"
+    words = f"waves{what}: {100 * rms:.3g} % of the continuum (noise {100 * noise:.2g} % taken off)"
+    if not math.isfinite(rms):
+        words = f"waves{what}: too little is known of this spaxel"
+    waves = dc.replace(curve, y=found.ratio, err=None)
+    return dc.replace(spaxel, title="waves", y_label="waves", curves=(waves,)), words
 
 
 def compared(present: Plot, other: Plot, how: str) -> Plot:

@@ -10,7 +10,10 @@ from jwinteractive.spectral import (
     compared,
     light_curve,
     planes_between,
+    read_out,
+    sides_of,
     spaxel_spectrum,
+    spaxel_waves,
     spectra_plot,
 )
 from jwinteractive.views import Curve, Plot
@@ -125,3 +128,68 @@ def test_spectra_are_compared_by_difference_ratio_and_in_errors():
 def test_the_only_spectrum_of_another_stands_in_for_one_of_any_name():
     found = compared(a_plot([4.0]), a_plot([1.0], name="nod 2"), "difference")
     assert found.curves[0].y == [3.0]
+
+
+def a_line(noise=0.02, err=0.02):
+    """A line of flux 0.1 Jy um at 2.5 um, sigma 0.01 um, over a continuum of 5 Jy."""
+    x = np.linspace(2, 3, 501)
+    height = 0.1 / (0.01 * np.sqrt(2 * np.pi))
+    y = 5 + height * np.exp(-0.5 * ((x - 2.5) / 0.01) ** 2)
+    y += np.random.default_rng(4).normal(0, noise, len(x))
+    curve = Curve(name="star", x=x, y=y, err=None if err is None else np.full(len(x), err))
+    return Plot(title="", x_label="wavelength (um)", y_label="flux (Jy)", curves=(curve,))
+
+
+def numbers(text):
+    return [float(v) for v in text.split(" ± ")]
+
+
+def test_a_line_is_read_off_with_errors_that_hold_it():
+    table = read_out(a_line(), (2.45, 2.55))
+    rows = dict(table.rows)
+    wanted = {
+        "flux (Jy um)": 0.1,
+        "equivalent width (um)": -0.02,
+        "centroid (um)": 2.5,
+        "FWHM (um)": 0.023548,
+        "continuum below it (Jy)": 5.0,
+    }
+    for name, value in wanted.items():
+        found, error = numbers(rows[name])
+        assert abs(found - value) < 4 * error, name
+        assert error < 0.05 * abs(value), name
+    assert float(rows["FWHM in km/s"]) == pytest.approx(299792 * 0.023548 / 2.5, rel=0.05)
+    watts = 0.1 * 1e-26 * 2.998e14 / 2.5**2
+    assert numbers(rows["flux in W/m2"])[0] == pytest.approx(watts, rel=0.05)
+    assert (table.columns, table.title) == (("", "star"), "2.45 to 2.55 um")
+
+
+def test_the_continuum_is_taken_from_both_sides():
+    assert sides_of((2.0, 2.5)) == ((1.5, 2.0), (2.5, 3.0))
+
+
+def test_what_cannot_be_read_off_says_why_and_errors_that_are_guessed_say_so():
+    rows = dict(read_out(a_line(), (2.45, 2.451)).rows)
+    assert "line 2.45 to 2.451 um has 1 channels of the spectrum" in rows[""]
+    rows = dict(read_out(a_line(err=None), (2.45, 2.55)).rows)
+    assert rows[""] == "errors are from the scatter beside it"
+    assert "scatter over expected" not in rows
+
+
+def test_waves_of_a_spaxel_are_told_against_an_aperture():
+    n = 400
+    x, rng = np.arange(n), np.random.default_rng(2)
+    aperture = 3 + 0.002 * x
+    waves = 0.05 * np.sin(2 * np.pi * x / 40)
+    curve = Curve(name="s", x=x, y=0.1 * aperture * (1 + waves + rng.normal(0, 0.01, n)))
+    spaxel = Plot(title="", x_label="plane", y_label="flux", curves=(curve,))
+    plot, words = spaxel_waves(spaxel, aperture)
+    assert float(words.split(": ")[1].split()[0]) == pytest.approx(5 / np.sqrt(2), rel=0.05)
+    assert np.corrcoef(plot.curves[0].y, waves)[0, 1] > 0.95
+    dark = Plot(
+        title="", x_label="plane", y_label="flux", curves=(Curve(name="s", x=x, y=x * np.nan),)
+    )
+    assert (
+        spaxel_waves(dark, aperture)[1]
+        == "waves against the aperture: too little is known of this spaxel"
+    )

@@ -115,7 +115,7 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if wanted == self._asked:
             return
         self._asked, self._turning = wanted, bool(knob)
-        if look.pick is None and look.box is None:
+        if (look.pick is None and look.box is None) or isinstance(session.input(), Cube):
             self.ramp.clear()
             return
         pinned = session.pinned.settings if session.pinned and look.compare != "off" else None

@@ -20,14 +20,17 @@ from jwinteractive.spectral import (
     compared,
     light_curve,
     planes_between,
+    read_out,
+    sides_of,
     spaxel_spectrum,
+    spaxel_waves,
     spectra_plot,
 )
-from jwinteractive.views import Curve, Plot
+from jwinteractive.views import Curve, Plot, Table
 from jwinteractive_widgets.actions import Actions
 from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.canvas import Canvas
-from jwinteractive_widgets.plots import COLOURS
+from jwinteractive_widgets.plots import COLOURS, table_html
 from jwinteractive_widgets.spectrum_view import Series, SpectrumView
 
 __all__ = ["STEP", "SpectrumPanel"]
@@ -63,6 +66,8 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         Spectra that were kept to compare with.
     chosen
         Range of the axis that somebody chose, or None.
+    measured
+        What was read off in it, or None.
     view
         Where they are drawn.
     """
@@ -72,6 +77,7 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.plot: Plot | None = None
         self.kept: tuple[Kept, ...] = ()
         self.chosen: tuple[float, float] | None = None
+        self.measured: Table | None = None
         self.shows = "spectrum"
         self.below = _OFF
         self._spectra: SpectrumSet | None = None  # the newest that was seen
@@ -81,8 +87,8 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         hand_over = background.hand_over
         self.bar = Actions(on_do=self._do, hand_over=hand_over, label="Spectrum")
         self.view = SpectrumView(on_range=self._choose, on_remove=self._remove, hand_over=hand_over)
-        self.text = w.HTML()
-        super().__init__([self.bar, self.view, self.text])
+        self.text, self.table = w.HTML(), w.HTML()
+        super().__init__([self.bar, self.view, self.table, self.text])
         self.add_class("jwi-spectra")
 
     def follow(self) -> SpectrumPanel:
@@ -154,11 +160,11 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _made(self) -> Plot | None:
         """The plot that is asked for; None where there is nothing yet."""
         cube, pick = self.cube, self.session.look.pick
-        if cube is not None and (self.shows == "spaxel" or self._spectra is None):
+        if cube is not None and self._is_spaxel:
             return None if pick is None else spaxel_spectrum(cube, *pick)
         if self._spectra is None:
             return None
-        if self.shows == "light curve" and len(self._spectra.flux) > 1:
+        if self._is_series and len(self._spectra.flux) > 1:
             return light_curve(self._spectra, self.chosen)
         return spectra_plot(self._spectra, self._integration)
 
@@ -169,6 +175,7 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         except JwinteractiveError as error:
             self.plot, words = None, str(error)
         self._show_bar()
+        self._measure()
         if self.plot is None:
             self.view.empty = self._why_nothing()
             self.view.show(())
@@ -181,9 +188,26 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         away = len(self.kept) - len(self._alike())
         if away:
             notes.append(f"{away} kept spectra have other axes and are not drawn")
-        if self.plot.title.startswith("light curve"):
+        if self._is_series:
             notes.insert(0, self.plot.title)
         self._say([words] * bool(words) + notes)
+
+    @property
+    def _is_series(self) -> bool:
+        return self.shows == "light curve"
+
+    def _measure(self) -> None:
+        """Read off what lies in the chosen range."""
+        chosen = None if self._is_series else self.chosen
+        self.measured = None if chosen is None or self.plot is None else read_out(self.plot, chosen)
+        self.view.sides = [] if chosen is None else [list(side) for side in sides_of(chosen)]
+        words = ""
+        if self.measured is not None:
+            table = self.measured
+            label = escape(f"read off {table.title}", quote=True)
+            words = f'<div class="jwi-scroll" role="region" tabindex="0" aria-label="{label}">'
+            words += f"{table_html(table.columns, table.rows, table.title)}</div>"
+        self.table.value = words
 
     def _all_series(self, plot: Plot, notes: list[str]) -> tuple[list[Series], str]:
         """What is drawn, the present on top, and the label of the panel below."""
@@ -191,6 +215,8 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             _series(c, c.name, COLOURS[i % len(COLOURS)], id=f"present {i}")
             for i, c in enumerate(plot.curves)
         ]
+        if self._is_spaxel:
+            return self._with_waves(plot, series, notes)
         other: Plot | None = None
         pinned = self._pinned
         if pinned is not None and _axes(pinned) == _axes(plot):
@@ -218,7 +244,32 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             _series(c, "", COLOURS[i % len(COLOURS)], below=True, id=f"below {i}")
             for i, c in enumerate(found.curves)
         ]
-        return series, axis_words(found.y_label)[0]
+        return series, {"difference in errors": "in errors"}.get(self.below, self.below)
+
+    @property
+    def _is_spaxel(self) -> bool:
+        return self.cube is not None and (self.shows == "spaxel" or self._spectra is None)
+
+    def _with_waves(
+        self, plot: Plot, series: list[Series], notes: list[str]
+    ) -> tuple[list[Series], str]:
+        """A spaxel, those that were kept, and below it the waves that resampling left in it."""
+        series += [
+            _series(k.curve, k.name, k.colour, dash=k.dash, id=k.id, removable=True)
+            for k in self._alike()
+        ]
+        spectra = self._spectra
+        reference = None
+        if spectra is not None and spectra.flux.shape[2] == len(plot.curves[0].y):
+            reference = spectra.flux[0, 0]
+        try:
+            waves, words = spaxel_waves(plot, reference)
+        except JwinteractiveError as error:
+            notes.append(str(error))
+            return series, ""
+        notes.insert(0, words)
+        series.append(_series(waves.curves[0], "", COLOURS[0], below=True, id="waves"))
+        return series, "waves"
 
     def _alike(self) -> list[Kept]:
         """Kept spectra over the axes of the present one."""
@@ -226,7 +277,7 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         return [] if plot is None else [k for k in self.kept if k.axes == _axes(plot)]
 
     def _why_nothing(self) -> str:
-        if self.shows == "spaxel" or (self.cube is not None and self._spectra is None):
+        if self._is_spaxel:
             return "click a spaxel in the frame"
         return "no spectrum yet: it is extracted, or the step does not run"
 
@@ -356,6 +407,8 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._draw()
 
     def _choose(self, chosen: tuple[float, float] | None, rest: bool) -> None:
+        if self._is_series:  # its axis counts integrations
+            return
         self.chosen = chosen
         if rest:
             self.view.range = [] if chosen is None else list(chosen)

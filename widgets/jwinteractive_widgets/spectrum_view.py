@@ -74,6 +74,8 @@ class SpectrumView(anywidget.AnyWidget):
         What a drag does: "pan", or "range" where it chooses one.
     range
         Chosen ends [low, high] along x, or empty.
+    sides
+        More ranges [low, high], drawn fainter: where the continuum is taken from.
     label, empty
         What a screen reader says; what is written while there is nothing.
     height
@@ -86,6 +88,7 @@ class SpectrumView(anywidget.AnyWidget):
     signal_to_noise = traitlets.Bool(False).tag(sync=True)
     tool = traitlets.Enum(("pan", "range"), "pan").tag(sync=True)
     range: Any = traitlets.List([]).tag(sync=True)
+    sides: Any = traitlets.List([]).tag(sync=True)
     label = traitlets.Unicode("spectrum").tag(sync=True)
     empty = traitlets.Unicode("no spectrum yet").tag(sync=True)
     height = traitlets.Int(330).tag(sync=True)

@@ -141,6 +141,8 @@ function bandsOver({ view, stage, send, redraw }) {
   }, SEND);
   const forget = () => {
     clearTimeout(patience);
+    clearTimeout(keysRest);
+    tell.cancel();
     edit = null;
   };
   const finish = () => {

@@ -137,6 +137,8 @@ function ellipsesOver({ view, stage, send, redraw, reveal }) {
   }, SEND);
   const forget = () => {
     clearTimeout(patience);
+    clearTimeout(keysRest);
+    tell.cancel();
     edit = null;
   };
   const finish = () => {

@@ -256,7 +256,7 @@ function controlOf(field, row, id) {
     const short = field.choices.length <= 3 && field.choices.join("").length <= 24;
     return short && !field.optional ? pillsControl(field, row, id) : selectControl(field, row);
   }
-  if (field.numbers) return numbersControl(field, row);
+  if (field.numbers && field.span) return numbersControl(field, row); // else they may be left open
   if (!isNumber(field)) return textControl(field, row);
   return field.span ? sliderControl(field, row) : optionalControl(field, row);
 }

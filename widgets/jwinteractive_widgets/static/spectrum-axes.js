@@ -85,8 +85,12 @@ function rangeInSight(some, x0, x1, { snr = false, log = false, clip = false } =
       if (series.err && series.err[i] > loud) continue;
       kept.push(y[i]);
     }
-    if (kept.length < 5) kept.forEach(hear);
-    for (let i = 1; i + 1 < kept.length; i++) hear(median3(kept[i - 1], kept[i], kept[i + 1]));
+    if (kept.length < 5) { kept.forEach(hear); continue; }
+    const middle = kept.slice(1, -1).map((v, i) => median3(kept[i], v, kept[i + 2]));
+    middle.forEach(hear);
+    // the peak of a line may be one sample, a bad pixel is far off
+    const [a, b] = [Math.min(...middle), Math.max(...middle)];
+    for (const v of kept) if (v >= a - 0.4 * (b - a) && v <= b + 0.4 * (b - a)) hear(v);
   }
   if (clip && found.length > 20) { // ratios have no bounds where what is below is nearly 0
     found.sort((a, b) => a - b);

@@ -193,7 +193,7 @@ function render({ model, el }) {
       label: look.snr ? "signal to noise" : labelOf(about.y),
     }];
     if (below.length) {
-      const [low, high] = rangeInSight(below, x0, x1, { clip: true });
+      const [low, high] = rangeInSight(below, x0, x1, { clip: about.rest === "ratio" });
       plots.push({
         some: below, snr: false, top: middle + ROOM.between, bottom: foot,
         scale: scaleBetween(low, high, foot, middle + ROOM.between), label: about.rest,
@@ -206,9 +206,15 @@ function render({ model, el }) {
       pen.beginPath();
       pen.rect(left, plot.top, wide, plot.bottom - plot.top);
       pen.clip();
+      pen.fillStyle = css.getPropertyValue("--jwi-chosen").trim() || "#1976d2";
+      for (const side of draft ? [] : model.get("sides")) {
+        const [a, b] = side.map(along.to);
+        pen.globalAlpha = 0.07;
+        pen.fillRect(a, plot.top, b - a, plot.bottom - plot.top);
+        pen.globalAlpha = 1;
+      }
       if (chosen) {
         const [a, b] = chosen.map(along.to);
-        pen.fillStyle = css.getPropertyValue("--jwi-chosen").trim() || "#1976d2";
         pen.globalAlpha = 0.16;
         pen.fillRect(a, plot.top, b - a, plot.bottom - plot.top);
         pen.globalAlpha = 0.9;
@@ -499,6 +505,7 @@ function render({ model, el }) {
     "change:log_y": () => { tall = null; redraw(); },
     "change:signal_to_noise": () => { tall = null; redraw(); },
     "change:range": redraw,
+    "change:sides": redraw,
     "change:tool": say,
     "change:empty": redraw,
     "change:label": () => canvas.setAttribute("aria-label", model.get("label")),
