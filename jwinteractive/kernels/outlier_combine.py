@@ -1,7 +1,7 @@
 """Exposures of a tile of the sky combined: medians, the weights they ask for, how far they scatter.
 
-Weights are counted in bins of a two-thousandth of their mean, so that a clipped mean of all of a
-mosaic's weights needs none of them kept.
+Weights are counted in bins of a two-thousandth of their mean, or of their own size where they are
+large, so that a clipped mean of all of a mosaic's weights needs none of them kept.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from jwinteractive.kernels.lanes import middle
 
 __all__ = ["BINS", "block_medians", "clipped_mean", "combine", "count_weights", "set_aside"]
 
-_PER_MEAN, _MEANS = 2000, 8
-BINS = _PER_MEAN * _MEANS
-"""Bins of weights, up to eight times a guess of their mean; the last takes what is above."""
+_PER_MEAN, _MEANS = 2000, 4
+_PER_OCTAVE, _OCTAVES = 1400, 10
+BINS = _PER_MEAN * _MEANS + _PER_OCTAVE * _OCTAVES
+"""Bins of weights: even ones up to four times a guess of their mean, then even in the logarithm up
+to four thousand times; the last takes what is above."""
 _FEW = 16  # values that are sorted one by one; of more, the middle one is selected
 
 
@@ -29,7 +31,11 @@ def count_weights(weights: Any, guess: float, bins: Any) -> None:
         for x in range(weights.shape[1]):
             w = np.float64(weights[y, x])
             if w > 0.0:
-                b = int(min(w * scale, BINS - 1.0))
+                if w * scale < _PER_MEAN * _MEANS:
+                    b = int(w * scale)
+                else:
+                    above = min(np.log2(w / guess / _MEANS), _OCTAVES - 0.001)
+                    b = _PER_MEAN * _MEANS + int(max(above, 0.0) * _PER_OCTAVE)
                 bins[0, b] += 1.0
                 bins[1, b] += w
                 bins[2, b] += w * w

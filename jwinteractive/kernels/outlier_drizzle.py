@@ -20,9 +20,11 @@ SQUARE, TURBO, POINT = 0, 1, 2
 
 def spread_of(nodes: Any, step: int) -> int:
     """Most rows or columns of the tile that a pixel can touch, by a map's nodes [2, gy, gx]."""
-    along = np.abs(np.diff(nodes, axis=2)).max(initial=0)
-    across = np.abs(np.diff(nodes, axis=1)).max(initial=0)
-    return int((along + across) / step) + 3
+    most = 0.0
+    for axis in (1, 2):
+        apart = np.abs(np.diff(nodes, axis=axis))
+        most += apart.max(initial=0.0, where=np.isfinite(apart))
+    return int(most / step) + 3
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
@@ -173,6 +175,8 @@ def drizzle(
             xc, xd = nodes[0, cy + 1, cx] - ox, nodes[0, cy + 1, cx + 1] - ox
             ya, yb = nodes[1, cy, cx] - oy, nodes[1, cy, cx + 1] - oy
             yc, yd = nodes[1, cy + 1, cx] - oy, nodes[1, cy + 1, cx + 1] - oy
+            if not np.isfinite(xa + xb + xc + xd + ya + yb + yc + yd):
+                continue
             if max(xa, xb, xc, xd) < -margin or min(xa, xb, xc, xd) > tx + margin:
                 continue
             if max(ya, yb, yc, yd) < -margin or min(ya, yb, yc, yd) > ty + margin:

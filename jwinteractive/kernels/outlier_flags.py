@@ -21,6 +21,9 @@ def _across(nodes: Any, axis: int, step: int, y: int, cx: int) -> tuple[float, f
     """Place on the grid of row ``y`` at the left of column ``cx`` of cells, and its slope."""
     cy = y // step
     fy = (y - cy * step) / step
+    if fy == 0.0:  # the next row may have no place
+        left = nodes[axis, cy, cx]
+        return left, (nodes[axis, cy, cx + 1] - left) / step
     left = nodes[axis, cy, cx] + (nodes[axis, cy + 1, cx] - nodes[axis, cy, cx]) * fy
     right = nodes[axis, cy, cx + 1] + (nodes[axis, cy + 1, cx + 1] - nodes[axis, cy, cx + 1]) * fy
     return left, (right - left) / step
@@ -47,8 +50,9 @@ def blot(image: Any, nodes: Any, step: int, bounds: Any, y0: int, x0: int, out: 
             ya, ys = _across(nodes, 1, step, y, cell)
             first = max(cell * step, x0, bounds[0])
             for x in range(first, min(cell * step + step, x0 + nx, bounds[1] + 1)):
-                px = xa + xs * (x - cell * step)
-                py = ya + ys * (x - cell * step)
+                k = x - cell * step
+                px = xa + xs * k if k else xa  # nor the next column
+                py = ya + ys * k if k else ya
                 if not (0.0 <= px < mx and 0.0 <= py < my):
                     continue
                 cx, cy = int(px), int(py)
@@ -72,8 +76,9 @@ def nearest(counts: Any, nodes: Any, step: int, y0: int, x0: int, out: Any) -> N
             xa, xs = _across(nodes, 0, step, y, cell)
             ya, ys = _across(nodes, 1, step, y, cell)
             for x in range(max(cell * step, x0), min(cell * step + step, x0 + nx)):
-                px = xa + xs * (x - cell * step) + 0.5
-                py = ya + ys * (x - cell * step) + 0.5
+                k = x - cell * step
+                px = (xa + xs * k if k else xa) + 0.5
+                py = (ya + ys * k if k else ya) + 0.5
                 inside = 0.0 <= px < mx and 0.0 <= py < my
                 out[j, x - x0] = counts[int(py), int(px)] if inside else 0
 

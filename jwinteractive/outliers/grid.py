@@ -109,10 +109,11 @@ def pixel_map(wcs: Any, grid: Any, shape: tuple[int, int], step: int) -> tuple[A
 def pixel_maps(members: Sequence[Member], grid: Any) -> tuple[Array, int]:
     """Maps [member, 2, gy, gx] of all members, and the pixels between their nodes.
 
-    There are as many pixels as keep the error below a thousandth of a pixel, 16 at most. Members
-    that are smaller than others have nodes that are NaN.
+    There are as many pixels as keep the error below a thousandth of a pixel, 16 at most; spectra
+    have a node at each pixel, for at their edges there is none further. Members that are smaller
+    than others have nodes that are NaN.
     """
-    step = _STEP
+    step = _STEP if members[0].wcs.output_frame.naxes == 2 else 1
     maps: list[Array] = []
     while len(maps) < len(members):
         member = members[len(maps)]

@@ -202,13 +202,13 @@ def test_a_box_gives_bit_for_bit_what_the_whole_exposure_gives(made, stacks, p):
 
 
 def test_tiles_and_sets_of_tiles_give_one_median(made, monkeypatch):
-    import jwinteractive.outliers.stack as module
+    import jwinteractive.outliers.tiles as module
 
     whole = measure_stack(members_of(made), OFFICIAL)
     monkeypatch.setattr(module, "_TILE", 37)
     tiled = measure_stack(members_of(made), OFFICIAL)
     np.testing.assert_allclose(tiled.median, whole.median, rtol=1e-5, atol=1e-5)
-    monkeypatch.setattr(module._Tiles, "_sampled", lambda self, tiles: np.full(4, 600.0))
+    monkeypatch.setattr(module.Tiles, "_sampled", lambda self, tiles: np.full(4, 600.0))
     again = measure_stack(members_of(made), OFFICIAL)  # a guess that is wrong by a half
     np.testing.assert_array_equal(again.median, tiled.median)
 
