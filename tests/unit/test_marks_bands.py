@@ -131,3 +131,25 @@ def test_bands_and_ellipses_lie_over_one_frame(view, customs, heard, browser_say
     row = [6, 5, 3, 3, 0, 5]
     browser_says(view, kind="mark", old=row, new=[7, 5, 3, 3, 0, 5], rest=True)
     assert heard == [(ring, replace(ring, x=7.0), True)]
+
+
+def test_pixels_that_stay_are_not_sent_again_while_an_aperture_is_dragged(
+    view, customs, browser_says
+):
+    data = np.ones((48, 64), np.float32)
+    data.flags.writeable = False
+    shown = replace(a_frame(SOURCE), data=data)
+    view.show(shown, editable=True)
+    browser_says(view, kind="view", id="v", box=[0, 0, 64, 48], size=[64, 48])
+    sent = len(customs(view, "patch"))
+    moved = replace(shown, data=data[:], marks=(replace(SOURCE, low=11.0),), note="moved")
+    view.show(moved, editable=True)
+    assert len(customs(view, "patch")) == sent
+    assert customs(view, "marks")[-1][0]["bands"][0]["at"][0] == 11.0
+    assert view.frame is moved
+    for other in (data + 1, data.copy()):  # the latter could be written to
+        view.show(replace(moved, data=other), editable=True)
+        sent += 1
+        assert len(customs(view, "patch")) == sent
+    view.show(replace(moved, data=other, limits=(0.0, 9.0)), editable=True)
+    assert len(customs(view, "patch")) == sent + 1
