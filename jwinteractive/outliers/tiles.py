@@ -30,13 +30,14 @@ from jwinteractive.kernels.outlier_combine import (
 )
 from jwinteractive.kernels.outlier_drizzle import POINT, SQUARE, TURBO, drizzle, spread_of
 from jwinteractive.outliers.members import Member
-from jwinteractive.outliers.settings import OutlierParams, bad_flags, pair
+from jwinteractive.outliers.settings import OutlierParams, bad_flags
 
 __all__ = ["Plan", "Tiles"]
 
-_TILE = 256
+_TILE, _SMALL_TILE, _MANY = 256, 128, 16  # pixels; the smaller of more exposures than that
 _SAMPLE = 5  # tiles that the mean weight is first guessed from
 _BAND = 0.03  # how far it may be wrong
+_APART = 5.0  # errors that two exposures differ by where one of them is hit
 _SHAPES = {"square": SQUARE, "turbo": TURBO, "point": POINT}
 
 
@@ -168,7 +169,6 @@ class Tiles:
         self.bins = np.zeros((n, 3, BINS))
         self.guess = np.ones(n)
         self.aside: list[tuple[Array, Array, Array, Array]] = []
-        self.apart = pair("snr", plan.p.snr)[0]
 
     def run(self) -> tuple[Array, Array, Array]:
         """Median, its noise and its depth [y, x].
@@ -179,10 +179,11 @@ class Tiles:
             If an exposure has no pixel that may be used.
         """
         ny, nx = self.plan.shape
+        side = _TILE if len(self.exposures) <= _MANY else _SMALL_TILE
         tiles = [
-            Box(y, min(y + _TILE, ny), x, min(x + _TILE, nx))
-            for y in range(0, ny, _TILE)
-            for x in range(0, nx, _TILE)
+            Box(y, min(y + side, ny), x, min(x + side, nx))
+            for y in range(0, ny, side)
+            for x in range(0, nx, side)
         ]
         every = max(1, len(tiles) // _SAMPLE)
         sample = tiles[every // 2 :: every][:_SAMPLE]
@@ -275,11 +276,9 @@ class Tiles:
         limit = self.guess * self.plan.p.maskpt
         self._combine(tile.values, tile.errors, tile.weights, limit, cut)
         if not again:
-            bins = np.zeros_like(self.bins)
-            for e, weights in enumerate(tile.weights):
-                count_weights(weights, self.guess[e], bins[e])
             with self.lock:
-                self.bins += bins
+                for e, weights in enumerate(tile.weights):
+                    count_weights(weights, self.guess[e], self.bins[e])
         chosen = np.empty(tile.box.shape, bool)
         low = np.where(limit > 0, limit * (1 - _BAND), 1.0)
         high = np.where(limit > 0, limit * (1 + _BAND), 0.0)
@@ -298,7 +297,7 @@ class Tiles:
         noise = np.empty(shape if self.plan.with_noise else (0, 0), np.float32)
         depth = np.empty(shape, np.uint8)
         robust = self.plan.p.method == "noise"
-        combine(values, errors, weights, limit, robust, self.apart, median, noise, depth)
+        combine(values, errors, weights, limit, robust, _APART, median, noise, depth)
         place = self.median[cut].shape  # flat for pixels that were set aside
         self.median[cut], self.depth[cut] = median.reshape(place), depth.reshape(place)
         if self.plan.with_noise:
