@@ -22,9 +22,9 @@ from jwinteractive.kernels.extract_forward import (
 
 __all__ = ["Fitter", "Place", "Solution"]
 
-_CURVED = 0.25  # of second differences: what a spectrum may be off between knots
+_CURVED = 1.0  # twice what a second difference bends a spectrum between two knots
 _SEEN = 0.5  # of the light of a column: with less, a knot is held by a ridge
-_RIDGE = 1e-3
+_RIDGE = 1e-6  # of the median diagonal: more would lower the flux of knots that lost their core
 _FLOOR = 1e-4  # of the mean variance
 
 
@@ -151,7 +151,12 @@ class Fitter:
         bend = np.abs(np.diff(solved, n=2, axis=0, prepend=solved[:1], append=solved[-1:]))
         bend = np.maximum(bend, np.maximum(np.roll(bend, 1, 0), np.roll(bend, -1, 0)))
         nearest = np.clip(np.rint(of.at), 0, self.count - 1).astype(int)
-        curved = _CURVED * (np.abs(terms[: len(of.away)]) * bend[nearest].T).sum(axis=0)
+        # by how much depends on how far from knots it is seen, by this pixel or by others there
+        between = (of.at - np.floor(of.at)) * (np.ceil(of.at) - of.at)
+        seen = np.maximum(np.bincount(nearest, keep, self.count), 1)
+        others = np.bincount(nearest, keep * between, self.count) / seen
+        curved = _CURVED * np.maximum(between, others[nearest])
+        curved *= (np.abs(terms[: len(of.away)]) * bend[nearest].T).sum(axis=0)
         doubt = noise / left + (self.profile_error * light) ** 2 + curved**2
         score = np.where((keep > 0) & (left > 1e-3), alone**2 / doubt, 0)
         most = np.zeros(self.count)

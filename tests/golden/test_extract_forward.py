@@ -17,7 +17,7 @@ from jwinteractive.extract.frames import Frames
 from jwinteractive.extract.horne import horne_spectra
 from jwinteractive.extract.psf import GaussianPsf, SplinePsf
 from jwinteractive.extract.wiggles import wiggles
-from jwinteractive.kernels.extract_forward import add_pixels, band_of_inverse
+from jwinteractive.kernels.extract_forward import add_pixels, band_of_inverse, leverage
 
 NY, NX = 24, 500
 X = np.arange(NX)
@@ -71,6 +71,8 @@ def test_fluxes_are_unbiased_and_their_errors_true(count, level):
         whole = found.coverage[0] > 0.9 * count
         assert whole.sum() > 0.9 * NX
         pulls.append(((found.flux[0] - true) / found.error[0])[whole])
+        if level < 1e5:  # there the measured PSF is not perfect
+            assert found.chi2 == pytest.approx(1, abs=0.05)
         off.append((found.flux[0][whole].sum() - true[whole].sum()) / true[whole].sum())
         np.testing.assert_allclose(np.diff(found.offsets), 0.1, atol=0.01)
         np.testing.assert_allclose(np.diff(found.widths), 0.03, atol=0.02)
@@ -126,6 +128,37 @@ def test_hits_are_told_by_all_dithers_together():
         blind = forward_spectrum(dithers, sigma=0, psf=found.psf, fit_trace=False)
         pull = (blind.flux[0] - spectrum(blind.wavelength) * 1e4) / blind.error[0]
         assert np.nanstd(pull) > 2
+
+
+def test_a_hit_in_the_core_is_dropped_itself_not_its_neighbours():
+    wave = np.broadcast_to(1 + X[:100] * 1e-3, (NY, 100))
+    trace = np.full(100, 11.2)
+    data = pixels(trace, 0.7) * 300
+    data[11, 40] += 200
+    one = Dither(data, wave, trace, None, np.ones(data.shape))
+    found = forward_spectrum([one], wave[0], GaussianPsf((0.7,)), fit_trace=False)
+    assert np.argwhere(found.dropped[0]).tolist() == [[11, 40]]
+    np.testing.assert_allclose(found.flux[0], 300, rtol=1e-4)
+    assert found.error[0, 40] > found.error[0, 39]
+
+
+def test_sharp_lines_are_no_hits():
+    rng = np.random.default_rng(9)
+    dithers = []
+    for k in range(2):
+        at = X[:200] + 0.5 * k
+        line = 1 + 20 * np.exp(-((at - 100.3) ** 2) / 2 / 0.85**2)  # FWHM of 2 pixels
+        expected = pixels(trace_of(k)[:200], 1.0) * line * 1e4
+        data = expected + rng.normal(size=expected.shape) * np.sqrt(expected + 1)
+        wave = np.broadcast_to(1 + at * 1e-3, data.shape)
+        noise = np.ones(data.shape)
+        dithers.append(Dither(data, wave, trace_of(k)[:200], expected, noise))
+    found = forward_spectrum(dithers, psf=GaussianPsf((1.0,)), fit_trace=False)
+    dropped = sum(int(one[:, 90:110].sum()) for one in found.dropped)
+    assert dropped <= 2
+    near = np.abs(found.wavelength - 1.1003) < 0.008
+    area = 20e4 * 0.85 * np.sqrt(2 * np.pi)
+    assert (found.flux[0][near] - 1e4).sum() == pytest.approx(area, rel=0.01)
 
 
 def test_one_dither_without_tilt_is_extracted_as_horne_has_it():
@@ -301,6 +334,15 @@ def test_the_band_of_the_inverse_is_that_of_the_inverse():
     for step in range(len(band)):
         want = inverse[np.arange(step, size), np.arange(size - step)]
         np.testing.assert_allclose(found[step, : size - step], want, rtol=1e-8)
+    # the variance of what is predicted of a pixel, from the same band: one pixel alone in a matrix
+    spread = leverage(shapes, at, span, found, 3)
+    for i in (0, 7, 200):
+        lone, none = np.zeros_like(band), np.zeros(size)
+        one = slice(i, i + 1)
+        add_pixels(
+            np.ones(1), np.ones(1), shapes[:, one], at[one], span[one], count, 3, lone, none, seen
+        )
+        assert spread[i] == pytest.approx(none @ inverse @ none)  # its row, as its value is 1
 
 
 def test_shapes_share_out_all_light_wherever_the_trace_lies():

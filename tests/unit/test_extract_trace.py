@@ -55,6 +55,15 @@ def test_single_columns_are_measured_with_true_errors():
     assert np.nanstd(pull) == pytest.approx(1, abs=0.12)
 
 
+def test_single_columns_say_where_the_light_is_also_off_the_polynomial():
+    image, variance = exposed(1e5, 1.5, hits=0)
+    found = find_trace(image, variance, order=1)
+    off = np.abs(found.centre - TRACE)
+    assert off.max() > 0.2
+    near = off < 0.3  # farther away the response is not straight
+    assert np.nanmedian(np.abs(found.measured - TRACE)[near]) < 0.15 * np.median(off[near])
+
+
 def test_of_two_sources_that_is_followed_which_is_asked_for():
     image, variance = exposed(1e4, hits=0)
     other = TRACE + 14
