@@ -15,28 +15,27 @@ from typing import Any
 
 import numpy as np
 from numpy.random import Generator, default_rng
-from scipy.special import erf
 
 from jwinteractive import dq as flags
 from jwinteractive.data import Array
 from jwinteractive.errors import ParamError
+from jwinteractive.simulate.dither_scene import (
+    BENT,
+    NORM,
+    SCALE,
+    Scene,
+    add_star,
+    draw_hits,
+    galaxy,
+    straightened,
+)
 
 __all__ = ["Dither", "SimulatedDithers", "dithers", "model_of"]
 
 RA, DEC = 53.16, -27.79
-_SCALE = 0.031  # arcsec: a short-wave NIRCam pixel
-_STERADIAN = (_SCALE / 206264.806) ** 2
-# Cubic distortion: pixels at the edge of a 2048-pixel frame are some pixels from where they would
-# lie on a straight grid; powers (x, y) of (pixel - centre) / 1024 to pixels.
-_BENT = {
-    "x": {(1, 0): 2.0, (0, 1): 1.2, (2, 0): 5.0, (1, 1): -3.0, (0, 2): 1.5, (3, 0): -0.6},
-    "y": {(1, 0): 0.8, (0, 1): -3.0, (2, 0): -1.5, (1, 1): 4.0, (0, 2): -4.0, (0, 3): 0.5},
-}
-_NORM = 1024.0
+_STERADIAN = (SCALE / 206264.806) ** 2
 _READ = 0.05  # MJy/sr
 _GAIN = 400.0  # (MJy/sr) / variance of the photons in (MJy/sr)²
-_HALF = 14  # pixels a star is drawn over
-_WINGS = (0.12, 3.0)  # part of the light that lies in a halo, and how much wider that is
 
 
 @dataclass(frozen=True)
@@ -169,56 +168,22 @@ def dithers(
     ny, nx = shape
     count = round(stars * ny * nx)
     reach = 0.5 * np.array([nx, ny]) + step
-    field = rng.uniform(-reach, reach, (count, 2)) * _SCALE  # arcsec
+    field = rng.uniform(-reach, reach, (count, 2)) * SCALE  # arcsec
     light = 10 ** rng.uniform(0.0, 3.7, count)  # MJy/sr pixels: from below the noise to 20000 sigma
     warm = np.where(rng.random(shape) < hot, rng.uniform(1, 30, shape), 0.0)
     found = []
     for number in range(n):
         shift = rng.uniform(-step, step, 2) if number else np.zeros(2)
-        place = (float(shift[0] * _SCALE), float(shift[1] * _SCALE))
-        scene = _Scene(shape, place, angle * number, fwhm)
+        place = (float(shift[0] * SCALE), float(shift[1] * SCALE))
+        scene = Scene(shape, place, angle * number, fwhm)
         sky = 0.5 + 0.15 * float(rng.uniform(-1, 1))
         found.append(_expose(f"dither{number + 1}", scene, field, light, warm, sky, hits, rng))
     return SimulatedDithers(tuple(found), warm > 0)
 
 
-@dataclass(frozen=True)
-class _Scene:
-    shape: tuple[int, int]
-    offset: tuple[float, float]
-    angle: float
-    fwhm: float
-
-    def field_of(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """Pixels to arcsec on the tangent plane, west and north of the field's centre."""
-        u, v = _bent(x - (self.shape[1] - 1) / 2, y - (self.shape[0] - 1) / 2)
-        sin, cos = np.sin(np.deg2rad(self.angle)), np.cos(np.deg2rad(self.angle))
-        xi = (cos * u - sin * v) * _SCALE + self.offset[0]
-        eta = (sin * u + cos * v) * _SCALE + self.offset[1]
-        return xi, eta
-
-    def pixels_of(self, field: Array) -> tuple[Array, Array]:
-        """Arcsec [n, 2] on the tangent plane to pixels: the distortion is a small correction."""
-        sin, cos = np.sin(np.deg2rad(self.angle)), np.cos(np.deg2rad(self.angle))
-        a, b = ((field - self.offset) / _SCALE).T
-        u, v = cos * a + sin * b, -sin * a + cos * b
-        dx, dy = u, v
-        for _ in range(8):
-            p, q = _bent(dx, dy)
-            dx, dy = dx + u - p, dy + v - q
-        return dx + (self.shape[1] - 1) / 2, dy + (self.shape[0] - 1) / 2
-
-
-def _bent(x: Array, y: Array) -> tuple[Array, Array]:
-    p, q = x / _NORM, y / _NORM
-    u = x + sum(c * p**i * q**j for (i, j), c in _BENT["x"].items())
-    v = y + sum(c * p**i * q**j for (i, j), c in _BENT["y"].items())
-    return u, v
-
-
 def _expose(
     name: str,
-    scene: _Scene,
+    scene: Scene,
     field: Array,
     light: Array,
     warm: Array,
@@ -228,15 +193,15 @@ def _expose(
 ) -> Dither:
     y, x = np.indices(scene.shape, dtype=np.float64)
     xi, eta = scene.field_of(x, y)
-    extended = _galaxy(xi / _SCALE, eta / _SCALE, min(scene.shape))
+    extended = galaxy(xi / SCALE, eta / SCALE, min(scene.shape))
     points = np.zeros(scene.shape)
     near = np.zeros(scene.shape, bool)
     for px, py, flux in zip(*scene.pixels_of(field), light, strict=True):
-        _add_star(points, near, float(px), float(py), float(flux), scene.fwhm)
+        add_star(points, near, float(px), float(py), float(flux), scene.fwhm)
     clean = sky + extended + points
     var_poisson = clean / _GAIN
     noise = np.sqrt(_READ**2 + var_poisson)
-    sigma = _hits(scene.shape, hits, rng)
+    sigma = draw_hits(scene.shape, hits, rng)
     data = clean + warm + noise * (rng.standard_normal(scene.shape) + sigma)
     dq = np.zeros(scene.shape, np.uint32)
     dead = rng.random(scene.shape) < 1e-3
@@ -261,59 +226,6 @@ def _expose(
     )
 
 
-def _add_star(image: Array, near: Array, px: float, py: float, flux: float, fwhm: float) -> None:
-    """Add a star, integrated over each pixel, and mark what lies within a FWHM of it."""
-    ny, nx = image.shape
-    x0, x1 = max(round(px) - _HALF, 0), min(round(px) + _HALF + 1, nx)
-    y0, y1 = max(round(py) - _HALF, 0), min(round(py) + _HALF + 1, ny)
-    if x0 >= x1 or y0 >= y1:
-        return
-    dx, dy = np.arange(x0, x1) - px, np.arange(y0, y1) - py
-    sigma = fwhm / 2.3548
-    part, wider = _WINGS
-    for share, width in ((1 - part, sigma), (part, sigma * wider)):
-        along_x, along_y = (_integrated(d, width) for d in (dx, dy))
-        image[y0:y1, x0:x1] += flux * share * along_y[:, None] * along_x
-    near[y0:y1, x0:x1] |= dy[:, None] ** 2 + dx**2 <= fwhm**2
-
-
-def _integrated(d: Array, sigma: float) -> Array:
-    edge = np.sqrt(2) * sigma
-    found: Array = 0.5 * (erf((d + 0.5) / edge) - erf((d - 0.5) / edge))
-    return found
-
-
-def _galaxy(x: Array, y: Array, size: int) -> Array:
-    """Exponential disk with a nucleus and a thin arc about it, by pixels from the field's centre.
-
-    MJy/sr.
-    """
-    cx, cy, scale = 0.15 * size, -0.1 * size, 0.02 * size
-    u, v = x - cx, y - cy
-    r = np.hypot(u, v / 0.6)
-    disk = 3.0 * np.exp(-r / scale) + 8.0 * np.exp(-r / 3.0)
-    ring, turn = np.hypot(u, v), np.arctan2(v, u)
-    arc = 4.0 * np.exp(-0.5 * ((ring - 0.11 * size) / 1.2) ** 2) * np.exp(-0.5 * (turn / 0.5) ** 2)
-    return disk + arc
-
-
-def _hits(shape: tuple[int, int], rate: float, rng: Generator) -> Array:
-    """Significance of hits, 3 to 100 sigma: half are points, half tracks of up to 12 pixels."""
-    ny, nx = shape
-    found = np.zeros(shape)
-    for _ in range(rng.poisson(rate * ny * nx)):
-        y, x = rng.uniform(0, ny), rng.uniform(0, nx)
-        strength = 3 * (100 / 3) ** rng.random()
-        length = rng.uniform(2, 12) if rng.random() < 0.5 else 0.0
-        turn = rng.uniform(0, np.pi)
-        along = np.arange(0.0, length + 0.5, 0.5)
-        rows = np.floor(y + along * np.sin(turn)).astype(int)
-        columns = np.floor(x + along * np.cos(turn)).astype(int)
-        inside = (rows >= 0) & (rows < ny) & (columns >= 0) & (columns < nx)
-        found[rows[inside], columns[inside]] = strength
-    return found
-
-
 def _gwcs(shape: tuple[int, ...], offset: tuple[float, float], angle: float) -> Any:
     import gwcs
     from astropy import coordinates, units
@@ -330,20 +242,20 @@ def _gwcs(shape: tuple[int, ...], offset: tuple[float, float], angle: float) -> 
 
     ny, nx = shape
     centre = Shift(-(nx - 1) / 2) & Shift(-(ny - 1) / 2)
-    unit = Scale(1 / _NORM) & Scale(1 / _NORM)
+    unit = Scale(1 / NORM) & Scale(1 / NORM)
     bent = []
     for axis, linear in (("x", (1, 0)), ("y", (0, 1))):
-        terms = dict(_BENT[axis])
-        terms[linear] = terms.get(linear, 0.0) + _NORM
+        terms = dict(BENT[axis])
+        terms[linear] = terms.get(linear, 0.0) + NORM
         polynomial = Polynomial2D(3, **{f"c{i}_{j}": c for (i, j), c in terms.items()})
         bent.append(polynomial)
     distortion = Mapping((0, 1, 0, 1)) | bent[0] & bent[1]
-    along_x, along_y = (Polynomial2D(5, **c) for c in _straightened(shape))
+    along_x, along_y = (Polynomial2D(5, **c) for c in straightened(shape))
     distortion.inverse = unit | Mapping((0, 1, 0, 1)) | along_x & along_y
     sin, cos = np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))
     # west is +x of the simulated tangent plane, -xi of the standard one
     turn = AffineTransformation2D(
-        matrix=np.array([[-cos, sin], [sin, cos]]) * _SCALE / 3600,
+        matrix=np.array([[-cos, sin], [sin, cos]]) * SCALE / 3600,
         translation=np.array([-offset[0], offset[1]]) / 3600,
     )
     optics = centre | unit | distortion | turn
@@ -355,18 +267,6 @@ def _gwcs(shape: tuple[int, ...], offset: tuple[float, float], angle: float) -> 
     found = gwcs.WCS([(detector, transform), (sky, None)])
     found.bounding_box = ((-0.5, nx - 0.5), (-0.5, ny - 0.5))
     return found
-
-
-def _straightened(shape: tuple[int, ...]) -> tuple[dict[str, float], dict[str, float]]:
-    """Coefficients of the polynomials that take the distortion off, fitted over the frame."""
-    reach = 1.05 * max(shape) / 2
-    y, x = (a.ravel() for a in np.mgrid[-reach:reach:41j, -reach:reach:41j])
-    u, v = (a / _NORM for a in _bent(x, y))
-    powers = [(i, j) for i in range(6) for j in range(6 - i)]
-    terms = np.stack([u**i * v**j for i, j in powers], axis=1)
-    fits = [np.linalg.lstsq(terms, a / _NORM, rcond=None)[0] for a in (x, y)]
-    named = [{f"c{i}_{j}": float(c) for (i, j), c in zip(powers, fit, strict=True)} for fit in fits]
-    return named[0], named[1]
 
 
 def model_of(exposure: Dither, number: int, *, levels: bool = False) -> Any:
@@ -404,7 +304,7 @@ def model_of(exposure: Dither, number: int, *, levels: bool = False) -> Any:
     meta.bunit_data = meta.bunit_err = "MJy/sr"
     meta.photometry.conversion_megajanskys = 1.0
     meta.photometry.pixelarea_steradians = _STERADIAN
-    meta.photometry.pixelarea_arcsecsq = _SCALE**2
+    meta.photometry.pixelarea_arcsecsq = SCALE**2
     meta.wcsinfo.instance.update(exposure.wcsinfo, wcsaxes=2, s_region=exposure.s_region)
     meta.wcs = exposure.wcs
     meta.cal_step.assign_wcs = meta.cal_step.photom = meta.cal_step.flat_field = "COMPLETE"
