@@ -5,6 +5,7 @@ Packages that a gwcs needs load slowly; a file's is read once while the file sta
 
 from __future__ import annotations
 
+import copy
 import functools
 import io
 import warnings
@@ -61,7 +62,9 @@ def wcs_in(stored: bytes, slit: str = "") -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of versions and of types that are not installed
         try:
-            tree = asdf.open(io.BytesIO(stored[start:])).tree
+            # not all at once (lazy_load): planes of slits are in HDUs that are not here
+            file = asdf.open(io.BytesIO(stored[start:]))
+            tree = file.tree
         except Exception as error:  # whatever a damaged tree makes of the packages that read it
             raise InputError(f"its ASDF extension cannot be read ({brief(error)})") from error
     slits = tree.get("slits")
@@ -74,7 +77,8 @@ def wcs_in(stored: bytes, slit: str = "") -> Any:
     if wcs is None or not hasattr(getattr(wcs, "output_frame", None), "axes_type"):
         kind = "has no WCS" if wcs is None else "has a WCS of an unknown kind"
         raise InputError(f"its ASDF extension {kind}")
-    return wcs
+    # arrays of the tree are read when they are asked for, and the file will be gone by then
+    return copy.deepcopy(wcs)
 
 
 def _slit(slits: Any, name: str) -> Any:
