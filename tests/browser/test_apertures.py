@@ -1,4 +1,4 @@
-"""Apertures over a frame in a bare page: dragged, widened, drawn, taken away, by hand and by key."""
+"""Apertures over a frame in a bare page: dragged, widened, drawn, taken away by hand and by key."""
 
 from dataclasses import replace
 
@@ -201,3 +201,40 @@ def test_the_circles_of_a_source_move_as_one_and_a_rim_changes_its_radius(joined
     assert (smaller.a, smaller.b) == pytest.approx((11, 11), abs=0.3)
     assert smaller.a == smaller.b
     assert (smaller.x, smaller.y) == (moved.x, moved.y)
+
+
+def test_a_long_frame_with_apertures_is_stretched_until_somebody_wants_square_pixels(joined):
+    slit = Slit(joined, SOURCE)
+    page = joined.page
+    assert not page.get_by_role("button", name="stretch rows against columns").is_visible()
+    slit.data = np.tile(np.arange(32, dtype=np.float32)[:, None], (1, 320))
+    slit.marks = [replace(SOURCE, low=10.0, high=18.0)]
+    slit.show()
+    joined.push()
+    joined.settle()
+    assert slit.view.tall == 6
+    box = page.locator(".jwi-canvas").bounding_box()
+
+    def at(x, y, tall):
+        scale = box["width"] / 320
+        middle = box["y"] + box["height"] / 2
+        return box["x"] + (x + 0.5) * scale, middle - (y + 0.5 - 16) * scale * tall
+
+    def drag(start, end):
+        for place, act in ((start, page.mouse.down), (end, page.mouse.up)):
+            page.mouse.move(*place)
+            act()
+        joined.settle()
+
+    drag(at(100, 14, 6), at(100, 20, 6))
+    _, moved = slit.final[-1]
+    assert (moved.low, moved.high) == pytest.approx((16, 24), abs=0.2)
+    drag(at(100, 24, 6), at(100, 27, 6))
+    _, wider = slit.final[-1]
+    assert (wider.low, wider.high) == pytest.approx((moved.low, 27), abs=0.2)
+    page.get_by_role("button", name="stretch rows against columns").click()
+    joined.settle()
+    assert slit.view.tall == 1
+    drag(at(100, wider.high, 1), at(100, wider.high - 4, 1))
+    _, last = slit.final[-1]
+    assert last.high == pytest.approx(wider.high - 4, abs=0.6)

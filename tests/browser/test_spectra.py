@@ -87,9 +87,9 @@ class Hand:
 
     def at(self, x, y):
         box = self._canvas.bounding_box()  # pages scroll
-        x0, _, x1, y1 = self.window
-        scale = box["width"] / (x1 - x0)
-        return box["x"] + (x + 0.5 - x0) * scale, box["y"] + (y1 - y - 0.5) * scale
+        x0, y0, x1, y1 = self.window
+        wide, tall = box["width"] / (x1 - x0), box["height"] / (y1 - y0)
+        return box["x"] + (x + 0.5 - x0) * wide, box["y"] + (y1 - y - 0.5) * tall
 
     def drag(self, start, *through):
         self.mouse.move(*self.at(*start))

@@ -63,10 +63,11 @@ def fitted(
     Notes
     -----
     Blocks start at multiples of their size, so that panning does not make pixels flicker. A block
-    is never smaller than a screen pixel, else a single flagged pixel could fall between two.
+    is never smaller than a screen pixel, else a single flagged pixel could fall between two; where
+    rows are stretched against columns, along the finer axis.
     """
     wide, high = window[2] - window[0], window[3] - window[1]
-    ratio = max(wide / max(size[0], 1), high / max(size[1], 1))
+    ratio = min(wide / max(size[0], 1), high / max(size[1], 1))
     factor = max(1, math.ceil(ratio - 0.01))
     while True:
         for margin in MARGINS:

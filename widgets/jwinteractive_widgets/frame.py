@@ -20,7 +20,7 @@ from jwinteractive import dq
 from jwinteractive.data import Array, Box
 from jwinteractive.errors import InputError
 from jwinteractive.look import CUTS, STRETCHES, Look
-from jwinteractive.views import FLAG_COLOURS, Bit, Frame
+from jwinteractive.views import FLAG_COLOURS, Band, Bit, Frame
 from jwinteractive_widgets.background import listen
 from jwinteractive_widgets.drawing import BRUSH, DRAW_TOOLS, OnDraw, heard
 from jwinteractive_widgets.marks import Marks, OnMark
@@ -47,6 +47,8 @@ COLOURS = {
 
 Window = tuple[float, float, float, float]
 
+_FILLED = 0.6  # of the picture's height, by a frame that is as wide as it
+_TALLEST = 12.0
 _TINT = 0.45  # opacity of a picture's own bits: what they lie over must be seen
 
 
@@ -144,6 +146,8 @@ class FrameView(anywidget.AnyWidget):
         Viewport that a new view starts with, or empty: the whole frame.
     aspect, height
         Width over height of the picture, and its greatest height in CSS pixels.
+    tall
+        Screen pixels of a row over those of a column; a long frame with apertures is stretched.
     """
 
     _esm = "\n".join((STATIC / name).read_text() for name in MODULES)
@@ -173,6 +177,7 @@ class FrameView(anywidget.AnyWidget):
     window: Any = traitlets.List([]).tag(sync=True)
     aspect = traitlets.Float(1.0).tag(sync=True)
     height = traitlets.Int(620).tag(sync=True)
+    tall = traitlets.Float(1.0, min=0.01, max=100.0).tag(sync=True)
 
     def __init__(
         self,
@@ -239,6 +244,7 @@ class FrameView(anywidget.AnyWidget):
         self._read_out = read_out
         self._note = ""
         self._source = ""
+        self._shaped = False  # ``tall`` suits the frame; somebody may have changed it since
         self._serial = 0
         self._views: dict[str, _Viewport] = {}
         listen(self, self._hear, hand_over)
@@ -295,6 +301,9 @@ class FrameView(anywidget.AnyWidget):
             self._views = {}
             self.window = []
             self._overlay.clear()
+            self._shaped, self.tall = False, 1.0
+        if not self._shaped and any(isinstance(m, Band) for m in frame.marks):
+            self._shaped, self.tall = True, _suited(frame.full_shape)
         self.frame, self.other = frame, other
         self._note, self._source, self._editable = note, source, editable
         self._serial += 1
@@ -570,6 +579,16 @@ class FrameView(anywidget.AnyWidget):
                 },
                 [patch.codes.tobytes(), patch.marked.tobytes(), patch.labels.tobytes()],
             )
+
+
+def _suited(shape: tuple[int, int]) -> float:
+    """Stretch of rows against columns that makes a long frame (ny, nx) fill more of a picture."""
+    ny, nx = shape
+    if nx >= 2 * ny:
+        return round(min(max(_FILLED * nx / ny, 1.0), _TALLEST), 1)
+    if ny >= 2 * nx:
+        return round(1 / min(max(_FILLED * ny / nx, 1.0), _TALLEST), 3)
+    return 1.0
 
 
 def _alike(a: Frame | None, b: Frame | None) -> bool:

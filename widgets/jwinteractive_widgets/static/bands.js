@@ -265,14 +265,15 @@ function bandsOver({ view, stage, send, redraw }) {
   };
   /** What lies under a place on the screen: { band, part }, or null. */
   const under = (place) => {
-    const scale = scaleOf(view);
     let [best, found] = [Infinity, null];
     const some = shown().filter((b) => b.name !== null);
     some.sort((a, b) => (b.name === chosen) - (a.name === chosen));
     for (const band of some) {
       const on = bandOn(band, view);
       const [along, across] = placeIn(band, place);
-      if (!on.seen || along < on.from - REACH / scale || along > on.to + REACH / scale) continue;
+      const sizes = [scaleOf(view), scaleOf(view) * view.tall]; // of a column, of a row
+      const [length, scale] = on.upright ? sizes.reverse() : sizes;
+      if (!on.seen || along < on.from - REACH / length || along > on.to + REACH / length) continue;
       const off = across - offsetAt(band.path, along);
       const [low, high, first, last] = band.at;
       const inside = off > low && off < high;
@@ -284,8 +285,9 @@ function bandsOver({ view, stage, send, redraw }) {
         if (last !== null) ends.push(["stop", along - last, false]);
       }
       for (const [part, far, across] of ends) {
-        const away = Math.abs(far) * scale;
-        if (away <= (across ? grip : Math.min(REACH, ((last ?? Infinity) - (first ?? -Infinity)) * scale / 4)) && away < best) {
+        const away = Math.abs(far) * (across ? scale : length);
+        const near = across ? grip : Math.min(REACH, (((last ?? Infinity) - (first ?? -Infinity)) * length) / 4);
+        if (away <= near && away < best) {
           [best, found] = [away, { band, part }];
         }
       }

@@ -41,8 +41,9 @@ function traceStroke(pen, view, dpr, { tool, points }) {
   if (tool === "rectangle" || tool === "oval") {
     const { x, y, a, b } = ovalBetween(points);
     const [cx, cy] = at([x, y]);
-    if (tool === "oval") pen.ellipse(cx, cy, 2 * a * half, 2 * b * half, 0, 0, 2 * Math.PI);
-    else pen.rect(cx - 2 * a * half, cy - 2 * b * half, 4 * a * half, 4 * b * half);
+    const high = half * view.tall;
+    if (tool === "oval") pen.ellipse(cx, cy, 2 * a * half, 2 * b * high, 0, 0, 2 * Math.PI);
+    else pen.rect(cx - 2 * a * half, cy - 2 * b * high, 4 * a * half, 4 * b * high);
     return;
   }
   if (tool === "pixel" || tool === "flood") {

@@ -291,7 +291,7 @@ function drawingOver({ model, view, send, redraw, remark, pick, focused }) {
         const [x, y] = seat(hand, tool, size);
         const r = (0.5 * size * view.width * dpr) / (view.window[2] - view.window[0]);
         const [cx, cy] = view.toScreen(x + 0.5, y + 0.5, dpr);
-        twice(() => { pen.beginPath(); pen.arc(cx, cy, Math.max(r, 2 * dpr), 0, 2 * Math.PI); }, []);
+        twice(() => { pen.beginPath(); pen.ellipse(cx, cy, Math.max(r, 2 * dpr), Math.max(r * view.tall, 2 * dpr), 0, 0, 2 * Math.PI); }, []);
       }
       pen.restore();
     },

@@ -36,8 +36,8 @@ function handlesOf(at, view) {
   const [scale, [cos, sin]] = [scaleOf(view), axisOf(at)];
   const [cx, cy] = view.toScreen(x + 0.5, y + 0.5);
   const [ra, rb] = [Math.max(a * scale, LEAST), Math.max(b * scale, LEAST)];
-  const along = (r) => [cx + r * cos, cy - r * sin];
-  const across = (r) => [cx - r * sin, cy - r * cos];
+  const along = (r) => [cx + r * cos, cy - r * sin * view.tall];
+  const across = (r) => [cx - r * sin, cy - r * cos * view.tall];
   if (round(at)) return { middle: [cx, cy], rim: along(ra), "rim left": along(-ra), "rim up": across(rb), "rim down": across(-rb) };
   return {
     middle: [cx, cy], a: along(ra), "-a": along(-ra), b: across(rb), "-b": across(-rb), turn: along(ra + 20),
@@ -65,11 +65,15 @@ function strokeEllipse(pen, at, view, wide) {
   const scale = scaleOf(view);
   const [cx, cy] = view.toScreen(at[0] + 0.5, at[1] + 0.5);
   const [a, b] = [Math.max(at[2] * scale, 1.5), Math.max(at[3] * scale, 1.5)];
-  const far = Math.max(a, b) + wide;
+  const far = Math.max(a, b) * Math.max(view.tall, 1) + wide;
   if (cx + far < 0 || cy + far < 0 || cx - far > view.width || cy - far > view.height) return;
   const { colour, dash } = KINDS[at[5]];
   pen.beginPath();
-  pen.ellipse(cx, cy, a, b, (-at[4] * Math.PI) / 180, 0, 2 * Math.PI);
+  pen.save();
+  pen.translate(cx, cy);
+  pen.scale(1, view.tall);
+  pen.ellipse(0, 0, a, b, (-at[4] * Math.PI) / 180, 0, 2 * Math.PI);
+  pen.restore();
   for (const [ink, width, gaps] of [["#000000", wide + 2, []], [colour, wide, dash]]) {
     pen.strokeStyle = ink;
     pen.lineWidth = width;
@@ -192,7 +196,7 @@ function ellipsesOver({ view, stage, send, redraw, reveal }) {
     if (!mark) return;
     tip.textContent = mark.label || sizeWords(mark.at);
     const [x, y] = view.toScreen(mark.at[0] + 0.5, mark.at[1] + 0.5);
-    const up = Math.max(mark.at[2], mark.at[3]) * scaleOf(view);
+    const up = Math.max(mark.at[2], mark.at[3]) * scaleOf(view) * view.tall;
     tip.style.left = `${Math.min(Math.max(x, 60), view.width - 60)}px`;
     tip.style.top = `${Math.min(Math.max(y - up - 30, 4), view.height - 24)}px`;
   };
@@ -263,7 +267,7 @@ function ellipsesOver({ view, stage, send, redraw, reveal }) {
     let middle = null; // of those around one middle the largest: a core lies in its snowball
     for (const { at } of shown()) {
       const [cx, cy] = view.toScreen(at[0] + 0.5, at[1] + 0.5);
-      const [u, v] = [place[0] - cx, cy - place[1]];
+      const [u, v] = [place[0] - cx, (cy - place[1]) / view.tall];
       const [cos, sin] = axisOf(at);
       const far = Math.hypot(u, v);
       const r = Math.hypot((u * cos + v * sin) / Math.max(at[2] * scale, 3), (v * cos - u * sin) / Math.max(at[3] * scale, 3));

@@ -529,7 +529,7 @@ function render({ model, el }) {
       case "answered": drawing.answered(message.answers); redraw(); break;
       case "marks":
         if (message.id && message.id !== id) break;
-        tools.offer(marked.take(message));
+        tools.offer({ ...marked.take(message), tall: message.bands?.length > 0 });
         break;
       case "note": onNote(message.text); break;
       case "where": if (frame && view.window) tellView(); break;
@@ -564,6 +564,15 @@ function render({ model, el }) {
     read();
     remark();
   };
+  const onTall = () => {
+    view.tall = model.get("tall");
+    tools.draw(Boolean(frame?.diverging));
+    if (!frame || !view.window) return;
+    view.go(view.whole ? [] : view.window);
+    redraw();
+    tellView();
+    recount();
+  };
   const onLabel = () => canvas.setAttribute("aria-label", model.get("label"));
   const onBusy = () => {
     parts.busy.hidden = !model.get("busy");
@@ -592,6 +601,7 @@ function render({ model, el }) {
     "change:split": () => { compared.draw(Boolean(frame?.other)); redraw(); },
     "change:labels": () => { compared.draw(Boolean(frame?.other)); redraw(); },
     "change:tool": onTool,
+    "change:tall": onTall,
     "change:drawing": onTool,
     "change:brush": onTool,
     "change:ink": redraw,
@@ -609,7 +619,7 @@ function render({ model, el }) {
   const size = new ResizeObserver(measure);
   size.observe(root);
 
-  for (const start of [onTool, onLabel, onBusy, onCompare, axes.draw, restyle, read]) start();
+  for (const start of [onTall, onTool, onLabel, onBusy, onCompare, axes.draw, restyle, read]) start();
   parts.note.hidden = true;
   model.send({ kind: "ready", id });
 

@@ -16,6 +16,7 @@ const ICONS = {
   line: "M4 12L12 4M2.5 13.5m-1.5 0a1.5 1.5 0 1 0 3 0a1.5 1.5 0 1 0-3 0M13.5 2.5m-1.5 0a1.5 1.5 0 1 0 3 0a1.5 1.5 0 1 0-3 0",
   ellipse: "M13.8 4.6A6.8 3.9 -30 1 1 2.2 11.4A6.8 3.9 -30 1 1 13.8 4.6",
   band: "M1.5 4.5h13M1.5 11.5h13M4 8h8M8 6v4",
+  tall: "M8 1.5v13M8 1.5L5.5 4M8 1.5L10.5 4M8 14.5L5.5 12M8 14.5L10.5 12M2 5.5v5M14 5.5v5",
   fit: "M1.5 5.5v-4h4M10.5 1.5h4v4M14.5 10.5v4h-4M5.5 14.5h-4v-4M5 8h6M8 5v6",
   save: "M8 1.5v8.5M4.5 6.5L8 10l3.5-3.5M2 12v2.5h12V12",
   cut: "M1.5 14V9M4.5 14V5M7.5 14V2M10.5 14V6M13.5 14v-3",
@@ -79,7 +80,13 @@ function toolbar(model, { style, fit, save, recut }) {
   const cuts = dropdown("cuts", model.get("ways"), (v) => recut(v));
   const colours = dropdown("colours", model.get("maps"), (v) => style({ colours: v }));
   const acts = make("div", "jwi-choice");
+  let suited = 1; // the stretch that goes when pixels are to be square
+  const tall = button("tall", "stretch rows against columns, or show square pixels", () => {
+    if (model.get("tall") !== 1) suited = model.get("tall");
+    set("tall")(model.get("tall") === 1 ? suited : 1);
+  });
   acts.append(
+    tall,
     button("cut", "cut again, for what is in view", () => recut(model.get("cuts"))),
     button("fit", "whole frame (0)", fit),
     button("save", "save this picture as PNG", save),
@@ -92,6 +99,7 @@ function toolbar(model, { style, fit, save, recut }) {
     cuts.draw(model.get("cuts"));
     colours.draw(diverging ? model.get("maps").at(-1) : model.get("colours"));
     colours.element.disabled = diverging;
+    tall.setAttribute("aria-pressed", String(model.get("tall") !== 1));
   };
   /** Offer the tools that draw marks where there may be such. */
   const offer = (may) => {
@@ -99,6 +107,7 @@ function toolbar(model, { style, fit, save, recut }) {
       tool.element.querySelector(`[data-value=${name}]`).hidden = !may[name];
       if (!may[name] && model.get("tool") === name) set("tool")("pan");
     }
+    tall.hidden = !may.tall || (model.get("tall") === 1 && suited === 1);
   };
   return { element, draw, offer };
 }

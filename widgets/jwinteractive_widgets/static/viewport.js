@@ -25,12 +25,13 @@ class Viewport {
     this.width = 0; // CSS pixels
     this.height = 0;
     this.shape = null; // [ny, nx]
+    this.tall = 1; // a row on the screen over a column: a slit is seen better stretched
   }
 
   /** Smallest window of the screen's form that contains another. */
   contain([x0, y0, x1, y1]) {
-    const scale = Math.max((x1 - x0) / this.width, (y1 - y0) / this.height);
-    const [w, h] = [(scale * this.width) / 2, (scale * this.height) / 2];
+    const scale = Math.max((x1 - x0) / this.width, (this.tall * (y1 - y0)) / this.height);
+    const [w, h] = [(scale * this.width) / 2, (scale * this.height) / (2 * this.tall)];
     const [x, y] = [(x0 + x1) / 2, (y0 + y1) / 2];
     this.window = [x - w, y - h, x + w, y + h];
   }
@@ -53,7 +54,7 @@ class Viewport {
     if (!this.shape) return;
     if (this.whole || !old) { this.fit(); return; }
     const [x, y] = [(old[0] + old[2]) / 2, (old[1] + old[3]) / 2];
-    const [w, h] = [(scale * width) / 2, (scale * height) / 2];
+    const [w, h] = [(scale * width) / 2, (scale * height) / (2 * this.tall)];
     this.window = [x - w, y - h, x + w, y + h];
   }
 
@@ -72,7 +73,7 @@ class Viewport {
     const [ny, nx] = this.shape;
     // a corner of the exposure always stays in sight
     const a = Math.min(Math.max(-dx * scale, -x1 + 1), nx - x0 - 1);
-    const b = Math.min(Math.max(dy * scale, -y1 + 1), ny - y0 - 1);
+    const b = Math.min(Math.max((dy * scale) / this.tall, -y1 + 1), ny - y0 - 1);
     this.window = [x0 + a, y0 + b, x1 + a, y1 + b];
     this.whole = false;
   }
@@ -127,7 +128,7 @@ function drawPatch(pen, patch, view, dpr) {
   const f = patch.factor;
   const [a, b] = view.toScreen(x0 + left * f, y0 + top * f, dpr);
   const [c, d] = view.toScreen(x0 + right * f, y0 + bottom * f, dpr);
-  pen.imageSmoothingEnabled = f > 1;
+  pen.imageSmoothingEnabled = f > 1 || c - a < right - left;
   pen.drawImage(patch.canvas, left, patch.rows - top, right - left, top - bottom, a, b, c - a, d - b);
 }
 
@@ -184,7 +185,8 @@ function drawMarks(pen, view, { cursor, region, line, split }, dpr) {
     const [x, y] = view.toScreen(cursor[0] + 0.5, cursor[1] + 0.5);
     const half = (0.5 * view.width) / (view.window[2] - view.window[0]);
     const gap = Math.max(5, half + 2);
-    if (half > 3) twice(() => pen.rect(x - half, y - half, 2 * half, 2 * half), 1);
+    const high = half * view.tall;
+    if (half > 3) twice(() => pen.rect(x - half, y - high, 2 * half, 2 * high), 1);
     twice(() => {
       for (const [u, v] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
         pen.moveTo(x + u * gap, y + v * gap);
