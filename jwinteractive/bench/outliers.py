@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import tracemalloc
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -58,11 +59,16 @@ def _against(name: str, p: OutlierParams, **settings: Any) -> Row:
         false = mask[stars & (true == 0) & ~hot].mean()
         return float(mask[true > _HIT].mean()), float(false)
 
+    tracemalloc.start()
+    _ours(made, p)
+    peak = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
     (complete, on_stars), (their_complete, their_on_stars) = score(found), score(official)
     return row(
         name,
         spent,
         peer,
+        ours_peak_mb=peak,
         accuracy={
             "flags_apart": int(np.count_nonzero(found != official)),
             "hits_found": complete,

@@ -36,7 +36,7 @@ _WINGS = (0.12, 3.0)  # part of the light that lies in a halo, and how much wide
 
 @dataclass(frozen=True)
 class Scene:
-    """A frame (ny, nx) on the field: its offset in arcsec, its turn in degrees, FWHM of its stars."""
+    """A frame on the field: size (ny, nx), offset in arcsec, turn in degrees, FWHM of its stars."""
 
     shape: tuple[int, int]
     offset: tuple[float, float]

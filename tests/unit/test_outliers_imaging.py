@@ -124,6 +124,13 @@ def test_no_weight_is_lost_in_the_middle_of_a_grid(shape, flip):
     assert weights.min() >= -1e-12
 
 
+def test_a_pixel_whose_middle_is_off_the_grid_is_left_out():
+    one = np.array([[1.0]])
+    assert spread(one, one, places(1, 1, np.eye(2), (-0.45, 2.0)))[0][2, 0] == pytest.approx(0.55)
+    assert spread(one, one, places(1, 1, np.eye(2), (-0.55, 2.0)))[0].sum() == 0
+    assert spread(one, one, places(1, 1, np.eye(2), (2.0, 5.55)))[0].sum() == 0
+
+
 def test_the_plain_median_and_the_lower_of_two_that_disagree():
     values = np.array([[1, 1, 1, np.nan], [9, 2, np.nan, np.nan], [2, np.nan, np.nan, 4]], "f4")
     values = values[:, None]
