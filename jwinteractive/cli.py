@@ -128,8 +128,17 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--json", action="store_true", help="print the table as JSON")
 
-    p = command("simulate", _simulate, "Write a simulated exposure with references and truth.")
-    p.add_argument("mode", nargs="?", default="nircam")
+    p = command(
+        "simulate",
+        _simulate,
+        "Write a simulated exposure with references and truth, or calibrated ones of a set.",
+    )
+    p.add_argument(
+        "mode",
+        nargs="?",
+        default="nircam",
+        help="an observing mode, or dithers, slit-dithers, mrs-cube (default: %(default)s)",
+    )
     p.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR")
     p.add_argument("--size", type=int, nargs=2, metavar=("NY", "NX"))
     p.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings")
@@ -238,16 +247,21 @@ def _demo(asked: argparse.Namespace) -> int:
 
 def _simulate(asked: argparse.Namespace) -> None:
     from jwinteractive.simulate import simulate
+    from jwinteractive.simulate.calibrated import CALIBRATED, write_calibrated
 
     settings: dict[str, Any] = {"seed": asked.seed}
+    calibrated = asked.mode in CALIBRATED
     if asked.size:
-        settings["size"] = tuple(asked.size)
+        settings["shape" if calibrated else "size"] = tuple(asked.size)
     for text in asked.settings:
         name, value = split_option(text, "NAME=VALUE")
         try:
             settings[name] = json.loads(value)
         except json.JSONDecodeError:
             settings[name] = value
+    if calibrated:
+        print(*write_calibrated(asked.mode, asked.output, **settings), sep="\n")
+        return
     print(simulate(asked.mode, **settings).write(asked.output))
 
 

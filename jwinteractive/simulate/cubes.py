@@ -8,6 +8,7 @@ then known exactly.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses as dc
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,10 @@ class SimulatedCube:
         return float((self.spaxel * _ARCSEC) ** 2)
 
     def write(self, path: Path) -> Path:
-        """Write an official cube, ``_s3d.fits``; return its path."""
-        from jwst.assign_wcs.pointing import create_fitswcs
+        """Write an official cube, ``_s3d.fits``; return its path.
+
+        Its gwcs, which official steps ask for, is there where `jwst` is installed.
+        """
         from stdatamodels.jwst.datamodels import IFUCubeModel
 
         model: Any = IFUCubeModel(self.data.shape)
@@ -122,7 +125,10 @@ class SimulatedCube:
         for row in range(1, 4):
             for column in range(1, 4):
                 setattr(info, f"pc{row}_{column}", float(row == column))
-        meta.wcs = create_fitswcs(model)
+        with contextlib.suppress(ImportError):
+            from jwst.assign_wcs.pointing import create_fitswcs
+
+            meta.wcs = create_fitswcs(model)
         model.save(path, overwrite=True)
         return path
 

@@ -327,3 +327,16 @@ def test_a_parameter_of_a_step_that_is_off_switches_it_on(run, nircam_file, tmp_
     )
     (left,) = [s for s in json.loads(out)["steps"] if s["step"] == "clean_flicker_noise"]
     assert left["state"] == "skipped"
+
+
+@pytest.mark.parametrize("mode", ["dithers", "slit-dithers", "mrs-cube"])
+def test_simulate_writes_calibrated_products_that_a_session_opens(run, tmp_path, mode):
+    small = {"dithers": ["--size", 40, 48], "mrs-cube": ["--set", "planes=20", "--set", "size=14"]}
+    code, out, _ = run("simulate", mode, "-o", tmp_path, *small.get(mode, []))
+    assert code == 0
+    session = jwinteractive.open(out.split())
+    named = {"dithers": "images", "slit-dithers": "spectra", "mrs-cube": "cubes"}
+    assert session.recipe.name == named[mode]
+    code, _, err = run("simulate", mode, "-o", tmp_path, "--set", "colour=3")
+    assert code == 3
+    assert "has no setting 'colour'" in err
