@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from jwinteractive.data import Array
+from jwinteractive.data import Array, SpectrumSet
 from jwinteractive.errors import InputError
 
-__all__ = ["Spectra", "empty_spectra", "scaled", "to_specutils", "without_errors"]
+__all__ = ["Spectra", "empty_spectra", "scaled", "spectra_of", "to_specutils", "without_errors"]
 
 
 @dc.dataclass(frozen=True, eq=False, slots=True)
@@ -73,6 +73,17 @@ def empty_spectra(count: int, sources: int, nx: int) -> Spectra:
     )
 
 
+def spectra_of(product: SpectrumSet) -> Spectra:
+    """Spectra of a product, as light curves and other functions on spectra take them."""
+    return Spectra(
+        product.flux,
+        np.moveaxis(product.variances, 0, 2),
+        product.background,
+        np.moveaxis(product.background_variances, 0, 2),
+        product.npixels,
+    )
+
+
 def without_errors(spectra: Spectra) -> Spectra:
     """The same with variances of NaN: they are not known, which is not 0."""
     unknown = np.full_like(spectra.variances, np.nan)
@@ -104,8 +115,8 @@ def scaled(spectra: Spectra, factor: Array) -> Spectra:
 
 
 def to_specutils(
-    spectra: Spectra,
-    wavelength: Array,
+    spectra: Spectra | SpectrumSet,
+    wavelength: Array | None = None,
     unit: str = "",
     source: int = 0,
     integration: int | None = None,
@@ -120,7 +131,8 @@ def to_specutils(
     Parameters
     ----------
     spectra
-        As extracted.
+        As extracted. A product of `extract_1d` brings its wavelengths, or pixels where none are
+        known, and its unit.
     wavelength
         Of each column, [x]; it rises or falls.
     unit
@@ -136,7 +148,8 @@ def to_specutils(
     Raises
     ------
     InputError
-        If there is no such source or integration, or the wavelength has another length.
+        If there is no such source or integration, or the wavelength is missing or has another
+        length.
     """
     from astropy import units as u
     from astropy.nddata import StdDevUncertainty
@@ -145,6 +158,14 @@ def to_specutils(
     count, sources, nx = spectra.flux.shape
     if not 0 <= source < sources:
         raise InputError(f"source = {source}: must be 0 to {sources - 1}")
+    if isinstance(spectra, SpectrumSet):
+        if wavelength is None:
+            wavelength, label = spectra.axis(source)
+            wavelength_unit = "um" if label.startswith("wavelength") else "pix"
+        unit = unit or spectra.exposure.unit
+        spectra = spectra_of(spectra)
+    if wavelength is None:
+        raise InputError("to_specutils: give the wavelength of each column")
     if integration is not None and not 0 <= integration < count:
         raise InputError(f"integration = {integration}: must be 0 to {count - 1}")
     if wavelength.shape != (nx,):

@@ -274,6 +274,7 @@ def test_spectra_become_those_of_specutils():
     both = to_specutils(found, wavelength, "DN/s")
     assert both.flux.shape == (2, 4)
     for call, said in (
+        (lambda: to_specutils(found), "give the wavelength"),
         (lambda: to_specutils(found, wavelength, source=1), "source = 1"),
         (lambda: to_specutils(found, wavelength, integration=2), "integration = 2"),
         (lambda: to_specutils(found, wavelength[:2]), "must have 5 columns"),

@@ -7,7 +7,9 @@ import pytest
 
 import jwinteractive
 from jwinteractive import dq
+from jwinteractive.data import Rate, SpectrumSet
 from jwinteractive.errors import ParamError
+from jwinteractive.extract.spectra import to_specutils
 from jwinteractive.simulate.slits import DEC, RA, slit_dithers
 from jwinteractive.wcs import read_wcs
 
@@ -51,6 +53,7 @@ def test_written_nods_are_slits_of_one_recipe_and_their_wcs_puts_the_source_on_i
     assert session.recipe.name == "spectra"
     for number, one in enumerate(simulated.exposures):
         rate = session.input(number)
+        assert isinstance(rate, Rate)
         np.testing.assert_array_equal(rate.data, one.data)
         np.testing.assert_array_equal(rate.wavelength, one.wavelength)
         assert rate.exposure.slit == "S200A1"
@@ -71,9 +74,24 @@ def test_the_spectrum_of_a_written_nod_is_the_one_put_in(tmp_path):
     session = jwinteractive.open(simulated.write(tmp_path))
     session.set("extract_1d", width=16, subtract_background=True, background="1.5:4; 28:31.5")
     found = session.run()
+    assert isinstance(found, SpectrumSet)
     true = simulated.flux(found.wavelength[0])
     ratio = found.flux[0, 0] / true
     assert np.median(ratio) == pytest.approx(1, abs=0.01)  # wings reach the background
+
+
+def test_a_product_becomes_a_spectrum_of_specutils_with_its_own_units(tmp_path):
+    simulated = slit_dithers(1)
+    found = jwinteractive.open(simulated.write(tmp_path)).run()
+    assert isinstance(found, SpectrumSet)
+    spectrum = to_specutils(found)
+    assert spectrum.flux.unit == "Jy"
+    assert spectrum.spectral_axis.unit == "um"
+    known = np.isfinite(found.wavelength[0])
+    np.testing.assert_array_equal(spectrum.flux.value, found.flux[0, 0, known])
+    np.testing.assert_allclose(spectrum.uncertainty.array, found.err[0, 0, known])
+    blind = to_specutils(found.replace(wavelength=np.full_like(found.wavelength, np.nan)))
+    assert blind.spectral_axis.unit == "pix"
 
 
 def test_a_cut_out_too_small_for_nods_is_refused():
