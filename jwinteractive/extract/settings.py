@@ -21,30 +21,36 @@ from jwinteractive.extract.cube_aperture import (
 )
 from jwinteractive.extract.frames import Frames
 from jwinteractive.extract.image_spectra import Layout, Method
+from jwinteractive.extract.joint import Joint, joint_spectrum
 from jwinteractive.extract.light import Light, light_of
 from jwinteractive.extract.located import source_row, wavelengths_along
 from jwinteractive.extract.places import Place, beside, parse_places
 from jwinteractive.params import Doc, Numbers, Params, Unit, When
-from jwinteractive.step import Whole
+from jwinteractive.step import Together, Whole
 
 __all__ = ["Circle", "Extract1dParams", "circle_of", "layout_of", "measure_light", "skips"]
 
 WIDTHS = {"NIS_SOSS": 40.0, "MIR_LRS-FIXEDSLIT": 8.0, "MIR_LRS-SLITLESS": 8.0}
 """Pixels of an aperture by mode: SOSS as the official ``soss_width``."""
 _WIDTH = 6.0  # pixels, of all others: that of NIRSpec's slits
+_REACH = 6.0  # pixels to both sides of a trace that one spectrum is fitted to
 _GAP = 2.0  # pixels between an aperture and the background that nobody placed
 _RING = (1.5, 2.25)  # radii of the ring of background over that of the circle
 Pixels = Unit("pix")
 Boxes = When("extraction_type", "box")
 Optimal = When("extraction_type", "optimal")
+Fitted = When("extraction_type", "optimal", "forward")
 
 
 class Extract1dParams(Params):
     """Parameters of `extract_1d`: official names and values where the official step has them."""
 
     extraction_type: Annotated[
-        Literal["box", "optimal"],
-        Doc("Sum over an aperture, or fit profiles of all sources together."),
+        Literal["box", "optimal", "forward"],
+        Doc(
+            "Sum over an aperture; fit profiles of all sources together; or fit one spectrum to "
+            "the pixels of all exposures of a slit, none of them resampled."
+        ),
     ] = "box"
     apertures: Annotated[
         str,
@@ -110,7 +116,7 @@ class Extract1dParams(Params):
         Doc("Slits: odd number of columns that are averaged for the background; 0 for none."),
     ] = 0
     profile_order: Annotated[
-        int, Optimal, Interval(ge=0, le=6), Doc("Slits: order of the profile's change along x.")
+        int, Fitted, Interval(ge=0, le=4), Doc("Slits: order of the profile's change along x.")
     ] = 2
     weights: Annotated[
         Literal["noise", "equal"],
@@ -119,7 +125,7 @@ class Extract1dParams(Params):
     ] = "noise"
     sigma: Annotated[
         float,
-        Optimal,
+        Fitted,
         Interval(ge=0, le=100),
         Unit("sigma"),
         Doc("Slits: from which on a pixel is left out; 0 for none."),
@@ -209,6 +215,9 @@ CUBE = 3  # dispersion axis of a cube: its planes
 
 def looked_for(p: Extract1dParams) -> Mapping[str, Any]:
     """What of the parameters decides where light is looked for: not the places themselves."""
+    if p.extraction_type == "forward":
+        names = ("trace_order", "width", "subtract_background", "bkg_order", "sigma")
+        return {n: getattr(p, n) for n in ("extraction_type", "profile_order", *names)}
     found: dict[str, Any] = {
         "trace": p.trace,
         "position": bool(p.use_source_posn),
@@ -219,6 +228,59 @@ def looked_for(p: Extract1dParams) -> Mapping[str, Any]:
     if p.trace == "polynomial":
         found["polynomial"] = p.trace_polynomial
     return found
+
+
+def name_of(exposure: Exposure) -> str:
+    """What an exposure of a set is known by."""
+    return f"{exposure.filename} [{exposure.slit}]" if exposure.slit else exposure.filename
+
+
+def together(kind: type[Product], one: Exposure, other: Exposure, p: Extract1dParams) -> bool:
+    """Whether one spectrum is fitted to two exposures: those of a slit, or of a mode without."""
+    if p.extraction_type != "forward" or kind is not Rate:
+        return False
+    names = ("instrument", "exp_type", "filter", "grating", "slit", "source_id", "order", "unit")
+    return all(getattr(one, name) == getattr(other, name) for name in names)
+
+
+def alone(kind: type[Product], exposure: Exposure, p: Extract1dParams) -> str:
+    """Why nothing is extracted of a product by itself; "" if it is."""
+    if p.extraction_type != "forward" or kind is Rate:
+        return ""
+    what = "cubes" if kind is Cube else "time series"
+    return f"{what} have no forward extraction: take box" + ("" if kind is Cube else " or optimal")
+
+
+def measure(whole: Whole | Together, p: Extract1dParams) -> Light | Joint:
+    """Look for where light lies, or fit one spectrum to all exposures of a set.
+
+    Raises
+    ------
+    InputError
+        If nothing can be fitted.
+    """
+    members = whole.members if isinstance(whole, Together) else (whole,)
+    if p.extraction_type != "forward":
+        return measure_light(members[0], p)
+    products = [member.look(member.box).native() for member in members]
+    return joint_spectrum(
+        [product for product in products if isinstance(product, Rate)],
+        [name_of(member.exposure) for member in members],
+        reach=p.width / 2 if p.width else _REACH,
+        order=p.trace_order,
+        bkg_order=min(p.bkg_order, 1) if p.subtract_background else -1,
+        sigma=p.sigma,
+        psf_order=p.profile_order,
+    )
+
+
+def light_in(joint: Joint, exposure: Exposure) -> Light:
+    """Where the light lies that one spectrum was fitted to, in one of its exposures."""
+    names = joint.names
+    at = names.index(name_of(exposure)) if name_of(exposure) in names else 0
+    path = joint.paths[at]
+    middle = float(path[len(path) // 2])
+    return Light(path=path - middle, y=middle)
 
 
 def measure_light(whole: Whole, p: Extract1dParams) -> Light:
@@ -272,6 +334,9 @@ def layout_of(p: Extract1dParams, light: Light, exposure: Exposure, ny: int) -> 
         If none are given and there is no light, or no column is left.
     """
     nx = len(light.path)
+    if p.extraction_type == "forward":
+        reach = p.width / 2 if p.width else _REACH
+        return Layout((Place(light.y - reach, light.y + reach),), (), light.path, (0, nx - 1))
     sources = parse_places(p.apertures, "apertures")
     if not sources:
         if not np.isfinite(light.y):

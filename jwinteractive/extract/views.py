@@ -11,6 +11,7 @@ from jwinteractive.data import Array, Cube, Product, Rate, RateInts, SpectrumSet
 from jwinteractive.errors import InputError
 from jwinteractive.extract.cube_aperture import brightest, cleaned, collapsed
 from jwinteractive.extract.image_spectra import Layout
+from jwinteractive.extract.joint import Joint
 from jwinteractive.extract.light import Light
 from jwinteractive.extract.places import Place, along_x, write_places
 from jwinteractive.extract.settings import (
@@ -19,6 +20,7 @@ from jwinteractive.extract.settings import (
     across,
     circle_of,
     layout_of,
+    light_in,
 )
 from jwinteractive.views import Band, Curve, Ellipse, Frame, Mark, Plot, Shown, Table, View
 
@@ -36,6 +38,8 @@ def _taken(s: Shown) -> tuple[Rate | RateInts | Cube, Light, Extract1dParams]:
         raise InputError("aperture: the product before extract_1d is not at hand")
     if isinstance(s.model, Light):
         return product, s.model, p
+    if isinstance(s.model, Joint):
+        return product, light_in(s.model, product.exposure), p
     if isinstance(product, Cube):
         image = collapsed(cleaned(product)[0])
         x, y = brightest(image)
@@ -118,6 +122,8 @@ def _edit(p: Any, s: Shown, old: Mark | None, new: Mark | None) -> dict[str, Any
     product, light, _ = _taken(dc.replace(s, params=p))
     if isinstance(product, Cube):
         return _edit_circle(p, circle_of(p, light, product), old, new)
+    if p.extraction_type == "forward":  # it fits where the light is
+        return {}
     layout = layout_of(p, light, product.exposure, across(product))
     places = {"source": list(layout.sources), "background": list(layout.background)}
     changes: dict[str, Any] = {}

@@ -491,6 +491,49 @@ def test_the_command_says_in_one_line_why_nothing_is_extracted(tmp_path, image_h
         jwinteractive.open(tmp_path / "a_cal.fits", ALONE).run()
 
 
+def test_one_spectrum_is_fitted_to_all_exposures_of_a_slit(tmp_path, slit_hdus):
+    paths = []
+    for i, row in enumerate((7.3, 11.8, 16.1)):
+        rate = slit(rows=(row,), seed=i, bend=2.0)
+        hdus = slit_hdus(("3",), ((24, 80),))
+        hdus["SCI", 1].data = rate.data
+        for name in ("ERR", "VAR_POISSON", "VAR_RNOISE", "VAR_FLAT"):
+            hdus[name, 1].data[:] = 0.5
+        paths.append(tmp_path / f"jw{i}_nrs1_cal.fits")
+        hdus.writeto(paths[-1])
+    session = jwinteractive.open(paths, ALONE)
+    alone = session.run()
+    session.set("extract_1d", extraction_type="forward")
+    found = [session.run(exposure=i) for i in range(3)]
+    for other in found[1:]:
+        np.testing.assert_array_equal(other.flux, found[0].flux)
+    rows = [(f.limits[2] + f.limits[3]) / 2 for f in found]
+    np.testing.assert_allclose(rows, (7.3, 11.8, 16.1), atol=0.1)
+    flux = found[0].flux[0, 0, 5:-5] / 4e-7
+    assert flux.mean() == pytest.approx(1000, rel=5e-3)
+    assert flux.std() < 0.8 * (alone.flux[0, 0] / 4e-7).std()
+    assert "one spectrum of 3 exposures" in found[0].notes[-1]
+    view = session.glance(session.input().covers, before=True)
+    shown = Shown(
+        after=view.product,
+        before=view.before,
+        model=view.model,
+        params=session.recipe["extract_1d"].params,
+    )
+    (band,) = drawn(shown, "aperture").marks
+    assert (band.low + band.high) / 2 == pytest.approx(7.3, abs=0.1)
+    assert edited(shown, band, dc.replace(band, low=0.5)) == shown.params
+
+
+def test_what_has_no_forward_extraction_says_so():
+    step = registry["extract_1d"]
+    p = step.params(extraction_type="forward")
+    assert step.alone(Rate, exposure(), p) == ""
+    assert "time series have no forward" in step.alone(RateInts, exposure(), p)
+    assert "cubes have no forward" in step.alone(Cube, exposure(), p)
+    assert step.alone(Cube, exposure(), step.params()) == ""
+
+
 # -- real files -------------------------------------------------------------------------------
 
 
@@ -524,6 +567,21 @@ def test_the_wcs_of_a_file_places_the_source_and_tells_wavelengths_that_no_plane
     good = np.isfinite(told) & np.isfinite(placed.wavelength)
     assert good.sum() > 400
     np.testing.assert_allclose(told[good], placed.wavelength[good], rtol=2e-3)
+
+
+def test_three_nods_of_a_published_slit_have_one_spectrum(real):
+    paths = sorted((real / "spec").glob("jw02565007001_03101_0000?_nrs2_cal.fits"))
+    session = jwinteractive.open(paths, ALONE)
+    session.set("extract_1d", extraction_type="forward")
+    made = session.run(exposure=1)
+    with fits.open(real / "spec" / "jw02565007001_03101_00002_nrs2_x1d.fits") as file:
+        table = file["EXTRACT1D"].data
+    known = np.isfinite(made.wavelength[0])
+    mine = np.interp(table["WAVELENGTH"], made.wavelength[0, known], made.flux[0, 0, known])
+    good = np.isfinite(mine) & (table["FLUX"] > 5 * table["FLUX_ERROR"])
+    assert np.median(mine[good] / table["FLUX"][good]) == pytest.approx(1, abs=0.05)
+    chi2 = float(made.notes[-1].rpartition("chi2 ")[2])
+    assert chi2 < 4  # the official errors of these pixels are too small
 
 
 def test_a_position_that_nothing_tells_is_no_error_but_said():

@@ -3,7 +3,8 @@
 Where light lies is measured once: the path of the trace, or the source of a cube. Apertures then
 move without looking for it again. Rows of sources and background are those at the middle column,
 and follow the path. Sums and their errors are the official ones, but for `optimal`, whose weights
-are those of a model of the noise unless equal ones are asked for.
+are those of a model of the noise unless equal ones are asked for. Forward extraction fits one
+spectrum to the pixels of all exposures of a slit: it is the same in the product of each.
 
 Source: dossier section 8; Horne 1986, PASP 98, 609.
 """
@@ -14,21 +15,25 @@ from typing import TypeVar
 
 import numpy as np
 
-from jwinteractive.data import Cube, Rate, RateInts, SpectrumSet
+from jwinteractive.data import Cube, Product, Rate, RateInts, SpectrumSet
 from jwinteractive.errors import InputError
 from jwinteractive.extract.cube import cube_spectrum, whole_spectrum
 from jwinteractive.extract.cube_aperture import cleaned
 from jwinteractive.extract.frames import Frames
 from jwinteractive.extract.image_spectra import image_spectra, spectrum_set
+from jwinteractive.extract.joint import Joint, spectrum_of
 from jwinteractive.extract.light import Light
 from jwinteractive.extract.settings import (
     Extract1dParams,
     across,
+    alone,
     circle_of,
     layout_of,
     looked_for,
-    measure_light,
+    measure,
+    name_of,
     skips,
+    together,
 )
 from jwinteractive.extract.views import VIEWS
 from jwinteractive.step import step
@@ -42,11 +47,13 @@ Source = TypeVar("Source", Rate, RateInts, Cube)
     whole=True,
     suffix="x1d",
     skips=skips,
-    measure=measure_light,
+    measure=measure,
+    together=together,
+    alone=alone,
     asks=looked_for,
     views=VIEWS,
 )
-def extract_1d(product: Source, p: Extract1dParams, model: Light) -> SpectrumSet:
+def extract_1d(product: Source, p: Extract1dParams, model: Light | Joint) -> SpectrumSet:
     """Extract spectra: flux [nint, source, x] in Jy where the pixels are calibrated.
 
     Raises
@@ -54,11 +61,22 @@ def extract_1d(product: Source, p: Extract1dParams, model: Light) -> SpectrumSet
     InputError
         If an aperture is off the frame, apertures of boxes overlap, or all of it is flagged.
     """
+    if isinstance(model, Joint):
+        return _joint(model, product)
     if isinstance(product, Cube):
         return _cube(product, p, model)
-    layout = layout_of(p, model, product.exposure, across(product))
-    made: SpectrumSet = image_spectra(product, layout, p.method, model.wavelength)
-    return made.replace(notes=(*made.notes, *model.notes))
+    return _image(product, p, model)
+
+
+def _image(rate: Rate | RateInts, p: Extract1dParams, light: Light) -> SpectrumSet:
+    layout = layout_of(p, light, rate.exposure, across(rate))
+    made = image_spectra(rate, layout, p.method, light.wavelength)
+    return made.replace(notes=(*made.notes, *light.notes))
+
+
+def _joint(joint: Joint, product: Product) -> SpectrumSet:
+    assert isinstance(product, Rate)  # nothing else is fitted together
+    return spectrum_of(joint, product, name_of(product.exposure))
 
 
 def _cube(cube: Cube, p: Extract1dParams, light: Light) -> SpectrumSet:
