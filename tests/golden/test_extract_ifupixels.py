@@ -1,0 +1,156 @@
+"""Pixels of integral field units on the sky: shared areas by hand, real distortions of the MRS."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jwinteractive.errors import InputError
+from jwinteractive.extract.covariance import (
+    aperture_shares,
+    box_overlaps,
+    covariance_at,
+    covariance_factors,
+    drizzled,
+)
+from jwinteractive.extract.ifupixels import IfuPixels, mrs_pixels, sky_overlaps
+from jwinteractive.kernels.extract_overlap import add_overlaps, shared_area
+
+REFS = Path(__file__).parents[3] / "shared" / "real" / "refs"
+SHAPE = (1024, 1032)
+needs_refs = pytest.mark.skipif(not REFS.exists(), reason="needs ../shared/real")
+
+
+def area(x, y, i=0, j=0):
+    return shared_area(np.array(x, float), np.array(y, float), i, j, np.empty((4, 16)))
+
+
+def test_areas_of_slanted_pixels_are_those_worked_by_hand():
+    assert area([-0.5, 0.5, 0.5, -0.5], [-0.5, -0.5, 0.5, 0.5]) == pytest.approx(1)
+    assert area([-0.5, 0.5, 0.5, -0.5], [-0.5, -0.5, 0.5, 0.5], 1, 0) == 0
+    assert area([0, 1, 1, 0], [0, 0, 1, 1]) == pytest.approx(0.25)
+    x, y = [0, 0.75, 0, -0.75], [-0.75, 0, 0.75, 0]
+    assert area(x, y) == pytest.approx(2 * 0.75**2 - 4 * 0.25**2)
+    assert area(x, y, 1, 0) == pytest.approx(0.25**2)
+    assert area(x[::-1], y[::-1]) == pytest.approx(2 * 0.75**2 - 4 * 0.25**2)
+    assert area([-5, 5, 5, -5], [-5, -5, 5, 5], 2, -3) == pytest.approx(1)
+
+
+def test_turned_pixels_keep_their_volume_and_straight_ones_are_boxes():
+    rng = np.random.default_rng(1)
+    count = 60
+    middle = rng.uniform(4, 8, (2, count, 1))
+    angle = rng.uniform(0, 1.5, (count, 1)) + np.array([0.25, 0.75, 1.25, 1.75]) * np.pi
+    size = rng.uniform(0.3, 2, (count, 1))
+    for turned in (True, False):
+        at = angle if turned else np.array([1.25, 1.75, 0.25, 0.75]) * np.pi + 0 * angle
+        x, y = middle[0] + size * np.cos(at), middle[1] + size * np.sin(at)
+        low = rng.uniform(1, 3, count)
+        high = low + rng.uniform(0.2, 2, count)
+        room = np.empty((2, 9999), np.int64)
+        weight = np.empty(9999)
+        found = add_overlaps(x, y, low, high, 8, 12, 12, room[0], room[1], weight)
+        volume = np.bincount(room[0, :found], weight[:found], count)
+        np.testing.assert_allclose(volume, 2 * size[:, 0] ** 2 * (high - low))
+        if turned:
+            continue
+        ends = np.array([low, y.min(axis=1), x.min(axis=1)])
+        straight = box_overlaps(ends, np.array([high, y.max(axis=1), x.max(axis=1)]), (8, 12, 12))
+        cube = np.bincount(room[1, :found], weight[:found], 8 * 12 * 12)
+        np.testing.assert_allclose(cube, straight.total.ravel(), atol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def pixels(tmp_path_factory) -> Any:
+    """A gwcs that the official code makes of references from before launch, and its pixels."""
+    import gwcs
+    from jwst.assign_wcs import miri
+    from stdatamodels.jwst import datamodels
+
+    model: Any = datamodels.IFUImageModel(SHAPE)
+    for name, value in (("name", "MIRI"), ("detector", "MIRIFULONG"), ("channel", "34")):
+        setattr(model.meta.instrument, name, value)
+    model.meta.instrument.band, model.meta.exposure.type = "SHORT", "MIR_MRS"
+    model.meta.observation.date, model.meta.observation.time = "2022-07-01", "00:00:00"
+    info = model.meta.wcsinfo
+    info.v2_ref, info.v3_ref, info.roll_ref, info.v3yangle = -503.0, -318.0, 0.0, 0.0
+    info.ra_ref, info.dec_ref, info.vparity = 10.0, 0.0, -1
+    stem = str(REFS / "miri_mrs_wcs_flt9" / "jwst_miri_mrs")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        regions: Any = datamodels.RegionsModel(
+            REFS / "miri_mrs_regions" / "jwst_miri_regions_0017.asdf"
+        )
+        # the present code reads one map for each threshold of throughput
+        regions.regions = np.repeat(np.asarray(regions.regions)[None], 9, axis=0)
+        path = tmp_path_factory.mktemp("refs") / "regions.asdf"
+        regions.save(path)
+        files = {
+            "distortion": f"{stem}34A_distortion_flt9.asdf",
+            "specwcs": f"{stem}34A_specwcs_flt9.asdf",
+            "wavelengthrange": f"{stem}_wavelengthrange_flt9.asdf",
+            "regions": str(path),
+        }
+        wcs = gwcs.WCS(miri.create_pipeline(model, files))
+        bad = np.zeros(SHAPE, bool)
+        bad[500] = True
+        return wcs, bad, mrs_pixels(wcs, 3, bad)
+
+
+@needs_refs
+def test_real_pixels_of_the_mrs_are_as_large_as_they_are_known_to_be(pixels):
+    _, _, found = pixels
+    along = np.hypot(found.ra[:, 1] - found.ra[:, 0], found.dec[:, 1] - found.dec[:, 0]) * 3600
+    across = np.hypot(found.ra[:, 2] - found.ra[:, 1], found.dec[:, 2] - found.dec[:, 1]) * 3600
+    assert np.median(along) == pytest.approx(0.245, rel=0.03)
+    assert np.median(across) == pytest.approx(0.387, rel=0.03)
+    assert 11.3 < found.low.min() < found.high.max() < 13.8
+    assert np.all(found.high > found.low)
+    assert not np.isin(found.index // SHAPE[1], 500).any()  # the bad row
+
+
+@needs_refs
+def test_real_pixels_fill_a_cube_and_share_its_noise_as_the_closed_form_says(pixels):
+    _, _, found = pixels
+    step = 0.2 / 3600
+    cards = {
+        "CRVAL1": found.ra.mean(),
+        "CRVAL2": found.dec.mean(),
+        "CRPIX1": 15.0,
+        "CRPIX2": 15.0,
+        "CDELT1": -step,
+        "CDELT2": step,
+        "CRVAL3": 12.0,
+        "CDELT3": 0.0025,
+    }
+    shape = (20, 29, 29)
+    weights = sky_overlaps([found], [SHAPE[0] * SHAPE[1]], cards, shape)
+    total = weights.total
+    inside = total[:, 8:21, 8:21]
+    assert np.median(inside) == pytest.approx(1, abs=0.01)  # side by side, without gaps
+    even = np.ones(weights.pixels)
+    cube, _ = drizzled(weights, 7 * even, even)
+    np.testing.assert_allclose(cube[:, 8:21, 8:21], 7)
+    for radius in (1.5, 3.0, 5.0):
+        shares = aperture_shares(total > 0, (14, 14), radius)
+        exact = np.median(covariance_factors(weights, shares, even))
+        assert exact == pytest.approx(covariance_at(radius, 0.245, 0.387, 0.2), rel=0.06)
+    twice = sky_overlaps([found, found], [SHAPE[0] * SHAPE[1]] * 2, cards, shape)
+    np.testing.assert_allclose(twice.total, 2 * total)
+    assert twice.pixels == 2 * weights.pixels
+
+
+@needs_refs
+def test_what_is_no_channel_or_cube_is_refused_in_one_line(pixels):
+    wcs, bad, found = pixels
+    with pytest.raises(InputError, match="channel 1: has no good pixel"):
+        mrs_pixels(wcs, 1, bad)
+    none = IfuPixels(found.ra[:0], found.dec[:0], found.low[:0], found.high[:0], found.index[:0])
+    for call, said in (
+        (lambda: sky_overlaps([], [], {}, (2, 2, 2)), "one of each"),
+        (lambda: sky_overlaps([none], [1], {}, (2, 2, 2)), "no even wavelengths"),
+    ):
+        with pytest.raises(InputError, match=said):
+            call()
