@@ -19,6 +19,7 @@ from jwinteractive.views import Curve, Plot, Table
 
 __all__ = [
     "COMPARED",
+    "axis_of",
     "axis_words",
     "compared",
     "light_curve",
@@ -69,6 +70,12 @@ def spectra_plot(spectra: SpectrumSet, integration: int = 0) -> Plot:
     return Plot(title=title, x_label=x_label, y_label=y_label, curves=curves)
 
 
+def axis_of(cube: Cube) -> Array:
+    """Wavelengths of the planes of a cube in um; their numbers, from 1, where none are known."""
+    known = len(cube.wavelengths) == len(cube.data)
+    return np.asarray(cube.wavelengths if known else range(1, len(cube.data) + 1), float)
+
+
 def spaxel_spectrum(cube: Cube, y: int, x: int) -> Plot:
     """Spectrum of one spaxel of a cube, in the pixels of its frame.
 
@@ -83,7 +90,6 @@ def spaxel_spectrum(cube: Cube, y: int, x: int) -> Plot:
     at = slice(None), y - box.y0, x - box.x0
     err = cube.err[at]
     known = len(cube.wavelengths) == len(cube.data)
-    axis = cube.wavelengths if known else range(1, len(cube.data) + 1)
     unit = cube.exposure.unit
     return Plot(
         title=f"spaxel x {x}, y {y}",
@@ -92,7 +98,7 @@ def spaxel_spectrum(cube: Cube, y: int, x: int) -> Plot:
         curves=(
             Curve(
                 name=f"spaxel x {x}, y {y}",
-                x=np.asarray(axis, float),
+                x=axis_of(cube),
                 y=np.asarray(cube.data[at], float),
                 err=np.asarray(err, float) if np.isfinite(err).any() else None,
             ),
@@ -102,8 +108,7 @@ def spaxel_spectrum(cube: Cube, y: int, x: int) -> Plot:
 
 def planes_between(cube: Cube, low: float, high: float) -> tuple[int, int] | None:
     """First and last plane whose wavelength lies between two; None where there is none."""
-    known = len(cube.wavelengths) == len(cube.data)
-    axis = np.asarray(cube.wavelengths if known else range(1, len(cube.data) + 1), float)
+    axis = axis_of(cube)
     inside = np.flatnonzero((axis >= low) & (axis <= high))
     return (int(inside[0]), int(inside[-1])) if inside.size else None
 

@@ -20,6 +20,7 @@ from jwinteractive.errors import InputError
 
 __all__ = [
     "FLAG_COLOURS",
+    "PLANE_TITLES",
     "Band",
     "Bit",
     "Curve",
@@ -53,6 +54,10 @@ kept are their sky blue and vermillion, joined by white, black, a dark brown and
 Each stays at least 0.1 (in OKLab, about five times what the eye just tells apart) from every
 colour of viridis and from each other, with full sight, deuteranopia and protanopia.
 """
+
+
+PLANE_TITLES = ("plane", "error of a plane", "weight")
+"""Titles of the views of one plane of a cube; others look at all of it."""
 
 
 @dc.dataclass(frozen=True, kw_only=True)

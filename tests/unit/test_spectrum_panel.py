@@ -118,7 +118,7 @@ def test_a_kept_spectrum_stays_and_is_compared_and_taken_away(bench, panel, brow
     drag(bench, 1.0)
     np.testing.assert_array_equal(drawn(panel)[kept.id].y, before)
     assert drawn(panel)[kept.id].colour != drawn(panel)["present 0"].colour
-    assert kept.name.endswith("box")
+    assert kept.name == "kept 1: 7, box", "its source, and how it was extracted"
     panel.bar.on_do("below", "ratio")
     below = drawn(panel)["below 0"]
     np.testing.assert_allclose(below.y, panel.plot.curves[0].y / before)
@@ -228,3 +228,20 @@ def test_a_cube_has_spaxels_before_anything_is_extracted(opened, cube_hdus):
     assert bench.session.look.plane == 3
     assert bench.canvas.picture.frame.title == "plane"
     np.testing.assert_array_equal(bench.canvas.picture.frame.data, bench.session.input().data[3])
+
+
+def test_a_click_in_the_spectrum_goes_to_the_plane_there_which_is_marked(
+    opened, cube_hdus, browser_says
+):
+    bench = opened(cube_hdus((40, 6, 9)), "cube_s3d.fits")
+    view = bench.graphs.spectra.view
+    assert view.marker is None, "all planes are in the picture"
+    assert bench.canvas.view.axes == []
+    bench.session.see(step="input", pick=(1, 1))
+    x = bench.graphs.spectra.plot.curves[0].x
+    assert view.marker == x[0]
+    browser_says(view, kind="click", x=float(0.4 * x[12] + 0.6 * x[13]))
+    assert bench.session.look.plane == 13
+    assert view.marker == x[13]
+    bench.session.see(view="mean of planes")
+    assert view.marker is None

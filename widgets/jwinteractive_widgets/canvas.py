@@ -25,6 +25,7 @@ from jwinteractive.scene import (
 )
 from jwinteractive.session import Session
 from jwinteractive.sky import Sky, sky_of
+from jwinteractive.views import PLANE_TITLES
 from jwinteractive_widgets.actions import Actions
 from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.drawing import Drawn
@@ -317,7 +318,8 @@ class Canvas(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         nint = len(source.data) if isinstance(source, Ramp | RateInts) else 1
         ngroup = source.data.shape[1] if isinstance(source, Ramp) else 1
         wavelengths = source.wavelengths if isinstance(source, Cube) else ()
-        nplane = len(source.data) if isinstance(source, Cube) else 1
+        title = request.view or views_at(self.session, request.upto)[0].title
+        nplane = len(source.data) if isinstance(source, Cube) and title in PLANE_TITLES else 1
         axes = [
             ("group", ngroup, request.group % ngroup),
             ("integration", nint, min(request.integration, nint - 1)),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets as w
+import numpy as np
 
 from jwinteractive.curves import write_table
 from jwinteractive.data import Cube, SpectrumSet
@@ -16,6 +17,7 @@ from jwinteractive.scene import Picture
 from jwinteractive.session import Session
 from jwinteractive.spectral import (
     COMPARED,
+    axis_of,
     axis_words,
     compared,
     light_curve,
@@ -26,7 +28,7 @@ from jwinteractive.spectral import (
     spaxel_waves,
     spectra_plot,
 )
-from jwinteractive.views import Curve, Plot, Table
+from jwinteractive.views import PLANE_TITLES, Curve, Plot, Table
 from jwinteractive_widgets.actions import Actions
 from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.canvas import Canvas
@@ -86,7 +88,12 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._open = False
         hand_over = background.hand_over
         self.bar = Actions(on_do=self._do, hand_over=hand_over, label="Spectrum")
-        self.view = SpectrumView(on_range=self._choose, on_remove=self._remove, hand_over=hand_over)
+        self.view = SpectrumView(
+            on_range=self._choose,
+            on_remove=self._remove,
+            on_click=self._go_to_plane,
+            hand_over=hand_over,
+        )
         self.text, self.table = w.HTML(), w.HTML()
         super().__init__([self.bar, self.view, self.table, self.text])
         self.add_class("jwi-spectra")
@@ -176,6 +183,7 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.plot, words = None, str(error)
         self._show_bar()
         self._measure()
+        self.view.marker = self._plane_in_view()
         if self.plot is None:
             self.view.empty = self._why_nothing()
             self.view.show(())
@@ -195,6 +203,22 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     @property
     def _is_series(self) -> bool:
         return self.shows == "light curve"
+
+    def _plane_in_view(self) -> float | None:
+        """Place along the axis of the plane that the frame shows, or None."""
+        cube, picture = self.cube, self._canvas.picture
+        plane = picture is not None and picture.frame.title in PLANE_TITLES
+        if cube is None or not plane or self._is_series:
+            return None
+        axis = axis_of(cube)
+        return float(axis[min(self.session.look.plane, len(axis) - 1)])
+
+    def _go_to_plane(self, x: float) -> None:
+        cube = self.cube
+        if cube is not None and not self._is_series:
+            away = np.abs(axis_of(cube) - x)
+            if np.isfinite(away).any():
+                self.session.see(plane=int(np.nanargmin(away)))
 
     def _measure(self) -> None:
         """Read off what lies in the chosen range."""
@@ -399,7 +423,9 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         recipe = self.session.recipe
         if self.shows == "spaxel" or STEP not in recipe:
             return ""
-        found = getattr(recipe[STEP].params, "extraction_type", "")
+        values = recipe[STEP].params.as_dict()
+        where = values.get("apertures") or values.get("center_xy") or ""
+        found = " ".join(filter(None, [values.get("extraction_type"), where]))
         return f", {found}" if found else ""
 
     def _remove(self, name: str) -> None:

@@ -76,6 +76,8 @@ class SpectrumView(anywidget.AnyWidget):
         Chosen ends [low, high] along x, or empty.
     sides
         More ranges [low, high], drawn fainter: where the continuum is taken from.
+    marker
+        Place along x that is marked by a dashed line, or None.
     label, empty
         What a screen reader says; what is written while there is nothing.
     height
@@ -89,6 +91,7 @@ class SpectrumView(anywidget.AnyWidget):
     tool = traitlets.Enum(("pan", "range"), "pan").tag(sync=True)
     range: Any = traitlets.List([]).tag(sync=True)
     sides: Any = traitlets.List([]).tag(sync=True)
+    marker = traitlets.Float(None, allow_none=True).tag(sync=True)
     label = traitlets.Unicode("spectrum").tag(sync=True)
     empty = traitlets.Unicode("no spectrum yet").tag(sync=True)
     height = traitlets.Int(330).tag(sync=True)
@@ -98,6 +101,7 @@ class SpectrumView(anywidget.AnyWidget):
         *,
         on_range: Callable[[tuple[float, float] | None, bool], None] = _nothing,
         on_remove: Callable[[str], None] = _nothing,
+        on_click: Callable[[float], None] = _nothing,
         hand_over: Callable[..., None] | None = None,
         **traits: Any,
     ) -> None:
@@ -109,6 +113,8 @@ class SpectrumView(anywidget.AnyWidget):
             Called with the chosen ends, or None, and whether that is final.
         on_remove
             Called with the id of a series that is to go.
+        on_click
+            Called with the place along x that somebody clicks.
         hand_over
             Calls a function with arguments on the thread that may touch widgets; by default here.
         """
@@ -116,7 +122,7 @@ class SpectrumView(anywidget.AnyWidget):
         self.series: tuple[Series, ...] = ()
         self._about: dict[str, Any] = {"x": ["", ""], "y": ["", ""], "rest": ""}
         self._serial = 0
-        self._on_range, self._on_remove = on_range, on_remove
+        self._on_range, self._on_remove, self._on_click = on_range, on_remove, on_click
         listen(self, self._hear, hand_over)
 
     def show(
@@ -185,3 +191,5 @@ class SpectrumView(anywidget.AnyWidget):
                     self._on_range((float(low), float(high)), not message.get("going"))
             case {"kind": "remove", "id": str(name)}:
                 self._on_remove(name)
+            case {"kind": "click", "x": float() | int() as x} if math.isfinite(x):
+                self._on_click(float(x))

@@ -29,7 +29,10 @@ function roundValues(low, high, about) {
 
 /** Values to write on an axis. */
 function axisValues(scale, about) {
-  if (!scale.log) return roundValues(scale.low, scale.high, about);
+  if (!scale.log) {
+    const some = roundValues(scale.low, scale.high, about);
+    return some.length > 1 ? some : roundValues(scale.low, scale.high, 2 * about + 1);
+  }
   const found = [];
   const decades = Math.log10(scale.high / scale.low);
   const steps = decades < 1.2 ? [1, 2, 3, 5, 7] : decades < 3 ? [1, 2, 5] : [1];

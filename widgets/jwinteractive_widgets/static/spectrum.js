@@ -130,7 +130,7 @@ function render({ model, el }) {
 
   const drawAxes = (plot, left, right, colour, faint, label) => {
     const height = plot.bottom - plot.top;
-    const values = axisValues(plot.scale, Math.max(height / 44, 2));
+    const values = axisValues(plot.scale, Math.max(height / 34, 2));
     const texts = axisTexts(values);
     pen.font = "11px system-ui, sans-serif";
     pen.textAlign = "right";
@@ -220,6 +220,17 @@ function render({ model, el }) {
         pen.globalAlpha = 0.9;
         for (const end of [a, b]) pen.fillRect(end - 0.75, plot.top, 1.5, plot.bottom - plot.top);
         pen.globalAlpha = 1;
+      }
+      const marked = model.get("marker");
+      if (marked !== null) {
+        pen.strokeStyle = colour;
+        pen.lineWidth = 1;
+        pen.setLineDash([3, 3]);
+        pen.beginPath();
+        pen.moveTo(along.to(marked), plot.top);
+        pen.lineTo(along.to(marked), plot.bottom);
+        pen.stroke();
+        pen.setLineDash([]);
       }
       // the first lies on top
       for (const one of [...plot.some].reverse()) drawSeries(one, plot, wide);
@@ -403,6 +414,8 @@ function render({ model, el }) {
       choose(ends);
     }
     draft = null;
+    const x = event.type === "pointerup" && !done.moved ? along.back(done.at[0]) : NaN;
+    if (x >= along.low && x <= along.high) model.send({ kind: "click", x });
     redraw();
   };
   canvas.addEventListener("pointerup", release);
@@ -506,6 +519,7 @@ function render({ model, el }) {
     "change:signal_to_noise": () => { tall = null; redraw(); },
     "change:range": redraw,
     "change:sides": redraw,
+    "change:marker": redraw,
     "change:tool": say,
     "change:empty": redraw,
     "change:label": () => canvas.setAttribute("aria-label", model.get("label")),
