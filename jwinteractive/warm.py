@@ -102,6 +102,7 @@ def compile_steps(names: Sequence[str]) -> None:
         _compile_statistics()
         _compile_smoother()
         _compile_lines()
+        _compile_spectra()
 
 
 def _compile_irs2() -> None:
@@ -178,6 +179,46 @@ def _compile_lines() -> None:
     images, free = np.zeros((1, 8, 64), np.float32), np.ones((8, 64), np.bool_)
     median_clean(images, free)
     less_waves(images, fit_waves(images, free))
+
+
+def _compile_spectra() -> None:
+    """Extract from a tiny slit, and from a tiny cube, whose arrays are as files give them."""
+    import numpy as np
+
+    from jwinteractive.data import Cube, Rate
+    from jwinteractive.testing import example_exposure
+
+    y = np.arange(24)[:, None]
+    light = np.exp(-((y - 11 - np.arange(64) / 64) ** 2) / 3).astype(np.float32) * 100
+    one = np.ones_like(light)
+    slit = Rate(
+        exposure=example_exposure("NIRSPEC", dispaxis=1, unit="MJy"),
+        data=light,
+        err=one,
+        dq=np.zeros(light.shape, np.uint32),
+        var_poisson=one,
+        var_rnoise=one,
+    )
+    shape = (2, 16, 16)
+    cube = Cube(
+        exposure=example_exposure("NIRSPEC", dispaxis=3, unit="MJy/sr"),
+        data=np.ones(shape, np.float32),
+        err=np.ones(shape, np.float32),
+        dq=np.zeros(shape, np.uint32),
+        wavelengths=(1.0, 2.0),
+    )
+    step = registry["extract_1d"]
+    common = {"background": "1:3", "smoothing_length": 3}
+    asked: tuple[tuple[Rate | Cube, dict[str, str]], ...] = (
+        (slit, {"bkg_fit": "poly"}),
+        (slit, {"bkg_fit": "median"}),
+        (slit, {"extraction_type": "optimal"}),
+        (cube, {}),
+    )
+    for product, given in asked:
+        p = step.params().replace(**common, **given)
+        model = step.learn(Whole(product.exposure, product.covers, product.crop), p, {})
+        step(product, p, {}, model)
 
 
 if __name__ == "__main__":
