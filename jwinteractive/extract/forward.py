@@ -238,6 +238,7 @@ def _shape(fit: Fitter, psf: Psf, old: Place, place: Place, reach: float, order:
         near * (np.abs(of.nods) > reach).all(axis=0) / noise,
         reach,
         order=order,
+        background=fit.order,
     )
 
 

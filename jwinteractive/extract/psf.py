@@ -128,6 +128,7 @@ def measured_psf(
     reach: float,
     spacing: float = 0.5,
     order: int = 1,
+    background: int = -1,
 ) -> SplinePsf:
     """Shape that pixels of known flux have, all [pixel].
 
@@ -145,6 +146,9 @@ def measured_psf(
         Pixels between knots.
     order
         Of the change with wavelength.
+    background
+        Order of the one that was fitted beside; -1 for none. What of it is in proportion to the
+        flux is not told from the wings of the shape, which therefore end at 0.
 
     Raises
     ------
@@ -181,7 +185,26 @@ def measured_psf(
         normal[j, :, j] += scale * (bend.T @ bend + 1e-9 * np.eye(count))
         normal[j, :, j] += _EVEN * float(normal[0, :, 0].trace()) / count * even
     solved = np.linalg.solve(normal.reshape(terms * count, -1), right.ravel())
-    return SplinePsf(knots, solved.reshape(terms, count), span)
+    found = solved.reshape(terms, count)
+    if background >= 0:
+        found = found - _ends(knots, found, reach, background)
+    return SplinePsf(knots, found, span)
+
+
+def _ends(knots: Array, coefficients: Array, reach: float, order: int) -> Array:
+    """Level, or line, through the outermost pixels, as coefficients [power, basis]."""
+    from scipy.interpolate import BSpline
+
+    at = reach - np.linspace(0, 1, _PHASES)
+    low, high = (
+        (BSpline.design_matrix(side, knots, _DEGREE) @ coefficients.T).mean(axis=0)
+        for side in (-at[::-1], at)
+    )
+    slope = (high - low) / 2 / at.mean() if order > 0 else np.zeros(len(low))
+    # a straight line has its own values at the means of knots as coefficients
+    middle = np.convolve(knots[1:-1], np.ones(_DEGREE) / _DEGREE, mode="valid")
+    found: Array = ((low + high) / 2)[:, None] + slope[:, None] * middle
+    return found
 
 
 def _uneven(knots: Array, count: int, reach: float) -> Array:

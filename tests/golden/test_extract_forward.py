@@ -18,6 +18,7 @@ from jwinteractive.extract.horne import horne_spectra
 from jwinteractive.extract.psf import GaussianPsf, SplinePsf
 from jwinteractive.extract.wiggles import wiggles
 from jwinteractive.kernels.extract_forward import add_pixels, band_of_inverse, leverage
+from jwinteractive.simulate.slits import slit_dithers
 
 NY, NX = 24, 500
 X = np.arange(NX)
@@ -394,3 +395,23 @@ def test_what_cannot_be_extracted_is_refused_in_one_line(call, said):
     with pytest.raises(InputError, match=said) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_a_background_takes_no_light_from_the_wings_of_the_source():
+    simulated = slit_dithers(3, seed=2)
+    scale = 1e6  # Jy
+    dithers = [
+        Dither(
+            np.where(one.dq == 0, one.data, np.nan) * scale,
+            one.wavelength,
+            one.trace,
+            one.var_poisson * scale**2,
+            one.var_rnoise.astype(float) * scale**2,
+        )
+        for one in simulated.exposures
+    ]
+    found = forward_spectrum(dithers, reach=8, bkg_order=0)
+    whole = found.coverage[0] > 2.5
+    true = simulated.flux(found.wavelength)
+    assert (found.flux[0] / true)[whole].mean() == pytest.approx(1, abs=0.004)
+    assert np.median(found.background[whole]) == pytest.approx(simulated.sky * scale, rel=0.1)
