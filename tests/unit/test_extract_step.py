@@ -482,6 +482,22 @@ def test_the_command_leaves_out_a_slit_that_fails_and_says_so(tmp_path, slit_hdu
         assert [h.header["SLTNAME"] for h in file if h.name == "EXTRACT1D"] == ["5"]
 
 
+def test_the_command_writes_a_time_series_in_rows(tmp_path, image_hdus):
+    datamodels = pytest.importorskip("stdatamodels.jwst.datamodels")
+    hdus = image_hdus((4, 24, 80), EXP_TYPE="NRS_BRIGHTOBJ", NINTS=4)
+    every = series(slit(), 4)
+    hdus["SCI"].data = every.data * np.arange(1, 5, dtype="f4")[:, None, None]
+    hdus.writeto(tmp_path / "a_calints.fits")
+    out = tmp_path / "out"
+    assert main(["extract", str(tmp_path / "a_calints.fits"), "-o", str(out)]) == 0
+    with datamodels.open(out / "a_x1dints.fits") as model:
+        assert isinstance(model, datamodels.TSOMultiSpecModel)
+        flux = model.spec[0].spec_table["FLUX"]
+        assert flux.shape == (4, 80)
+        np.testing.assert_allclose(flux / flux[0], [[k] * 80 for k in range(1, 5)], rtol=1e-5)
+        assert model.meta.cal_step.extract_1d == "COMPLETE"
+
+
 def test_the_command_says_in_one_line_why_nothing_is_extracted(tmp_path, image_hdus, capsys):
     image_hdus((24, 80), EXP_TYPE="NRS_IMAGE").writeto(tmp_path / "a_cal.fits")
     assert main(["extract", str(tmp_path / "a_cal.fits"), "-o", str(tmp_path / "out")]) == 2
