@@ -9,6 +9,7 @@ import pytest
 
 from jwinteractive.errors import InputError
 from jwinteractive.extract.covariance import (
+    CubeWeights,
     aperture_shares,
     box_overlaps,
     covariance_at,
@@ -60,6 +61,51 @@ def test_turned_pixels_keep_their_volume_and_straight_ones_are_boxes():
         straight = box_overlaps(ends, np.array([high, y.max(axis=1), x.max(axis=1)]), (8, 12, 12))
         cube = np.bincount(room[1, :found], weight[:found], 8 * 12 * 12)
         np.testing.assert_allclose(cube, straight.total.ravel(), atol=1e-12)
+
+
+def test_weights_are_those_of_the_official_drizzle():
+    from jwst.cube_build.cube_match_sky_driz import cube_wrapper_driz
+
+    rng = np.random.default_rng(2)
+    count, shape, size, step = 400, (10, 12, 13), 0.2, 0.01
+    z, y, x = (
+        start + np.arange(n) * d
+        for n, start, d in zip(shape, (1.0, -1.1, -1.2), (step, size, size), strict=True)
+    )
+    middle = rng.uniform(-0.8, 0.8, count), rng.uniform(-0.7, 0.7, count)
+    wave, wide = rng.uniform(1.02, 1.07, count), rng.uniform(0.005, 0.02, count)
+    turn = rng.uniform(0, 0.5, count)
+    xi, eta = np.array(
+        [
+            (
+                middle[0] + a * np.cos(turn) - b * np.sin(turn),
+                middle[1] + a * np.sin(turn) + b * np.cos(turn),
+            )
+            for a, b in ((-0.12, -0.19), (0.12, -0.19), (0.12, 0.19), (-0.12, 0.19))
+        ]
+    ).transpose(1, 0, 2)
+    flux, err = rng.uniform(1, 2, count).astype("f4"), rng.uniform(0.1, 0.2, count).astype("f4")
+    none, corners = np.zeros(count), [part for both in zip(xi, eta, strict=True) for part in both]
+    official = cube_wrapper_driz(
+        *(0, 0, 301, 316, 4, 2, x, y, z, *middle, wave, flux, err, np.full(count, 305)),
+        *(*corners, wide, np.full(shape[0], step), size, size, step, 1, none, none, -1),
+    )
+    summed, weight, variance = (np.array(part, "f8").reshape(shape) for part in official[:3])
+
+    room, volume = np.empty((2, 9999), np.int64), np.empty(9999)
+    ends = ((wave - wide / 2 - z[0]) / step, (wave + wide / 2 - z[0]) / step)
+    at = np.ascontiguousarray((xi.T - x[0]) / size), np.ascontiguousarray((eta.T - y[0]) / size)
+    found = add_overlaps(*at, *ends, *shape, room[0], room[1], volume)
+    weights = CubeWeights(shape, count, room[0, :found], room[1, :found], volume[:found])
+    cube, spread = drizzled(weights, flux.astype("f8"), err.astype("f8") ** 2)
+    fed = weight > 0
+    np.testing.assert_array_equal(weights.total > 0, fed)
+    assert fed.sum() > 600
+    np.testing.assert_allclose(weights.total[fed] * size**2 * step, weight[fed], rtol=1e-5)
+    np.testing.assert_allclose(cube[fed], (summed / np.where(fed, weight, 1))[fed], rtol=1e-6)
+    np.testing.assert_allclose(
+        spread[fed], (variance / np.where(fed, weight, 1) ** 2)[fed], rtol=1e-5
+    )
 
 
 @pytest.fixture(scope="module")
