@@ -180,6 +180,18 @@ def test_the_table_holds_present_and_kept_spectra_with_units(bench, panel):
     assert len(table) == 2 * NX
 
 
+def test_the_official_product_is_written_and_never_over_another(panel, tmp_path, monkeypatch):
+    spectra = pytest.importorskip("specutils", reason="the spectra extra is not installed")
+    monkeypatch.chdir(tmp_path)
+    panel.bar.on_do("x1d", None)
+    assert "saved slit_x1d.fits" in panel.text.value
+    product = spectra.SpectrumList.read(tmp_path / "slit_x1d.fits", format="JWST x1d multi")
+    np.testing.assert_allclose(product[0].flux.value, panel.plot.curves[0].y, rtol=1e-6)
+    panel.bar.on_do("x1d", None)
+    assert "slit_x1d.fits: exists" in panel.text.value
+    assert not items(panel)["x1d"]["disabled"]
+
+
 def test_integrations_have_a_light_curve_and_the_look_chooses_one(opened, image_hdus):
     bench = opened(with_source(image_hdus((6, 30, NX), TSOVISIT=True)), "series_calints.fits")
     panel = bench.graphs.spectra

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses as dc
+import threading
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._spectra: SpectrumSet | None = None  # the newest that was seen
         self._pinned: Plot | None = None
         self._rounds = 0
-        self._open = False
+        self._open = self._writing = False
         hand_over = background.hand_over
         self.bar = Actions(on_do=self._do, hand_over=hand_over, label="Spectrum")
         self.view = SpectrumView(
@@ -362,6 +363,17 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
                     "options": [_OFF, *COMPARED],
                 }
             )
+        if self._spectra is not None and STEP in self.session.recipe:
+            items.append(
+                {
+                    "id": "x1d",
+                    "kind": "button",
+                    "label": "x1d",
+                    "tooltip": "write the official product of the extraction into this folder",
+                    "icon": "save",
+                    "disabled": self._writing,
+                }
+            )
         if self.cube is not None and self.chosen is not None:
             items.append(
                 {
@@ -395,7 +407,31 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 self.below = str(value)
             case "collapse":
                 self._collapse()
+            case "x1d":
+                self._write()
+                return
         self._draw()
+
+    def _write(self) -> None:
+        """Write the official product, on a worker: the steps before it may take long."""
+        session, exposure = self.session, self.session.active
+        self._writing = True
+        self._draw("writing the product ...")
+
+        def work(_: threading.Event) -> list[Path]:
+            return session.write(".", STEP, exposure)
+
+        def done(paths: list[Path]) -> None:
+            self._writing = False
+            self._draw(f"saved {', '.join(map(str, paths))}")
+
+        def failed(error: BaseException) -> None:
+            self._writing = False
+            self._draw(str(error))
+            if not isinstance(error, JwinteractiveError):
+                raise error
+
+        self._background.submit(work, done, failed, "files")
 
     def _keep(self) -> None:
         plot = self.plot
