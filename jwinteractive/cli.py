@@ -392,6 +392,8 @@ def _run_slits(session: Any, number: int, asked: argparse.Namespace, show: Any) 
                 raise
             _say(f"{session.exposures[slit].name}: left out: {error}")
             continue
+        for note in getattr(made.product, "notes", ()):
+            _say(f"{session.exposures[slit].name}: {note}")
         for step, spent in made.by_step.items():
             seconds[step] = seconds.get(step, 0.0) + spent
     return seconds

@@ -2,6 +2,8 @@
 
 A file of slits holds more than the product in hand: the other slits, their WCS and what belongs to
 them go into the new file as they are. Only pixels and the record of what was done are new.
+
+Why: docs/decisions/0019-slits-are-exposures.md.
 """
 
 from __future__ import annotations
