@@ -7,7 +7,8 @@ the same pixels if none is given, and hits are told by what all dithers say toge
 those of a model of the noise, as `jwinteractive.extract.horne` has them.
 
 Without ``line_response`` the spectrum is as pixels see it, which needs no deconvolution: of one
-dither whose wavelengths do not change along columns it is that of Horne.
+dither whose wavelengths do not change along columns it is that of Horne
+(docs/decisions/0020-spectra-as-pixels-see-them.md).
 
 Source: dossier section 8 (3).
 """
