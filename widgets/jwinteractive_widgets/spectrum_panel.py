@@ -17,7 +17,6 @@ from jwinteractive.errors import JwinteractiveError, OutputError
 from jwinteractive.scene import Picture
 from jwinteractive.session import Session
 from jwinteractive.spectral import (
-    COMPARED,
     axis_of,
     axis_words,
     compared,
@@ -34,6 +33,7 @@ from jwinteractive_widgets.actions import Actions
 from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.canvas import Canvas
 from jwinteractive_widgets.plots import COLOURS, table_html
+from jwinteractive_widgets.spectrum_bar import NOTHING, bar_items
 from jwinteractive_widgets.spectrum_view import Series, SpectrumView
 
 __all__ = ["STEP", "SpectrumPanel"]
@@ -42,7 +42,6 @@ STEP = "extract_1d"
 PINNED = COLOURS[4]
 KEPT = (COLOURS[2], COLOURS[3], COLOURS[6], COLOURS[1], COLOURS[5])
 _DASHES = ("dashed", "dotted", "dash_dotted")
-_OFF = "nothing"
 
 
 @dc.dataclass(frozen=True)
@@ -82,7 +81,7 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.chosen: tuple[float, float] | None = None
         self.measured: Table | None = None
         self.shows = "spectrum"
-        self.below = _OFF
+        self.below = NOTHING
         self._spectra: SpectrumSet | None = None  # the newest that was seen
         self._pinned: Plot | None = None
         self._rounds = 0
@@ -258,7 +257,7 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             last = max(k.round for k in kept)
             curves = tuple(k.curve for k in kept if k.round == last)
             other = dc.replace(plot, curves=curves)
-        if other is None or self.below == _OFF:
+        if other is None or self.below == NOTHING:
             return series, ""
         try:
             found = compared(plot, other, self.below)
@@ -310,79 +309,19 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         offered = self._offered()
         if self.shows not in offered:
             self.shows = offered[0]
-        to_compare = bool(self._alike()) or self._pinned is not None
-        items: list[dict[str, Any]] = []
-        if len(offered) > 1:
-            items.append(
-                {
-                    "id": "shows",
-                    "kind": "select",
-                    "label": "show",
-                    "value": self.shows,
-                    "options": offered,
-                }
-            )
-        items += [
-            {
-                "id": "keep",
-                "kind": "button",
-                "label": "keep",
-                "tooltip": "keep this spectrum as it is, to lay the next ones over it",
-                "disabled": self.plot is None,
-            },
-            {
-                "id": "range",
-                "kind": "toggle",
-                "label": "range",
-                "value": self.view.tool == "range",
-                "tooltip": "a drag chooses a range to measure in (as shift and drag does)",
-            },
-            {
-                "id": "log",
-                "kind": "toggle",
-                "label": "log",
-                "value": self.view.log_y,
-                "tooltip": "logarithmic flux",
-            },
-            {
-                "id": "snr",
-                "kind": "toggle",
-                "label": "S/N",
-                "value": self.view.signal_to_noise,
-                "tooltip": "signal to noise in place of the flux",
-            },
-        ]
-        if to_compare:
-            items.append(
-                {
-                    "id": "below",
-                    "kind": "select",
-                    "label": "below",
-                    "tooltip": "drawn below: against the pinned spectrum, or the one kept last",
-                    "value": self.below,
-                    "options": [_OFF, *COMPARED],
-                }
-            )
-        if self._spectra is not None and STEP in self.session.recipe:
-            items.append(
-                {
-                    "id": "x1d",
-                    "kind": "button",
-                    "label": "x1d",
-                    "tooltip": "write the official product of the extraction into this folder",
-                    "icon": "save",
-                    "disabled": self._writing,
-                }
-            )
-        if self.cube is not None and self.chosen is not None:
-            items.append(
-                {
-                    "id": "collapse",
-                    "kind": "button",
-                    "label": "collapse",
-                    "tooltip": "show the mean of the planes in the chosen range",
-                }
-            )
+        items = bar_items(
+            shows=self.shows,
+            offered=offered,
+            drawn=self.plot is not None,
+            ranging=self.view.tool == "range",
+            log=self.view.log_y,
+            noise=self.view.signal_to_noise,
+            below=self.below,
+            comparable=not self._is_spaxel and bool(self._alike() or self._pinned is not None),
+            product=self._spectra is not None and STEP in self.session.recipe,
+            writing=self._writing,
+            collapsible=self.cube is not None and self.chosen is not None,
+        )
         self.bar.show(items)
 
     def _say(self, lines: list[str]) -> None:
