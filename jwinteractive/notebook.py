@@ -32,6 +32,7 @@ def notebook(session: Session, to: str | None = None) -> dict[str, Any]:
         If the session could not run.
     """
     target = "" if to is None else repr(to)
+    slits = any(f.exposure.slit for f in session.exposures)
     return notebook_of(
         [
             ("title", "markdown", _told(session, to)),
@@ -44,7 +45,7 @@ def notebook(session: Session, to: str | None = None) -> dict[str, Any]:
                 "from jwinteractive_widgets import workbench\n\nworkbench(session)",
             ),
             ("keep", "markdown", f"The products, into the folder {verbatim(PRODUCTS)}:"),
-            ("write", "code", "\n".join(writing(to, PRODUCTS))),
+            ("write", "code", "\n".join(writing(to, PRODUCTS, slits))),
         ]
     )
 

@@ -38,7 +38,7 @@ def script(session: Session, to: str | None = None, write: str | Path | None = N
     lines = ['"""Made by jwinteractive: repeats one reduction."""', "", *opening(session)]
     lines += [f"results = session.run_all({_target(to)})"]
     if write is not None:
-        lines += writing(to, write)
+        lines += writing(to, write, any(f.exposure.slit for f in session.exposures))
     return "\n".join([*lines, ""])
 
 
@@ -57,7 +57,7 @@ def opening(session: Session) -> list[str]:
             raise OutputError(
                 f"override of {reftype}: a script cannot hold {what}; write it to a file first"
             )
-    paths = [str(f.path) for f in session.exposures]
+    paths = [str(path) for path in dict.fromkeys(f.path for f in session.exposures)]
     masks = session.references.masks
     lines = [
         "import jwinteractive",
@@ -77,6 +77,8 @@ def opening(session: Session) -> list[str]:
     ]
     if session.references.folder is not None:
         lines += [f"    refs={str(session.references.folder.absolute())!r},"]
+    if slits := _slits(session):
+        lines += [f"    slits={slits!r},"]
     lines += [")"]
     lines += [
         f"session.use({reftype!r}, {str(Path(value).absolute())!r})"
@@ -89,13 +91,31 @@ def opening(session: Session) -> list[str]:
     return lines
 
 
-def writing(to: str | None, folder: str | Path) -> list[str]:
-    """Lines of Python that write the products of a session's exposures into a folder."""
+def writing(to: str | None, folder: str | Path, slits: bool = False) -> list[str]:
+    """Lines of Python that write the products of a session's exposures into a folder.
+
+    ``slits`` says that several may go into one file.
+    """
     target = "" if to is None else f", {to!r}"
+    numbers = "range(len(session.exposures))"
+    if slits:
+        numbers = "sorted({session.slits_of(number)[0] for number in " + numbers + "})"
     return [
-        "for number in range(len(session.exposures)):",
+        f"for number in {numbers}:",
         f"    session.write({str(folder)!r}{target}, exposure=number)",
     ]
+
+
+def _slits(session: Session) -> list[str]:
+    """Names of the slits that are open of each file, where it is the same ones of all; else none.
+
+    A file whose slits are not named is opened with all of them.
+    """
+    by_file: dict[Path, list[str]] = {}
+    for file in session.exposures:
+        by_file.setdefault(file.path, []).append(file.exposure.slit)
+    first, *others = by_file.values()
+    return first if all(first) and all(names == first for names in others) else []
 
 
 def _anywhere(recipe: Recipe) -> Recipe:

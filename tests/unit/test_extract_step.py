@@ -17,6 +17,7 @@ from jwinteractive.extract.places import Place, beside, parse_places, write_plac
 from jwinteractive.io import open_product
 from jwinteractive.plan import open_file, open_files
 from jwinteractive.recipe import Recipe
+from jwinteractive.script import script
 from jwinteractive.step import Whole, registry
 from jwinteractive.testing import example_exposure
 from jwinteractive.views import Band, Shown
@@ -443,6 +444,17 @@ def test_slits_are_opened_by_name(tmp_path, slit_hdus):
         open_file(path)
     session = jwinteractive.open(path, ALONE, slits=["5"])
     assert len(session.exposures) == 1
+
+
+def test_a_script_opens_the_same_slits_and_writes_each_file_once(tmp_path, slit_hdus):
+    path = slit_file(tmp_path, slit_hdus)
+    for slits in ((), ("5",)):
+        session = jwinteractive.open(path, ALONE, slits=slits)
+        out = tmp_path / f"out{len(slits)}"
+        made = {}
+        exec(script(session, write=out), made)
+        assert [f.name for f in made["session"].exposures] == [f.name for f in session.exposures]
+        assert [p.name for p in out.iterdir()] == ["jw1_nrs1_x1d.fits"]
 
 
 def test_a_slit_that_fails_is_left_out_and_told(tmp_path, slit_hdus):

@@ -102,7 +102,9 @@ def _resumed(paths: list[Path], recipe: Any, refs: Any, place: Path) -> Session:
         except JwinteractiveError as error:
             lost = str(error)
         else:
-            if [f.path for f in session.exposures] == [p.absolute() for p in paths]:
+            # a file of slits is open once for each of them
+            known = list(dict.fromkeys(f.path for f in session.exposures))
+            if known == list(dict.fromkeys(p.absolute() for p in paths)):
                 if session is other:  # two workbenches on one session show the same
                     return session
                 text = f"this goes on where {place} ended"
