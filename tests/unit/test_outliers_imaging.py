@@ -1,6 +1,7 @@
 """Medians on a common grid, and outliers by them: hand-worked numbers, boxes, bad input."""
 
 import dataclasses as dc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from jwinteractive.outliers import (
     measure_stack,
     member_of,
 )
-from jwinteractive.outliers.grid import common_grid, pixel_map
+from jwinteractive.outliers.grid import bounds_of, common_grid, pixel_map
 from jwinteractive.outliers.settings import bad_flags, pair
 from jwinteractive.simulate.dithers import dithers
 
@@ -154,6 +155,21 @@ def test_the_plain_median_and_the_lower_of_two_that_disagree():
     assert noise[0] == pytest.approx(np.sqrt(np.pi / 2 / 3))
 
 
+def test_the_noise_of_a_median_is_at_least_what_its_exposures_scatter():
+    values = np.array([0, 10, 20, 90], "f4").reshape(4, 1, 1)
+    one, depth = np.ones((4, 1, 1), "f4"), np.empty((1, 1), "u1")
+    median, noise = np.empty((1, 1), "f4"), np.empty((1, 1), "f4")
+    combine(values, one, one, np.zeros(4), True, 5.0, median, noise, depth)
+    assert median[0, 0] == 15
+    assert noise[0, 0] == pytest.approx(1.4826 * np.sqrt(np.pi / 2) * 10 / 2)
+
+
+def test_pixels_outside_the_bounding_box_have_no_place():
+    wcs = SimpleNamespace(bounding_box=((3.5, 1027.5), (-0.5, 9.5)))
+    member = dc.replace(member_of("m", Planes(*[np.zeros((10, 1032))] * 3), wcs))
+    np.testing.assert_array_equal(bounds_of(member), [4, 1027, 0, 9])
+
+
 def test_the_clipped_mean_of_counted_weights_is_that_of_the_weights():
     from astropy.stats import sigma_clip
 
@@ -218,6 +234,16 @@ def test_tiles_and_sets_of_tiles_give_one_median(made, monkeypatch):
     monkeypatch.setattr(module.Tiles, "_sampled", lambda self, tiles: np.full(4, 600.0))
     again = measure_stack(members_of(made), OFFICIAL)  # a guess that is wrong by a half
     np.testing.assert_array_equal(again.median, tiled.median)
+    means = module.Tiles._means
+    known = []
+    monkeypatch.setattr(module.Tiles, "_means", lambda self: known.append(means(self)) or known[-1])
+    measure_stack(members_of(made), OFFICIAL)
+    # wrong by less than the band: what the threshold parts is decided in the end
+    monkeypatch.setattr(module.Tiles, "_sampled", lambda self, tiles: known[0] * 1.025)
+    near = measure_stack(members_of(made), OFFICIAL)
+    np.testing.assert_array_equal(near.depth, tiled.depth)
+    monkeypatch.setattr(module.Tiles, "_decide", lambda self, limit: None)
+    assert (measure_stack(members_of(made), OFFICIAL).depth != tiled.depth).any()
 
 
 def test_detectors_of_one_exposure_count_once(made):
@@ -253,6 +279,8 @@ def test_levels_of_the_header_are_taken_off_and_the_background_is_added_where_th
     assert np.isnan(untold.levels).all()
     off = np.nanmedian(untold.median) - np.nanmedian(told.median)
     assert off == pytest.approx(np.median([e.sky for e in made.exposures]), abs=0.02)
+    known = flags_of(told, 0, *args, dc.replace(OFFICIAL, backg=3.0)).blot
+    assert np.nanmedian(known) == pytest.approx(e.sky, abs=0.05)
     plain = flags_of(untold, 0, *args, OFFICIAL)
     more = flags_of(untold, 0, *args, dc.replace(OFFICIAL, backg=3.0))
     np.testing.assert_allclose(more.blot, plain.blot + 3, rtol=1e-5)
