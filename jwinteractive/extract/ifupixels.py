@@ -10,16 +10,21 @@ Source: dossier section 8 (5); Law et al. 2023, AJ 166, 45 (the drizzle of spect
 from __future__ import annotations
 
 import dataclasses as dc
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jwinteractive import dq
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
 from jwinteractive.extract.covariance import CubeWeights
+from jwinteractive.fitsfile import opened_fits
 from jwinteractive.kernels.extract_overlap import add_overlaps
+from jwinteractive.wcs import read_wcs
 
-__all__ = ["IfuPixels", "mrs_pixels", "sky_overlaps"]
+__all__ = ["IfuPixels", "mrs_pixels", "mrs_weights", "sky_overlaps"]
 
 _HALF = 0.4999  # of a pixel: its very end belongs to nobody
 _ACROSS = 100  # numbers of slices are 100 times the channel, and the slice
@@ -159,3 +164,39 @@ def sky_overlaps(
             pixel, spaxel = np.empty((2, count), np.int64)
             weight = np.empty(count)
     return CubeWeights(shape, start, np.concatenate(index)[pixel], spaxel, weight)
+
+
+def mrs_weights(
+    paths: Sequence[Path], channel: int, cards: Any, shape: tuple[int, int, int]
+) -> tuple[CubeWeights, Array, Array]:
+    """Weights of a cube of one channel and band, and values and variances of its pixels, [pixel].
+
+    Parameters
+    ----------
+    paths
+        Calibrated exposures (cal) that the cube was made of.
+    channel
+        1 to 4.
+    cards, shape
+        Of the cube, as `sky_overlaps` has them.
+
+    Raises
+    ------
+    InputError
+        If a file is no calibrated exposure of the MRS, or has no pixel in the cube.
+    """
+    exposures, sizes, values, variances = [], [], [], []
+    for path in paths:
+        with opened_fits(path) as hdus:
+            lacks = [name for name in ("SCI", "ERR", "DQ") if name not in hdus]
+            if lacks:
+                raise InputError(f"{path.name}: has no {lacks[0]}: take a cal file")
+            data, err = (np.array(hdus[name].data, np.float64) for name in ("SCI", "ERR"))
+            flags = np.asarray(hdus["DQ"].data).astype(np.uint32)
+        bad = (flags & dq.DO_NOT_USE != 0) | ~np.isfinite(data + err)
+        exposures.append(mrs_pixels(read_wcs(path), channel, bad))
+        sizes.append(data.size)
+        values.append(data.ravel())
+        variances.append(np.square(err).ravel())
+    weights = sky_overlaps(exposures, sizes, cards, shape)
+    return weights, np.concatenate(values), np.concatenate(variances)

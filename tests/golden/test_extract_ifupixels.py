@@ -16,7 +16,7 @@ from jwinteractive.extract.covariance import (
     covariance_factors,
     drizzled,
 )
-from jwinteractive.extract.ifupixels import IfuPixels, mrs_pixels, sky_overlaps
+from jwinteractive.extract.ifupixels import IfuPixels, mrs_pixels, mrs_weights, sky_overlaps
 from jwinteractive.kernels.extract_overlap import add_overlaps, shared_area
 
 REFS = Path(__file__).parents[3] / "shared" / "real" / "refs"
@@ -186,6 +186,32 @@ def test_real_pixels_fill_a_cube_and_share_its_noise_as_the_closed_form_says(pix
     twice = sky_overlaps([found, found], [SHAPE[0] * SHAPE[1]] * 2, cards, shape)
     np.testing.assert_allclose(twice.total, 2 * total)
     assert twice.pixels == 2 * weights.pixels
+
+
+@needs_refs
+def test_a_cube_is_made_again_from_its_calibrated_exposures(pixels, tmp_path):
+    from stdatamodels.jwst import datamodels
+
+    wcs, bad, found = pixels
+    rng = np.random.default_rng(3)
+    model: Any = datamodels.IFUImageModel(SHAPE)
+    model.data = np.full(SHAPE, 5.0, "f4") + rng.normal(0, 0.1, SHAPE).astype("f4")
+    model.err, model.dq = np.full(SHAPE, 0.1, "f4"), bad.astype("u4")
+    model.data[bad] = 1e9
+    model.meta.wcs = wcs
+    path = tmp_path / "one_cal.fits"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.save(path)
+        step = 0.2 / 3600
+        cards = {"CRVAL1": found.ra.mean(), "CRVAL2": found.dec.mean(), "CRVAL3": 12.0}
+        cards |= {"CRPIX1": 8.0, "CRPIX2": 8.0, "CDELT1": -step, "CDELT2": step, "CDELT3": 0.0025}
+        weights, values, variance = mrs_weights([path], 3, cards, (20, 15, 15))
+    cube, spread = drizzled(weights, values, variance)
+    assert np.nanmedian(cube) == pytest.approx(5, abs=0.01)
+    assert np.nanmax(cube) < 6  # without the bad row
+    assert 0 < np.nanmedian(spread) < 0.1**2
+    assert weights.pixels == SHAPE[0] * SHAPE[1]
 
 
 @needs_refs
