@@ -188,7 +188,10 @@ class TakeHome(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         folder, overwrite = self._folder(), self.overwrite.value
         upto = self._upto() if self.shown.value else None
         active = self.session.active
-        numbers = range(len(self.session.exposures)) if self.every.value else [active]
+        numbers = [active]
+        if self.every.value:  # slits of one file go into one file
+            count = len(self.session.exposures)
+            numbers = sorted({self.session.slits_of(i)[0] for i in range(count)})
 
         def write() -> list[Path]:
             if upto == "input":
