@@ -218,7 +218,7 @@ def _measured(curve: Curve, within: tuple[float, float], jansky: bool) -> dict[s
         found["centroid"] = _with_error(line.centroid, line.centroid_error)
         found["FWHM"] = _with_error(line.fwhm, line.fwhm_error)
         if jansky:
-            found["FWHM in km/s"] = f"{line.velocity_width:.4g}"
+            found["FWHM in km/s"] = _with_error(line.velocity_width, math.nan)
         found["continuum below it"] = _with_error(line.continuum, line.continuum_error)
         if not line.measured:
             found[""] = "errors are from the scatter beside it"

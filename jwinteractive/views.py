@@ -35,6 +35,7 @@ __all__ = [
     "View",
     "change_views",
     "cut_limits",
+    "mean_of_planes",
     "product_views",
 ]
 
@@ -308,7 +309,7 @@ def product_views(kind: type[Product]) -> tuple[View, ...]:
     if issubclass(kind, Cube):
         return (
             View(title="plane", draw=_plane),
-            View(title="mean of planes", draw=_mean_of_planes),
+            View(title="mean of planes", draw=mean_of_planes),
             View(title="median of planes", draw=_median_of_planes),
             View(title="error of a plane", draw=_plane_error),
             View(title="weight", draw=_plane_weight),
@@ -412,7 +413,7 @@ def _plane_weight(s: Shown) -> Frame:
     return dc.replace(plane, title="weight", data=data, err=None, unit="pixels")
 
 
-def _mean_of_planes(s: Shown) -> Frame:
+def mean_of_planes(s: Shown) -> Frame:
     """Mean of the planes that know a spaxel, with the error that follows from theirs."""
     cube, (first, last) = _as(Cube, s.after), _planes_of(s)
     data, err = (a[first : last + 1] for a in (cube.data, cube.err))

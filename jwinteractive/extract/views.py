@@ -22,7 +22,18 @@ from jwinteractive.extract.settings import (
     layout_of,
     light_in,
 )
-from jwinteractive.views import Band, Curve, Ellipse, Frame, Mark, Plot, Shown, Table, View
+from jwinteractive.views import (
+    Band,
+    Curve,
+    Ellipse,
+    Frame,
+    Mark,
+    Plot,
+    Shown,
+    Table,
+    View,
+    mean_of_planes,
+)
 
 __all__ = ["VIEWS"]
 
@@ -51,11 +62,15 @@ def _taken(s: Shown) -> tuple[Rate | RateInts | Cube, Light, Extract1dParams]:
 def _aperture(s: Shown) -> Frame:
     product, light, p = _taken(s)
     if isinstance(product, Cube):
+        marks = _circles(circle_of(p, light, product))
+        if s.planes is not None:
+            mean = mean_of_planes(dc.replace(s, after=product))
+            return dc.replace(mean, title="aperture", marks=marks, note=f"mean of {mean.note}")
         return Frame(
             title="aperture",
             data=light.image,
             unit=product.exposure.unit,
-            marks=_circles(circle_of(p, light, product)),
+            marks=marks,
             note="mean of all planes",
             **s.place_of(product),
         )

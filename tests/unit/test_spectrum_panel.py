@@ -222,6 +222,15 @@ def test_a_spaxel_of_a_cube_is_picked_beside_the_aperture_and_its_waves_are_told
     panel._choose((x[10], x[20]), True)
     panel.bar.on_do("collapse", None)
     assert bench.session.look.planes == (10, 20)
+    marks = bench.canvas.picture.frame.marks
+    assert len(marks) == 3, "the aperture lies over the mean of these planes"
+    assert bench.canvas.picture.frame.note.startswith("mean of ")
+    mean = bench.session.input().data[10:21].mean(axis=0)
+    np.testing.assert_allclose(bench.canvas.picture.frame.data, mean, rtol=1e-5)
+    panel.bar.on_do("all-planes", None)
+    assert bench.canvas.picture.frame.note == "mean of all planes"
+    bench.session.see(shown="input")
+    panel.bar.on_do("collapse", None)
     frame = bench.canvas.picture.frame
     assert frame.title == "mean of planes"
     wanted = bench.session.input().data[10:21].mean(axis=0)

@@ -25,6 +25,7 @@ def bar_items(
     product: bool,
     writing: bool,
     collapsible: bool,
+    collapsed: bool,
 ) -> list[dict[str, Any]]:
     """Items for `actions.Actions`.
 
@@ -40,8 +41,8 @@ def bar_items(
         What is drawn below, and whether there is a spectrum to compare with.
     product, writing
         There is a product to write, and it is being written.
-    collapsible
-        A range of a cube is chosen.
+    collapsible, collapsed
+        A range of a cube is chosen; the frame is the mean of one.
     """
     items = [_select("shows", "show", "", shows, offered)] if len(offered) > 1 else []
     keep = _item("button", "keep", "keep", "keep this spectrum, to lay the next ones over it")
@@ -56,10 +57,12 @@ def bar_items(
         items.append(_select("below", "below", words, below, [NOTHING, *COMPARED]))
     if product:
         words = "write the official product of the extraction into this folder"
-        items.append(_item("button", "x1d", "x1d", words) | {"icon": "save", "disabled": writing})
+        items.append(_item("button", "x1d", "x1d", words) | {"disabled": writing})
     if collapsible:
         words = "show the mean of the planes in the chosen range"
         items.append(_item("button", "collapse", "collapse", words))
+    if collapsed:
+        items.append(_item("button", "all-planes", "all planes", "collapse all planes again"))
     return items
 
 

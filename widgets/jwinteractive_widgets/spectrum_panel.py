@@ -321,6 +321,7 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             product=self._spectra is not None and STEP in self.session.recipe,
             writing=self._writing,
             collapsible=self.cube is not None and self.chosen is not None,
+            collapsed=self.cube is not None and self.session.look.planes is not None,
         )
         self.bar.show(items)
 
@@ -346,6 +347,8 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 self.below = str(value)
             case "collapse":
                 self._collapse()
+            case "all-planes":
+                self.session.see(planes=None)
             case "x1d":
                 self._write()
                 return
@@ -420,7 +423,12 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if cube is None or self.chosen is None:
             return
         planes = planes_between(cube, *self.chosen)
-        if planes is not None:
+        picture = self._canvas.picture
+        if planes is None:
+            return
+        if picture is not None and picture.request.upto == STEP and picture.frame.marks:
+            self.session.see(planes=planes)  # the aperture lies over them
+        else:
             self.session.see(shown="input", view="mean of planes", planes=planes)
 
 
