@@ -171,6 +171,37 @@ def test_the_brightest_source_is_found_and_followed(kind):
     assert np.isnan(made.surface).all() == (kind == "optimal")
 
 
+def test_errors_are_true_and_profiles_are_no_worse_than_boxes():
+    ny, nx, flux = 30, 1000, 200.0
+    y, path = np.arange(ny)[:, None], ny / 2 + 3 * (np.arange(nx) / nx - 0.5) ** 2
+    profile = np.exp(-(((y - path) / 1.5) ** 2) / 2) / (1.5 * np.sqrt(2 * np.pi))
+    expected = flux * profile + 20
+    read = np.full((ny, nx), 9.0, np.float32)
+    ratios = {}
+    for kind in ("box", "optimal"):
+        pulls, ratio = [], []
+        for seed in range(8):
+            rng = np.random.default_rng(seed)
+            data = rng.poisson(expected) + rng.normal(0, 3, (ny, nx))
+            rate = Rate(
+                exposure=exposure(unit="DN/s"),
+                data=data.astype(np.float32),
+                err=np.sqrt(expected + 9).astype(np.float32),
+                dq=np.zeros((ny, nx), np.uint32),
+                var_poisson=expected.astype(np.float32),
+                var_rnoise=read,
+            )
+            made, _ = extracted(
+                rate, extraction_type=kind, width=12.0, background="0:5; 24:29", profile_order=0
+            )
+            pulls.append((made.flux[0, 0] - flux) / made.err[0, 0])
+            ratio.append(made.flux[0, 0] / made.err[0, 0])
+        assert np.std(pulls) == pytest.approx(1, abs=0.03)
+        assert np.mean(pulls) == pytest.approx(0, abs=0.05)
+        ratios[kind] = np.median(ratio)
+    assert ratios["optimal"] > 1.3 * ratios["box"]
+
+
 def test_light_that_is_dispersed_along_y_gives_the_same_spectrum():
     rate = slit(bend=4.0, level=5.0)
     first, _ = extracted(rate, subtract_background=True)
