@@ -6,14 +6,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from jwinteractive.data import Box, Exposure, Rate
+import numpy as np
+
+from jwinteractive import dq as flags
+from jwinteractive.data import Array, Box, Exposure, Rate
 from jwinteractive.errors import InputError
 from jwinteractive.fitsfile import opened_fits
 from jwinteractive.outliers.members import Member, Planes
+from jwinteractive.outliers.settings import OutlierParams
 from jwinteractive.step import Whole
 from jwinteractive.wcs import read_wcs
 
-__all__ = ["member_name", "member_of_file"]
+__all__ = ["comparable", "member_name", "member_of_file"]
 
 _WCSINFO: Final = {
     "ra_ref": "RA_REF",
@@ -22,6 +26,7 @@ _WCSINFO: Final = {
     "v3yangle": "V3I_YANG",
     "vparity": "VPARITY",
 }
+_TAKEN: Final = 3.0  # errors below 0, from which on it is light that was subtracted
 _TIME: Final = ("TMEASURE", "EFFEXPTM", "XPOSURE")
 _TOGETHER: Final = (
     "PROGRAM", "OBSERVTN", "VISIT", "VISITGRP", "SEQ_ID", "ACT_ID", "EXPOSURE",
@@ -34,7 +39,19 @@ def member_name(exposure: Exposure) -> str:
     return f"{exposure.filename} {exposure.slit}".strip()
 
 
-def member_of_file(whole: Whole) -> Member:
+def comparable(rate: Rate, p: OutlierParams) -> Array:
+    """Flags of an exposure, uint32 [y, x], with what cannot be compared by noise as DO_NOT_USE.
+
+    Where nods were subtracted from each other, the light of the others is a negative trace, at
+    another place in the sky in each exposure.
+    """
+    if p.method == "official" or "bkg_subtract" not in rate.exposure.done:
+        return rate.dq
+    taken = rate.data < -_TAKEN * rate.err
+    return np.where(taken, rate.dq | np.uint32(flags.DO_NOT_USE), rate.dq)
+
+
+def member_of_file(whole: Whole, p: OutlierParams) -> Member:
     """Member of an exposure whose pixels come from a chain and whose WCS is in its file.
 
     Raises
@@ -49,7 +66,7 @@ def member_of_file(whole: Whole) -> Member:
     def look(box: Box) -> Planes:
         rate = whole.look(box)
         assert isinstance(rate, Rate)  # the step takes nothing else together
-        return Planes(rate.data, rate.err, rate.dq, rate.var_rnoise)
+        return Planes(rate.data, rate.err, comparable(rate, p), rate.var_rnoise)
 
     path, slit = whole.path, whole.exposure.slit
     cards = _cards(path, path.stat().st_mtime_ns, slit)

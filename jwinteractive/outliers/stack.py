@@ -123,6 +123,9 @@ def stack_on(
     """
     groups = tuple(member.group or member.name for member in members)
     slits = is_slit(members[0])
+    if slits and p.method == "noise":
+        # weights of a spectrum follow its sensitivity: what weighs little counts with its noise
+        p = p.replace(maskpt=0.0)
     with_noise = slits or p.method == "noise"
     maps, step = pixel_maps(members, grid)
     bounds = np.array([bounds_of(member) for member in members])

@@ -5,6 +5,7 @@ import dataclasses as dc
 import numpy as np
 import pytest
 from astropy.io import fits
+from scipy import ndimage
 
 import jwinteractive
 from jwinteractive import dq
@@ -13,6 +14,7 @@ from jwinteractive.data import Box, Rate, RateInts
 from jwinteractive.errors import InputError, RecipeError, StepError
 from jwinteractive.scene import picture, request_of
 from jwinteractive.simulate.dithers import dithers
+from jwinteractive.simulate.slits import slit_dithers
 from jwinteractive.step import Together, Whole, registry
 from jwinteractive.testing import example_exposure
 
@@ -170,3 +172,28 @@ def test_the_command_flags_a_set_and_writes_official_products(folder, tmp_path, 
         assert (hdus["DQ"].data & dq.OUTLIER).any()
     assert main(["outliers", paths[0], "-o", str(tmp_path / "b")]) == 2
     assert "one exposure alone" in capsys.readouterr().err
+
+
+def test_light_of_subtracted_nods_is_no_outlier(tmp_path):
+    simulated = slit_dithers(3, flux=2e-3)
+    paths = simulated.write(tmp_path)
+    data = [fits.getdata(path, "SCI").astype(float) for path in paths]
+    for i, path in enumerate(paths):
+        others = np.mean([np.nan_to_num(d) for k, d in enumerate(data) if k != i], axis=0)
+        with fits.open(path, mode="update") as hdus:
+            hdus["SCI"].data[:] = data[i] - others
+            hdus["ERR"].data *= np.sqrt(1.5)
+            hdus[0].header["S_BKDSUB"] = "COMPLETE"
+    session = jwinteractive.open(paths)
+    for i, one in enumerate(simulated.exposures):
+        found = session.run("outlier_detection", i).dq & dq.OUTLIER != 0
+        hit = np.any([e.hits for e in simulated.exposures], axis=0)
+        bad = np.any([e.dq & 1 != 0 for e in simulated.exposures], axis=0)
+        near = ndimage.binary_dilation(hit | bad, iterations=2)
+        assert found[~near].mean() < 1e-3, one.name
+        rows = np.arange(len(found))[:, None]
+        free = np.all([np.abs(rows - e.trace) > 4 for e in simulated.exposures], axis=0)
+        seen = session.input(i)
+        strong = one.hits & ~bad & free & (seen.data > 8 * seen.err)
+        assert strong.sum() > 3
+        assert found[strong].mean() > 0.6, one.name

@@ -21,7 +21,7 @@ from jwinteractive.data import Array, Box, Exposure, Product, Rate, RateInts
 from jwinteractive.outliers.flagged import flagged
 from jwinteractive.outliers.flags import Flags, flags_of, halo
 from jwinteractive.outliers.ifu import IfuDifferences, cut_at, ifu_outliers, measure_differences
-from jwinteractive.outliers.opened import member_name, member_of_file
+from jwinteractive.outliers.opened import comparable, member_name, member_of_file
 from jwinteractive.outliers.settings import OutlierParams, pair
 from jwinteractive.outliers.stack import Stack, measure_stack
 from jwinteractive.outliers.tso import coron_outliers, level_at, rolls, series_outliers
@@ -38,7 +38,7 @@ _CORON: Final = ("NRC_CORON", "MIR_LYOT", "MIR_4QPM")
 _ALIKE: Final = ("instrument", "exp_type", "filter", "pupil", "grating", "slit", "unit")
 _SHOWN: Final = 10.0  # sigma, at the ends of the colours of a difference over noise
 _AFTER: Final = (
-    "snr", "scale", "gradient", "laplacian", "contrast", "backg", "threshold_percent",
+    "snr", "scale", "gradient", "curvature", "laplacian", "contrast", "backg", "threshold_percent",
     "ifu_second_check", "rolling_window_width", "single",
 )  # fmt: skip
 """Parameters that act when what was measured is applied."""
@@ -117,12 +117,13 @@ def measure_set(them: Together, p: OutlierDetectionParams) -> Stack | IfuDiffere
         return Integrations()
     if _is_ifu(first.exposure):
         return measure_differences(them.members, p.kernel_size)
-    return measure_stack([member_of_file(whole) for whole in them.members], p)
+    return measure_stack([member_of_file(whole, p) for whole in them.members], p)
 
 
 def _flags(rate: Rate, p: OutlierDetectionParams, stack: Stack) -> Flags:
     name = member_name(rate.exposure)
-    return flags_of(stack, name, rate.covers, rate.data, rate.err, rate.dq, p)
+    usable = comparable(rate, p)
+    return flags_of(stack, name, rate.covers, rate.data, rate.err, usable, p)
 
 
 def _over_noise(s: Shown) -> Frame:
