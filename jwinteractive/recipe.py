@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Self
 
-from jwinteractive.data import Cube, Product, Ramp
+from jwinteractive.data import Cube, Product, Ramp, RateInts
 from jwinteractive.errors import InputError, RecipeError, suggestion
 from jwinteractive.params import Params
 from jwinteractive.step import registry
@@ -199,7 +199,9 @@ def subject_of(product: Product) -> str:
     """What a product is a picture of, one of `SUBJECTS`: what comes next for it depends on that."""
     if isinstance(product, Cube):
         return "cube"
-    if isinstance(product, Ramp) or product.exposure.unit == "DN/s":
+    # nothing of the detector's steps takes a series of rates
+    rates = product.exposure.unit == "DN/s" and not isinstance(product, RateInts)
+    if isinstance(product, Ramp) or rates:
         return DETECTOR
     return "spectrum" if product.exposure.dispaxis else "image"
 

@@ -19,6 +19,7 @@ from jwinteractive.errors import (
 from jwinteractive.io import open_product, read_provenance
 from jwinteractive.recipe import Recipe
 from jwinteractive.script import script
+from jwinteractive.simulate import simulate
 from jwinteractive.store import Store
 
 
@@ -202,6 +203,17 @@ def test_the_script_repeats_the_session_bit_for_bit(session, tmp_path):
     scope = {}
     exec(compile(text, "again.py", "exec"), scope)
     assert_same(scope["results"][0], session.run())
+
+
+def test_a_series_of_rates_gets_a_recipe_that_runs_on_it(tmp_path):
+    soss = simulate("niriss-soss", size=(40, 80), corner=(1820, 1000), nints=2, ngroups=3)
+    session = jwinteractive.open(soss.write(tmp_path))
+    session.write(tmp_path)
+    (rates,) = tmp_path.glob("*_rateints.fits")
+    later = jwinteractive.open(rates)
+    assert session.recipe.name == "nir_imaging"
+    assert later.recipe.name == "spectra"
+    assert "extract_1d" in names(later)
 
 
 def test_several_exposures_share_one_recipe(nircam_file, tmp_path):
