@@ -16,6 +16,8 @@ from jwinteractive.step import Model
 __all__ = ["Light", "light_of"]
 
 _SAMPLE = 16  # integrations that light is looked for in
+# Pixels to both sides of a trace: all of that of SOSS, whose rims are brighter than its middle.
+_REACHES, _REACH = {"NIS_SOSS": 16.0}, 6.0
 
 
 @dc.dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,8 @@ class Light(Model):
         Row of the source at the middle column, NaN if there is none; its place in a cube.
     wavelength
         Along the trace, [x], um, where the WCS of the file tells and no plane does; else one NaN.
+    profile
+        That the file holds, [y, x] as its image; one NaN where none was asked for.
     image
         A cube, collapsed [y, x].
     limits
@@ -42,6 +46,7 @@ class Light(Model):
     y: float = float("nan")
     x: float = float("nan")
     wavelength: Array = dc.field(default_factory=lambda: np.full(1, np.nan))
+    profile: Array = dc.field(default_factory=lambda: np.full((1, 1), np.nan))
     image: Array = dc.field(default_factory=lambda: np.full((1, 1), np.nan, np.float32))
     limits: Array = dc.field(default_factory=lambda: np.full((1, 2), np.nan))
     notes: tuple[str, ...] = ()
@@ -67,7 +72,8 @@ def light_of(
     if order is None:
         return Light(path=np.zeros(nx), y=_brightest_row(image))
     try:
-        centre = find_trace(image, variance, order=order).centre
+        reach = _REACHES.get(product.exposure.exp_type, _REACH)
+        centre = find_trace(image, variance, reach=reach, order=order).centre
     except InputError as error:
         return Light(
             path=np.zeros(nx), y=_brightest_row(image), notes=(f"{error}: rows are straight",)

@@ -20,6 +20,7 @@ from jwinteractive.extract.cube_aperture import (
     fwhm_of,
 )
 from jwinteractive.extract.frames import Frames
+from jwinteractive.extract.given import lit_rows, own_profile
 from jwinteractive.extract.image_spectra import Layout, Method
 from jwinteractive.extract.joint import Joint, joint_spectrum
 from jwinteractive.extract.light import Light, light_of
@@ -33,6 +34,7 @@ __all__ = ["Circle", "Extract1dParams", "circle_of", "layout_of", "measure_light
 WIDTHS = {"NIS_SOSS": 40.0, "MIR_LRS-FIXEDSLIT": 8.0, "MIR_LRS-SLITLESS": 8.0}
 """Pixels of an aperture by mode: SOSS as the official ``soss_width``."""
 _WIDTH = 6.0  # pixels, of all others: that of NIRSpec's slits
+_ORDERS, _ORDER = {"NIS_SOSS": 4}, 2  # of the trace: that of SOSS bends
 _REACH = 6.0  # pixels to both sides of a trace that one spectrum is fitted to
 _GAP = 2.0  # pixels between an aperture and the background that nobody placed
 _RING = (1.5, 2.25)  # radii of the ring of background over that of the circle
@@ -77,11 +79,11 @@ class Extract1dParams(Params):
         Doc("Slits: follow the light, take straight rows, or a given polynomial."),
     ] = "found"
     trace_order: Annotated[
-        int,
+        int | None,
         When("trace", "found"),
         Interval(ge=0, le=20),
-        Doc("Slits: order of the polynomial that is found."),
-    ] = 2
+        Doc("Slits: order of the polynomial that is found; empty: 2, of SOSS 4."),
+    ] = None
     trace_polynomial: Annotated[
         str,
         When("trace", "polynomial"),
@@ -118,6 +120,17 @@ class Extract1dParams(Params):
     profile_order: Annotated[
         int, Fitted, Interval(ge=0, le=4), Doc("Slits: order of the profile's change along x.")
     ] = 2
+    profile: Annotated[
+        str,
+        Optimal,
+        Doc(
+            "Slits: file of the profile, an image of the product's shape (FITS or .npy): HDU "
+            "PROFILE as it is, others with columns brought to 1; empty: measured."
+        ),
+    ] = ""
+    own_profile: Annotated[
+        bool, Optimal, Doc("Slits: take the profile that the file of the product itself holds.")
+    ] = False
     weights: Annotated[
         Literal["noise", "equal"],
         Optimal,
@@ -187,6 +200,13 @@ class Extract1dParams(Params):
         )
 
 
+def _order(p: Extract1dParams, exposure: Exposure) -> int:
+    """Order of the polynomial that follows the light."""
+    if p.trace_order is not None:
+        return p.trace_order
+    return _ORDERS.get(exposure.exp_type, _ORDER)
+
+
 def _polynomial(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(word) for word in text.split())
@@ -223,11 +243,23 @@ def looked_for(p: Extract1dParams) -> Mapping[str, Any]:
         "position": bool(p.use_source_posn),
         "clip": p.bkg_sigma_clip,
     }
+    if takes_own(p):
+        found["profile"] = True
     if p.trace == "found":
         found["order"] = p.trace_order
     if p.trace == "polynomial":
         found["polynomial"] = p.trace_polynomial
     return found
+
+
+def takes_own(p: Extract1dParams) -> bool:
+    """Whether the profile is that of the file itself."""
+    return p.extraction_type == "optimal" and p.own_profile and not p.profile
+
+
+def unread(p: Extract1dParams) -> list[str]:
+    """References that are of no use with some parameters."""
+    return [] if p.extraction_type == "optimal" and not takes_own(p) else ["profile"]
 
 
 def name_of(exposure: Exposure) -> str:
@@ -267,7 +299,7 @@ def measure(whole: Whole | Together, p: Extract1dParams) -> Light | Joint:
         [product for product in products if isinstance(product, Rate)],
         [name_of(member.exposure) for member in members],
         reach=p.width / 2 if p.width else _REACH,
-        order=p.trace_order,
+        order=_order(p, products[0].exposure),
         bkg_order=min(p.bkg_order, 1) if p.subtract_background else -1,
         sigma=p.sigma,
         psf_order=p.profile_order,
@@ -293,12 +325,16 @@ def measure_light(whole: Whole, p: Extract1dParams) -> Light:
         limits = background_limits(Frames(data), weight, p.bkg_sigma_clip)
         return Light(y=y, x=x, image=image, limits=limits)
     assert isinstance(product, Rate | RateInts)
-    return _with_position(whole, product, _path_of(product, p), bool(p.use_source_posn))
+    light = _with_position(whole, product, _path_of(product, p), bool(p.use_source_posn))
+    if takes_own(p):
+        light = dc.replace(light, profile=own_profile(whole.path, product.shape))
+    return light
 
 
 def _path_of(product: Rate | RateInts, p: Extract1dParams) -> Light:
     if p.trace != "polynomial":
-        return light_of(product, p.trace_order if p.trace == "found" else None)
+        order = _order(p, product.exposure) if p.trace == "found" else None
+        return light_of(product, order)
     powers = _polynomial(p.trace_polynomial)
     if powers:
         return light_of(product, powers=powers)

@@ -18,6 +18,7 @@ from jwinteractive.io import open_product
 from jwinteractive.plan import open_file, open_files
 from jwinteractive.recipe import Recipe
 from jwinteractive.script import script
+from jwinteractive.simulate import simulate
 from jwinteractive.step import Whole, registry
 from jwinteractive.testing import example_exposure
 from jwinteractive.views import Band, Shown
@@ -200,6 +201,19 @@ def test_errors_are_true_and_profiles_are_no_worse_than_boxes():
         assert np.mean(pulls) == pytest.approx(0, abs=0.05)
         ratios[kind] = np.median(ratio)
     assert ratios["optimal"] > 1.3 * ratios["box"]
+
+
+def test_the_trace_of_soss_is_its_middle_and_not_a_bright_rim():
+    star = simulate("niriss-soss", size=(96, 1024), nints=1, ngroups=2, seed=3)
+    noise = np.random.default_rng(1).normal(0, 5, star.truth.rate.shape)
+    same = slit(noise.shape, exp_type="NIS_SOSS", unit="DN/s")
+    rate = same.replace(data=(star.truth.rate + noise).astype("f4"), err=np.full_like(same.err, 5))
+    light = extracted(rate)[1].model
+    window = star.window
+    u = (window.xstart - 1 + np.arange(1024) - 1024) / 1024
+    known = np.polynomial.polynomial.polyval(u, star.truth.traces[0].y) - (window.ystart - 1)
+    off = light.y + light.path - known
+    assert np.abs(off[20:-20]).max() < 0.6
 
 
 def test_light_that_is_dispersed_along_y_gives_the_same_spectrum():
