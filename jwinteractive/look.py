@@ -76,9 +76,7 @@ class Look:
     colours: str = "viridis"
     compare: str = "off"
     layer: str = ""
-    masks: Mapping[str, float] = dc.field(
-        default_factory=lambda: dict.fromkeys(DRAWN, 0.8)
-    )
+    masks: Mapping[str, float] = dc.field(default_factory=lambda: dict.fromkeys(DRAWN, 0.8))
 
     def __post_init__(self) -> None:
         for word, known in _CHOICES.items():

@@ -138,9 +138,7 @@ def test_each_slit_of_a_file_has_its_own_wcs(tmp_path):
 
 def test_a_file_without_a_wcs_says_what_to_do(tmp_path):
     path = written(tmp_path / "a_rate.fits", header())
-    with pytest.raises(
-        InputError, match=r"has no WCS .*: take a file that went through"
-    ):
+    with pytest.raises(InputError, match=r"has no WCS .*: take a file that went through"):
         read_wcs(path)
 
 
