@@ -115,4 +115,5 @@ def _noise(scene: Scene, variances: tuple[Array, Array, Array], keep: Array) -> 
     noise = np.where(keep, read + np.maximum(photons, 0), np.nan)
     known = keep & scene.within
     floor = _FLOOR * float(np.mean(noise, where=known)) if known.any() else 1.0
-    return contiguous(np.maximum(noise, floor if floor > 0 else 1.0), np.float64)
+    lowest = np.where(read > 0, 0, floor if floor > 0 else 1.0)
+    return contiguous(np.maximum(noise, lowest), np.float64)

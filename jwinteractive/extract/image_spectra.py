@@ -19,6 +19,7 @@ from jwinteractive.data import Array, Box, Exposure, Product, Rate, RateInts, Sp
 from jwinteractive.errors import InputError
 from jwinteractive.extract.box import BkgFit, box_spectra
 from jwinteractive.extract.frames import Frames
+from jwinteractive.extract.given import given_profiles
 from jwinteractive.extract.horne import horne_spectra
 from jwinteractive.extract.optimal import optimal_spectra
 from jwinteractive.extract.places import Place, along_x, overlapping, rows_of, weights_of
@@ -89,7 +90,11 @@ def scale_of(exposure: Exposure) -> Scale:
 
 
 def image_spectra(
-    product: Rate | RateInts, layout: Layout, how: Method, along: Array | None = None
+    product: Rate | RateInts,
+    layout: Layout,
+    how: Method,
+    along: Array | None = None,
+    profile: Array | None = None,
 ) -> SpectrumSet:
     """Spectra of all sources of an image, or of each integration.
 
@@ -97,6 +102,8 @@ def image_spectra(
     ----------
     along
         Wavelengths along the trace, [x], for a product that has no plane of them.
+    profile
+        Share of a column's light in each pixel, as the product is; by default it is measured.
 
     Raises
     ------
@@ -119,7 +126,12 @@ def image_spectra(
         partial = how.bkg_fit != "median"
         region = weights_of(layout.background, shape, path, layout.columns, "background", partial)
     if how.optimal:
-        found = _optimal(frames, layout, path, apertures, region, how, known)
+        if profile is None:
+            profiles = _measured(frames, layout, path, apertures, region, how, known)
+        else:
+            signs = [s.sign for s in layout.sources]
+            profiles = given_profiles(np.asarray(cut(profile), np.float64), apertures, signs)
+        found = _optimal(frames, profiles, region, how, known)
     else:
         found = _boxes(frames, layout, apertures, region, how)
     if not np.isfinite(found.flux).any():
@@ -193,6 +205,14 @@ def _boxes(
 
 
 def _optimal(
+    frames: Frames, profiles: Array, region: Array | None, how: Method, known: bool
+) -> Spectra:
+    if how.weights == "noise" and known:
+        return horne_spectra(frames, profiles, region, how.bkg_order, how.sigma).spectra
+    return optimal_spectra(frames, profiles, region, how.bkg_order)
+
+
+def _measured(
     frames: Frames,
     layout: Layout,
     path: Array,
@@ -200,7 +220,8 @@ def _optimal(
     region: Array | None,
     how: Method,
     known: bool,
-) -> Spectra:
+) -> Array:
+    """Profiles of the sources [source, y, x] in their mean light; negative where subtracted."""
     count = len(frames)
     some = range(0, count, -(-count // _LIGHT))
     images = np.stack([frames.image(i) for i in some])
@@ -223,10 +244,7 @@ def _optimal(
         own = np.where(weight > 0, source.sign * (light - level), np.nan)
         profile = empirical_profile(own, source.centre + path, reach, noise, how.profile_order)
         profiles.append(np.where(weight > 0, profile, 0) * source.sign)
-    if how.weights == "noise" and known:
-        cube = np.stack(profiles)
-        return horne_spectra(frames, cube, region, how.bkg_order, how.sigma).spectra
-    return optimal_spectra(frames, np.stack(profiles), region, how.bkg_order)
+    return np.stack(profiles)
 
 
 def _mean(plane: Array, weight: Array) -> Array:

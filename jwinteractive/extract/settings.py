@@ -25,8 +25,9 @@ from jwinteractive.extract.image_spectra import Layout, Method
 from jwinteractive.extract.joint import Joint, joint_spectrum
 from jwinteractive.extract.light import Light, light_of
 from jwinteractive.extract.located import source_row, wavelengths_along
-from jwinteractive.extract.places import Place, beside, parse_places
+from jwinteractive.extract.places import Place, along_x, beside, parse_places
 from jwinteractive.params import Doc, Numbers, Params, Unit, When
+from jwinteractive.references import ProfileRef
 from jwinteractive.step import Together, Whole
 
 __all__ = ["Circle", "Extract1dParams", "circle_of", "layout_of", "measure_light", "skips"]
@@ -283,7 +284,9 @@ def alone(kind: type[Product], exposure: Exposure, p: Extract1dParams) -> str:
     return f"{what} have no forward extraction: take box" + ("" if kind is Cube else " or optimal")
 
 
-def measure(whole: Whole | Together, p: Extract1dParams) -> Light | Joint:
+def measure(
+    whole: Whole | Together, p: Extract1dParams, profile: ProfileRef | None = None
+) -> Light | Joint:
     """Look for where light lies, or fit one spectrum to all exposures of a set.
 
     Raises
@@ -293,7 +296,10 @@ def measure(whole: Whole | Together, p: Extract1dParams) -> Light | Joint:
     """
     members = whole.members if isinstance(whole, Together) else (whole,)
     if p.extraction_type != "forward":
-        return measure_light(members[0], p)
+        light = measure_light(members[0], p)
+        if profile is None or members[0].exposure.dispaxis == CUBE:
+            return light
+        return dc.replace(light, profile=np.asarray(profile.data, np.float64))
     products = [member.look(member.box).native() for member in members]
     return joint_spectrum(
         [product for product in products if isinstance(product, Rate)],
@@ -361,6 +367,23 @@ def _with_position(whole: Whole, product: Rate | RateInts, light: Light, by_head
     return dc.replace(light, wavelength=wavelength)
 
 
+def _given(p: Extract1dParams, light: Light) -> bool:
+    """Whether there is a profile that nobody has to measure."""
+    return p.extraction_type == "optimal" and light.profile.size > 1
+
+
+def given_profile(p: Extract1dParams, light: Light) -> Array | None:
+    """Profile [y, x] that a file gave, or None."""
+    return light.profile if _given(p, light) else None
+
+
+def _lit(light: Light, axis: int) -> Place:
+    """Rows at the middle column that hold all of a given profile, along the path."""
+    first, last = lit_rows(along_x(light.profile, axis))
+    low, high = float(np.min(light.path)), float(np.max(light.path))
+    return Place(round(first - high, 2), round(last - low, 2))  # pixels at edges count in part
+
+
 def layout_of(p: Extract1dParams, light: Light, exposure: Exposure, ny: int) -> Layout:
     """Places in a frame of ``ny`` rows across the dispersion.
 
@@ -374,6 +397,8 @@ def layout_of(p: Extract1dParams, light: Light, exposure: Exposure, ny: int) -> 
         reach = p.width / 2 if p.width else _REACH
         return Layout((Place(light.y - reach, light.y + reach),), (), light.path, (0, nx - 1))
     sources = parse_places(p.apertures, "apertures")
+    if not sources and _given(p, light) and p.width is None:
+        sources = (_lit(light, exposure.dispaxis),)
     if not sources:
         if not np.isfinite(light.y):
             raise InputError("frame has no light that tells where a source is: give apertures")

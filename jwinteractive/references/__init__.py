@@ -22,6 +22,7 @@ from jwinteractive.references.kinds import (
     SirsKernelRef,
     SuperbiasRef,
 )
+from jwinteractive.references.profile import ProfileRef
 from jwinteractive.references.scene import SceneRef, UserMaskRef
 from jwinteractive.references.sources import Found, References
 
@@ -37,6 +38,7 @@ __all__ = [
     "MaskRef",
     "PersistenceRef",
     "PictureFrameRef",
+    "ProfileRef",
     "ReadnoiseRef",
     "Reference",
     "References",

@@ -320,6 +320,8 @@ def _read_file(
     if path.suffix == ".toml":
         return _read_mask(kind, path, exposure, shape)
     try:
+        if path.suffix == ".npy":
+            return _read_array(kind, path, exposure, shape)
         # None maps where it can: True refuses every scaled array, and so each uint32 DQ;
         # mapped for reading only, or pages that a strip has used could not be let go
         mapped = False if path.suffix == ".gz" else None
@@ -341,6 +343,23 @@ def _read_file(
             ) from None
     release(found.arrays().values())
     return found
+
+
+def _read_array(
+    kind: type[Reference], path: Path, exposure: Exposure, shape: tuple[int, int]
+) -> Reference:
+    """Read one array of numbers, of just the exposure's size."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except ValueError as error:
+        raise MissingReference(f"{kind.reftype} reference {path}: {error}") from None
+    if array.shape[-2:] != shape:
+        raise MissingReference(
+            f"{kind.reftype} reference {path.name}: is {array.shape}, the exposure is {shape}: "
+            "give one of the exposure's shape"
+        )
+    hdus = fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(array, name=kind.hdus["data"])])
+    return kind.read(hdus, (slice(None), slice(None)), exposure)
 
 
 def _read_tree(kind: type[Reference], path: Path, exposure: Exposure) -> Reference:

@@ -28,14 +28,17 @@ from jwinteractive.extract.settings import (
     across,
     alone,
     circle_of,
+    given_profile,
     layout_of,
     looked_for,
     measure,
     name_of,
     skips,
     together,
+    unread,
 )
 from jwinteractive.extract.views import VIEWS
+from jwinteractive.references import ProfileRef
 from jwinteractive.step import step
 
 __all__ = ["extract_1d"]
@@ -51,10 +54,18 @@ Source = TypeVar("Source", Rate, RateInts, Cube)
     together=together,
     alone=alone,
     asks=looked_for,
+    unread=unread,
     views=VIEWS,
 )
-def extract_1d(product: Source, p: Extract1dParams, model: Light | Joint) -> SpectrumSet:
+def extract_1d(
+    product: Source,
+    p: Extract1dParams,
+    model: Light | Joint,
+    profile: ProfileRef | None = None,
+) -> SpectrumSet:
     """Extract spectra: flux [nint, source, x] in Jy where the pixels are calibrated.
+
+    The measurement has looked at ``profile``: where it has light, there is the aperture.
 
     Raises
     ------
@@ -70,7 +81,7 @@ def extract_1d(product: Source, p: Extract1dParams, model: Light | Joint) -> Spe
 
 def _image(rate: Rate | RateInts, p: Extract1dParams, light: Light) -> SpectrumSet:
     layout = layout_of(p, light, rate.exposure, across(rate))
-    made = image_spectra(rate, layout, p.method, light.wavelength)
+    made = image_spectra(rate, layout, p.method, light.wavelength, given_profile(p, light))
     return made.replace(notes=(*made.notes, *light.notes))
 
 
