@@ -21,6 +21,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from jwinteractive.data import Box
 from jwinteractive.errors import StepError
 from jwinteractive.recipe import Recipe, recipe_names
 from jwinteractive.step import Whole, registry
@@ -103,11 +104,11 @@ def compile_steps(names: Sequence[str]) -> None:
         _compile_smoother()
         _compile_lines()
         _compile_spectra()
+        _compile_outliers()
 
 
 def _compile_irs2() -> None:
     """Correct two tiny IRS2 frames: they are mapped from a file, so no example ramp has them."""
-    from jwinteractive.data import Box
     from jwinteractive.irs2 import FAST, Interleaved, Mapped
     from jwinteractive.references import Irs2Ref
     from jwinteractive.testing import example_exposure, example_ramp
@@ -219,6 +220,47 @@ def _compile_spectra() -> None:
         p = step.params().replace(**common, **given)
         model = step.learn(Whole(product.exposure, product.covers, product.crop), p, {})
         step(product, p, {}, model)
+
+
+def _compile_outliers() -> None:
+    """Compare tiny exposures of a field, of a detector, and integrations: sets are no ramps."""
+    import numpy as np
+
+    from jwinteractive.data import Rate, RateInts
+    from jwinteractive.outliers import OutlierParams, Planes, flags_of, measure_stack, member_of
+    from jwinteractive.simulate.dithers import dithers
+    from jwinteractive.step import Together
+    from jwinteractive.testing import example_exposure
+
+    exposures = dithers(2, (40, 40)).exposures
+    whole = Box.whole((40, 40))
+    members = [
+        member_of(e.name, Planes(e.data, e.err, e.dq, e.var_rnoise), e.wcs, wcsinfo=e.wcsinfo)
+        for e in exposures
+    ]
+    for p in (OutlierParams(), OutlierParams(method="official")):
+        stack = measure_stack(members, p)
+        for k, e in enumerate(exposures):
+            flags_of(stack, k, whole, e.data, e.err, e.dq, p)
+    step = registry["outlier_detection"]
+    kinds: tuple[tuple[type[Rate] | type[RateInts], tuple[int, ...], str], ...] = (
+        (Rate, (16, 24), "MIR_MRS"),
+        (RateInts, (30, 4, 8), "MIR_IMAGE"),
+        (RateInts, (3, 4, 8), "MIR_LYOT"),
+    )
+    for kind, shape, exp_type in kinds:
+        one = np.ones(shape, np.float32)
+        product = kind(
+            exposure=example_exposure("MIRI", exp_type=exp_type),
+            data=one,
+            err=one,
+            dq=np.zeros(shape, np.uint32),
+            var_poisson=one,
+            var_rnoise=one,
+        )
+        them = [Whole(product.exposure, product.covers, product.crop)] * 2
+        model = step.learn(Together(tuple(them)), step.params(), {})
+        step(product, step.params(), {}, model)
 
 
 if __name__ == "__main__":
