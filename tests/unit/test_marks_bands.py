@@ -147,7 +147,8 @@ def test_pixels_that_stay_are_not_sent_again_while_an_aperture_is_dragged(
     assert len(customs(view, "patch")) == sent
     assert customs(view, "marks")[-1][0]["bands"][0]["at"][0] == 11.0
     assert view.frame is moved
-    for other in (data + 1, data.copy()):  # the latter could be written to
+    open_to_all = data.copy()  # it may have been written to meanwhile
+    for other in (data + 1, open_to_all, open_to_all):
         view.show(replace(moved, data=other), editable=True)
         sent += 1
         assert len(customs(view, "patch")) == sent
