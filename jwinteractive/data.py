@@ -380,8 +380,8 @@ class RateInts(Product):
 
     Where the fit tells them: ``chi2`` of the group differences about it with ``dof`` degrees of
     freedom, and the ``pedestal`` in DN, the signal that was there before light fell. ``scene`` as
-    of a ramp. ``var_flat``, ``wavelength`` and ``replaced`` as of a `Rate`; the wavelength is one
-    plane [y, x] for all integrations.
+    of a ramp. ``var_flat``, ``wavelength``, ``replaced`` and ``trace_model`` as of a `Rate`; the
+    wavelength and the trace model are one plane [y, x] for all integrations.
     """
 
     data: Array
@@ -396,6 +396,7 @@ class RateInts(Product):
     var_flat: Array | None = None
     wavelength: Array | None = None
     replaced: Array | None = None
+    trace_model: Array | None = None
 
 
 @dc.dataclass(frozen=True, kw_only=True)
@@ -409,6 +410,8 @@ class Rate(Product):
     Calibrated images have another unit, ``exposure.unit``, and where they are known the variance of
     the flat ``var_flat`` in its square, and the ``wavelength`` of each pixel in um, NaN where there
     is no light. ``replaced`` says how a bad pixel was replaced, uint8; 0: it was not.
+    ``trace_model`` is the image as the official adaptive trace model has it, float32; NaN where it
+    tells nothing.
     """
 
     data: Array
@@ -424,6 +427,7 @@ class Rate(Product):
     var_flat: Array | None = None
     wavelength: Array | None = None
     replaced: Array | None = None
+    trace_model: Array | None = None
 
 
 @dc.dataclass(frozen=True, kw_only=True)

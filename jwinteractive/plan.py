@@ -198,13 +198,13 @@ def stages_of(
     before: str | None = None,
 ) -> Iterator[Planned]:
     """Yield the stages of a recipe, up to a step or all before one; see `plan_of`."""
-    parent, kind = file.key, type(file.product)
+    parent, kind, exposure = file.key, type(file.product), file.exposure
     started = False
     for stage in recipe:
         if stage.step == before:
             return
         step = registry[stage.step]
-        why = _skipped(stage, step, file, kind, started, references)
+        why = _skipped(stage, step, file, exposure, kind, started, references)
         together: tuple[Peer, ...] = ()
         if step.together is not None and not why:
             together = peers(stage)
@@ -230,6 +230,7 @@ def stages_of(
         yield Planned(stage, step, parent, key, found, why, kind, together)
         if not why:
             started, kind = True, step.given_for(kind)
+            exposure = dc.replace(exposure, done=(*exposure.done, step.cal_step))
         parent = key
         if stage.step == to:
             return
@@ -239,11 +240,12 @@ def _skipped(
     stage: Stage,
     step: Step,
     file: OpenFile,
+    exposure: Exposure,
     kind: type[Product],
     started: bool,
     references: References,
 ) -> str:
-    """Why a stage does not run; "" if it does."""
+    """Why a stage does not run; "" if it does. The exposure knows what the recipe has done."""
     if not stage.enabled:
         return "switched off in the recipe"
     past = kind is type(file.product) and kind is not Ramp
@@ -251,7 +253,7 @@ def _skipped(
         return f"the file is already a {kind.__name__}"
     if step.cal_step in file.exposure.done and not step.whole:
         return "the file says it was done before"
-    why = step.skips(file.exposure, stage.params)
+    why = step.skips(exposure, stage.params)
     if why and step.unless:
         needed = step.needs[step.unless].kind
         if references.find(needed, file.exposure, file.product.shape).source != "nominal":

@@ -38,6 +38,7 @@ _PLANES: Final[Mapping[str, str]] = MappingProxyType(
         "var_flat": "VAR_FLAT",
         "wavelength": "WAVELENGTH",
         "weight": "WMAP",
+        "trace_model": "TRACEMODEL",
         **FIT_PLANES,
     }
 )

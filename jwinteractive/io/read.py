@@ -299,6 +299,7 @@ class _File:
             var_rnoise=self._or_nan("VAR_RNOISE", readout, shape),
             var_flat=self._floats("VAR_FLAT", shape),
             wavelength=self._floats("WAVELENGTH", shape[-2:]),
+            trace_model=self._floats("TRACEMODEL", shape[-2:]),
             **beyond,
         )
 

@@ -36,7 +36,7 @@ __all__ = [
 
 _SUFFIX: Final = re.compile(
     "_(uncal|dark|ramp|jump|rate|rateints|cal|calints|crf|crfints|bsub|bsubints|i2d|s2d|s3d|x1d|"
-    "x1dints|c1d|pixel_replace|pixel_replaceints)$"
+    "x1dints|c1d|(pixel_replace|adaptive_trace_model)(ints)?)$"
 )
 
 

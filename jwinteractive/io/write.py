@@ -37,7 +37,8 @@ _IFU: Final = frozenset({"NRS_IFU", "MIR_MRS"})
 
 # HDUs of a source whose pixels a product of the kind replaces, or that no longer belong to it.
 _SAMPLES: Final = frozenset({"PIXELDQ", "GROUPDQ", "ZEROFRAME", "AVDRKCUR"})
-_RATES: Final = frozenset({"ERR", "DQ", "VAR_POISSON", "VAR_RNOISE", *FIT_PLANES.values()})
+_TRACE: Final = "TRACEMODEL"
+_RATES: Final = frozenset({"ERR", "DQ", "VAR_POISSON", "VAR_RNOISE", _TRACE, *FIT_PLANES.values()})
 _REPLACED: Final[Mapping[type[Product], frozenset[str]]] = MappingProxyType(
     {
         Ramp: _SAMPLES | _RATES,
@@ -215,6 +216,8 @@ def _fill(model: Any, product: Ramp | Rate | RateInts) -> None:
     for name, array in pixels.arrays().items():
         if name in FIT_PLANES:
             extra[FIT_PLANES[name]] = {"data": array}
+        elif name == "trace_model" and name not in model.schema["properties"]:
+            extra[_TRACE] = {"data": array}
         # a product inside this one is a file of its own, and what serves other steps goes nowhere
         elif "." not in name and name not in ("draft", "persistence_ends"):
             setattr(model, name, array)

@@ -7,6 +7,7 @@ its mirror, numbered in the file or in its WCS; one column of the detector cross
 from __future__ import annotations
 
 import dataclasses as dc
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -73,7 +74,7 @@ def measure_slices(whole: Whole, needed: bool = True, traced: bool = False) -> S
         Whether an image of an integral field unit without numbered slices is an error; otherwise
         it is taken for one.
     traced
-        Whether the trace model of the file is needed.
+        Whether the trace model is needed: that of the product, else of the file.
 
     Raises
     ------
@@ -82,7 +83,7 @@ def measure_slices(whole: Whole, needed: bool = True, traced: bool = False) -> S
         image.
     """
     ny, nx = whole.box.shape
-    trace = _trace(whole) if traced else None
+    modelled: list[tuple[Box, Array]] = []
     labels = np.ones((ny, nx), np.int16)
     if whole.exposure.exp_type in _IFU:
         found = _numbered(whole.path, whole.exposure.exp_type)
@@ -98,10 +99,13 @@ def measure_slices(whole: Whole, needed: bool = True, traced: bool = False) -> S
     axis = 1 if whole.exposure.dispaxis == 1 else 0  # of the dispersion, in [y, x]
 
     def work(product: Rate | RateInts, strip: Box) -> tuple[Array, Array, bool]:
+        if traced and product.trace_model is not None:
+            modelled.append((strip, product.trace_model))
         return _seen(product, strip, labels, axis, most)
 
     lows, highs, some = zip(*over_strips(whole, work), strict=True)
     first, end = np.min(lows, axis=0), np.max(highs, axis=0)
+    trace = _trace(whole, modelled) if traced else None
     return Slices(labels=labels, first=first, end=end, weighted=any(some), trace=trace)
 
 
@@ -113,8 +117,13 @@ def _check_shape(what: str, plane: Array | None, shape: tuple[int, int]) -> None
         )
 
 
-def _trace(whole: Whole) -> Array:
-    """Trace model of the image, or of its slit, that is in the file."""
+def _trace(whole: Whole, modelled: Sequence[tuple[Box, Array]]) -> Array:
+    """Trace model of the image, or of its slit: that of its strips, else what is in the file."""
+    if modelled:
+        trace: Array = np.full(whole.box.shape, np.nan, np.float32)
+        for strip, part in modelled:
+            trace[strip.slices(whole.box)] = part
+        return trace
     if whole.path is not None:
         with opened_fits(whole.path) as hdus:
             slit = whole.exposure.slit
@@ -125,8 +134,8 @@ def _trace(whole: Whole) -> Array:
                     _check_shape("trace model", trace, whole.box.shape)
                     return trace
     raise InputError(
-        f"{whole.exposure.filename or 'the exposure'}: no TRACEMODEL in its file: take one that "
-        "went through adaptive_trace_model, or set algorithm = 'weighted_profile'"
+        f"{whole.exposure.filename or 'the exposure'}: no TRACEMODEL in its file: run "
+        "adaptive_trace_model before, or set algorithm = 'weighted_profile'"
     )
 
 

@@ -258,10 +258,19 @@ def _profile(y: Array, trace: Array, fwhm: Array) -> Array:
 
 
 def _gwcs(shape: tuple[int, int], offset: float) -> Any:
-    """From pixels to right ascension, declination (degrees) and wavelength (um)."""
+    """From pixels to right ascension, declination (degrees) and wavelength (um).
+
+    On the way lie places in the slit, as official steps ask for them.
+    """
     import gwcs
     from astropy import coordinates, units
-    from astropy.modeling.models import AffineTransformation2D, Identity, Mapping, Polynomial1D
+    from astropy.modeling.models import (
+        AffineTransformation2D,
+        Identity,
+        Mapping,
+        Polynomial1D,
+        Scale,
+    )
     from gwcs import coordinate_frames as frames
 
     ny, nx = shape
@@ -280,8 +289,13 @@ def _gwcs(shape: tuple[int, int], offset: float) -> Any:
     east = Polynomial1D(1, c0=RA, c1=sin / np.cos(np.deg2rad(DEC)))
     north = Polynomial1D(1, c0=DEC, c1=cos)
     back = Polynomial1D(1, c0=-DEC / cos, c1=1 / cos)
-    transform = affine | Mapping((0, 0, 1)) | east & north & Identity(1)
-    transform.inverse = Mapping((1, 2), n_inputs=3) | back & Identity(1) | affine.inverse
+    # all in the middle of the slit's width; along it NIRSpec counts against the rows
+    turn = Scale(0.0) & Scale(-1.0) & Identity(1)
+    to_slit = affine | Mapping((0, 0, 1)) | turn
+    to_slit.inverse = Mapping((1, 2), n_inputs=3) | Scale(-1.0) & Identity(1) | affine.inverse
+    to_sky = Mapping((1, 1, 2), n_inputs=3) | Scale(-1.0) & Scale(-1.0) & Identity(1)
+    to_sky = to_sky | east & north & Identity(1)
+    to_sky.inverse = Mapping((1, 1, 2), n_inputs=3) | back & back & Identity(1) | turn
     detector = frames.Frame2D(name="detector", axes_order=(0, 1), unit=(units.pix, units.pix))
     sky = frames.CelestialFrame(
         name="sky", axes_order=(0, 1), reference_frame=coordinates.ICRS(),
@@ -291,7 +305,12 @@ def _gwcs(shape: tuple[int, int], offset: float) -> Any:
         name="spectral", axes_order=(2,), unit=(units.um,), axes_names=("wavelength",)
     )
     world = frames.CompositeFrame([sky, spectral], name="world")
-    found = gwcs.WCS([(detector, transform), (world, None)])
+    across = frames.Frame2D(
+        name="slit_spatial", axes_order=(0, 1), unit=(units.deg, units.deg),
+        axes_names=("x_slit", "y_slit"),
+    )  # fmt: skip
+    slit = frames.CompositeFrame([across, spectral], name="slit_frame")
+    found = gwcs.WCS([(detector, to_slit), (slit, to_sky), (world, None)])
     found.bounding_box = ((-0.5, nx - 0.5), (-0.5, ny - 0.5))
     return found
 

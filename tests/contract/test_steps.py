@@ -15,6 +15,7 @@ from jwinteractive.params import fields_of
 from jwinteractive.plan import open_file
 from jwinteractive.recipe import Recipe, recipe_names
 from jwinteractive.simulate.dithers import dithers
+from jwinteractive.simulate.slits import slit_dithers
 from jwinteractive.step import Together, Whole, registry
 from jwinteractive.store import Store
 from jwinteractive.testing import (
@@ -27,7 +28,9 @@ from jwinteractive.testing import (
 SHAPE = (40, 48)
 NAME = "example"  # of the exposure
 DITHERED = []  # exposures of one field
-ONLY_FOR = {"picture_frame": "NIRSPEC"}  # neither for NIRCam nor for MIRI
+SLIT = []  # a calibrated slit with its WCS
+# neither for NIRCam nor for MIRI
+ONLY_FOR = {"picture_frame": "NIRSPEC", "adaptive_trace_model": "NIRSPEC"}
 SPECTRAL = {("pixel_replace", "NIRCAM"): 1, ("extract_1d", "NIRCAM"): 1}  # dispersion axis
 every_step = pytest.mark.parametrize("step", registry.values(), ids=lambda s: s.name)
 
@@ -90,16 +93,21 @@ def chosen(step):
 
 @pytest.fixture(scope="module", autouse=True)
 def dithered(tmp_path_factory):
-    """Three exposures of one field with their WCS: for steps that look at a set."""
+    """Exposures with their WCS: three of one field, for steps that look at a set, and a slit."""
     files = dithers(3, SHAPE, hits=0.01).write(tmp_path_factory.mktemp("dithers"))
     DITHERED[:] = [open_file(path).product.native() for path in files]
+    slit = slit_dithers(1, (SHAPE[0], 64), flux=1e-3).write(tmp_path_factory.mktemp("slit"))
+    SLIT[:] = [open_file(slit[0]).product.native()]
     yield
     DITHERED.clear()
+    SLIT.clear()
 
 
 def product_before(step, instrument, nints=2):
     if step.together is not None and not step.whole:
         return DITHERED[0], {}
+    if step.name == "adaptive_trace_model":
+        return SLIT[0], {}
     # averaged groups, so that every step has its work; the corner has reference pixels
     exposure = example_exposure(
         instrument,

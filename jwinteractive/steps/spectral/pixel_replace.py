@@ -2,8 +2,8 @@
 
 A pixel that is not to be used leaves a gap in the spectrum that is extracted over it. The weighted
 profile, recommended, scales what the columns beside hold at its position; fit_profile, mingrad and
-trace_model give the official numbers, the last from a file that the official adaptive trace model
-has been fitted to. What was replaced is FLUX_ESTIMATED, and by what is in the plane
+trace_model give the official numbers, the last from what the step adaptive_trace_model, here or
+officially, has fitted. What was replaced is FLUX_ESTIMATED, and by what is in the plane
 ``replaced``, so that an extraction can leave it out.
 
 Nothing else is needed than a rate or calibrated image with a dispersion axis.
@@ -92,7 +92,7 @@ def _skips(exposure: Exposure, p: PixelReplaceParams) -> str:
         )
     if p.algorithm == "trace_model" and "adaptive_trace_model" not in exposure.done:
         return (
-            "trace_model needs a file that the official adaptive_trace_model was run on: run it "
+            "trace_model needs what the step adaptive_trace_model gives: switch it on or run it "
             "first, or set algorithm = 'weighted_profile'"
         )
     return ""
