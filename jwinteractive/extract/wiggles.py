@@ -91,6 +91,7 @@ def wiggles(
     waves = np.full_like(ratio, np.nan)
     for k in np.flatnonzero(enough):
         waves[k] = _waves(ratio[k], known[k], int(min(longest, count / 2)))
+    enough &= np.isfinite(waves).any(axis=1)  # a mean of no light has no waves that are 0
     frequency = np.fft.rfftfreq(count)[1:]
     window = np.hanning(count)
     scale = 2 / (_HANN * count**2)

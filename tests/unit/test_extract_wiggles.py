@@ -52,7 +52,7 @@ def test_spaxels_without_light_are_not_known():
     spectra = np.stack([CONTINUUM, CONTINUUM * np.nan, -CONTINUUM])
     found = wiggles(spectra, CONTINUUM)
     assert np.isfinite(found.rms[0])
-    assert np.isnan(found.rms[1])
+    assert np.isnan(found.rms[1:]).all()
     assert np.isnan(found.ratio[2]).all()
     for call, said in (
         (lambda: wiggles(spectra, CONTINUUM[:5]), "must have 1000 planes"),
