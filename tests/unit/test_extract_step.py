@@ -284,6 +284,14 @@ def test_an_error_plane_serves_where_variances_are_missing():
     np.testing.assert_allclose(made.err, known.err, rtol=1e-6)
 
 
+def test_a_ring_in_the_light_of_its_source_is_named_and_not_the_aperture():
+    said = r"background: no spaxel from 1\.1 to 1\.7 .* widen annulus"
+    with pytest.raises(InputError, match=said):
+        extracted(cube(), center_xy="9 12", radius=0.75)
+    made, _ = extracted(cube(), center_xy="9 12", radius=0.75, subtract_background=False)
+    assert np.isfinite(made.flux).all()
+
+
 def test_a_circle_in_a_cube_is_its_light_less_the_ring():
     made, shown = extracted(cube(), radius=6.0, annulus="1.2 1.5", ifu_covar_scale=1.0)
     assert (shown.model.x, shown.model.y) == pytest.approx((9, 12), abs=0.1)

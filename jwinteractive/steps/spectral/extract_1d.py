@@ -111,6 +111,13 @@ def _cube(cube: Cube, p: Extract1dParams, light: Light) -> SpectrumSet:
             limits=light.limits,
         )
     if not np.isfinite(found.flux).any():
+        if circle.ring is not None and circle.radius is not None and np.any(found.npixels > 0):
+            low, high = (edge * float(np.mean(circle.radius)) for edge in circle.ring)
+            raise InputError(
+                f"background: no spaxel from {low:.1f} to {high:.1f} around x = {circle.x:.1f}, "
+                f"y = {circle.y:.1f} counts: the ring is off the cube, or in the source, whose "
+                "light is clipped: widen annulus or turn subtract_background off"
+            )
         raise InputError(
             f"aperture at x = {circle.x:.1f}, y = {circle.y:.1f} has no spaxel that counts: all "
             "are flagged DO_NOT_USE or not finite: move it"
