@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike
 
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
+from jwinteractive.extract.frames import contiguous
+from jwinteractive.kernels.extract_places import region_shares
 
 __all__ = ["box_weights", "trace_limits"]
 
@@ -59,8 +61,11 @@ def box_weights(
         If limits are in the wrong order or number, or no pixel is inside.
     """
     ny, nx = shape
-    rows = np.arange(ny)[:, None]
     weights = np.zeros(shape)
+    first, end = 0, nx
+    if columns is not None:
+        first = max(int(np.ceil(columns[0])), 0)
+        end = min(max(int(np.floor(columns[1])) + 1, 0), nx)
     regions = [(np.asarray(a, np.float64), np.asarray(b, np.float64)) for a, b in limits]
     for lower, upper in regions:
         for limit in (lower, upper):
@@ -71,16 +76,8 @@ def box_weights(
                 f"limits {_span(lower)} to {_span(upper)}: the upper must not be below the lower: "
                 "exchange them"
             )
-        below, above = rows - lower + 1, upper - rows + 1
-        parts = [((rows >= lower) & (rows <= upper)).astype(np.float64)]
-        if partial:
-            parts += [np.where((part > 0) & (part < 1), part, 0) for part in (below, above)]
-        for part in parts:
-            np.maximum(weights, part, out=weights)
-    if columns is not None:
-        first, last = int(np.ceil(columns[0])), int(np.floor(columns[1]))
-        weights[:, : max(first, 0)] = 0
-        weights[:, max(last + 1, 0) :] = 0
+        every = [contiguous(np.broadcast_to(limit, (nx,)), np.float64) for limit in (lower, upper)]
+        region_shares(every[0], every[1], first, end, partial, weights)
     if not weights.any():
         spans = ", ".join(f"{_span(a)} to {_span(b)}" for a, b in regions) or "none"
         raise InputError(

@@ -18,7 +18,7 @@ from jwinteractive.errors import InputError
 from jwinteractive.extract.frames import Frames, contiguous, in_threads
 from jwinteractive.extract.optimal import Scene, scene_of
 from jwinteractive.extract.spectra import Spectra, empty_spectra
-from jwinteractive.kernels.extract_reject import drop_outliers
+from jwinteractive.kernels.extract_reject import drop_outliers, model_noise
 
 __all__ = ["Extraction", "horne_spectra"]
 
@@ -110,10 +110,6 @@ def _noise(scene: Scene, variances: tuple[Array, Array, Array], keep: Array) -> 
     """Variance of read noise and of the photons that the scene has, float64 [y, x]."""
     poisson, read, _ = variances
     fit = scene.fit(poisson, variances, keep, max(scene.order, 0))
-    photons = scene.model(fit.coefficients)
-    photons = np.where(np.isfinite(photons), photons, poisson)  # too few pixels to fit
-    noise = np.where(keep, read + np.maximum(photons, 0), np.nan)
-    known = keep & scene.within
-    floor = _FLOOR * float(np.mean(noise, where=known)) if known.any() else 1.0
-    lowest = np.where(read > 0, 0, floor if floor > 0 else 1.0)
-    return contiguous(np.maximum(noise, lowest), np.float64)
+    noise = np.empty(poisson.shape)
+    model_noise(fit.coefficients, scene.profiles, scene.within, poisson, read, keep, _FLOOR, noise)
+    return contiguous(noise, np.float64)

@@ -222,13 +222,7 @@ def _measured(
     known: bool,
 ) -> Array:
     """Profiles of the sources [source, y, x] in their mean light; negative where subtracted."""
-    count = len(frames)
-    some = range(0, count, -(-count // _LIGHT))
-    images = np.stack([frames.image(i) for i in some])
-    good = np.isfinite(images)
-    seen = good.sum(axis=0)
-    light: Array = np.full(seen.shape, np.nan)
-    np.divide(np.where(good, images, 0).sum(axis=0), seen, out=light, where=seen > 0)
+    light = _mean_light(frames)
     noise = None
     if known:
         poisson, read, _ = frames.variances(0)
@@ -236,15 +230,40 @@ def _measured(
     level = np.zeros(light.shape[1])
     if region is not None:
         counts = (region > 0) & np.isfinite(light)
-        total = np.where(counts, light, 0).sum(axis=0)
-        level = np.divide(total, counts.sum(axis=0), out=level, where=counts.any(axis=0))
+        total = np.sum(light, axis=0, where=counts)
+        np.divide(total, counts.sum(axis=0), out=level, where=counts.any(axis=0))
     profiles = []
     for source, weight in zip(layout.sources, apertures, strict=True):
         reach = max((source.high - source.low + 1) / 2, 1.0)
-        own = np.where(weight > 0, source.sign * (light - level), np.nan)
-        profile = empirical_profile(own, source.centre + path, reach, noise, how.profile_order)
-        profiles.append(np.where(weight > 0, profile, 0) * source.sign)
+        lit = np.flatnonzero(weight.any(axis=1))
+        rows = slice(lit[0], lit[-1] + 1)
+        inside = weight[rows] > 0
+        own = np.where(inside, source.sign * (light[rows] - level), np.nan)
+        variance = None if noise is None else noise[rows]
+        at = source.centre + path - rows.start
+        shares = empirical_profile(own, at, reach, variance, how.profile_order)
+        profile = np.zeros(light.shape)
+        profile[rows] = np.where(inside, shares, 0) * source.sign
+        profiles.append(profile)
     return np.stack(profiles)
+
+
+def _mean_light(frames: Frames) -> Array:
+    """Mean of the integrations, of many of some, float64 [y, x]; NaN where none counts."""
+    count = len(frames)
+    if count == 1:
+        light = frames.image(0).astype(np.float64)
+        light[~np.isfinite(light)] = np.nan
+        return light
+    total, seen = np.zeros(frames.shape), np.zeros(frames.shape, np.int64)
+    for i in range(0, count, -(-count // _LIGHT)):
+        image = frames.image(i)
+        good = np.isfinite(image)
+        np.add(total, image, out=total, where=good)
+        seen += good
+    light = np.full(frames.shape, np.nan)
+    np.divide(total, seen, out=light, where=seen > 0)
+    return light
 
 
 def _mean(plane: Array, weight: Array) -> Array:

@@ -67,16 +67,6 @@ class Scene:
         found.flux[0][np.abs(found.npixels[0]) <= 1e-8] = np.nan
         return Fit(coefficients, found)
 
-    def model(self, coefficients: Array) -> Array:
-        """Image [y, x] of fitted coefficients [term, x]: NaN where they are not known."""
-        first = len(coefficients) - len(self.profiles)
-        ny = self.profiles.shape[1]
-        heights = np.linspace(-1, 1, ny)[:, None] ** np.arange(first)
-        below: Array = heights @ coefficients[:first]
-        for profile, flux in zip(self.profiles, coefficients[first:], strict=True):
-            below += profile * flux
-        return below
-
 
 @dc.dataclass(frozen=True, eq=False, slots=True)
 class Fit:

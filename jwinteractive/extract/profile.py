@@ -10,7 +10,6 @@ Source: Horne 1986, PASP 98, 609, section IIa; Marsh 1989, PASP 101, 1032; dossi
 from __future__ import annotations
 
 import dataclasses as dc
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +18,7 @@ from jwinteractive.data import Array
 from jwinteractive.errors import InputError
 from jwinteractive.extract.frames import contiguous
 from jwinteractive.kernels.extract_box import smoothed_rows
+from jwinteractive.kernels.extract_profile import alike, column_flux, spline_sums, spline_values
 
 __all__ = ["empirical_profile"]
 
@@ -92,7 +92,7 @@ def empirical_profile(
     here = slice(inside.start - low, inside.stop - low)
     data[here] = image[inside]
     if variance is not None:
-        noise[here] = _smooth(variance)[inside]
+        noise[here] = _smooth(variance[inside])
     good = near & np.isfinite(data) & np.isfinite(noise) & (noise > 0)
     if good.any():  # the spline is free where no column has a pixel
         near &= (away >= away[good].min()) & (away <= away[good].max())
@@ -105,7 +105,7 @@ def empirical_profile(
         if sigma > 0:
             kept = _alike(pixels, profile, flux, sigma, _ERROR if i else _COARSE_ERROR)
             flux = _flux(pixels, kept, profile)
-        profile = _normal(_spline(pixels, kept, flux, reach, order, knot_spacing))
+        profile = _spline(pixels, kept, flux, reach, order, knot_spacing)
     found = np.zeros((ny, nx))
     found[inside] = profile[here]
     return found
@@ -142,34 +142,36 @@ def _coarse(pixels: _Pixels, flux: Array, reach: float) -> Array:
     if not np.any(flux > 0):
         raise InputError("image has no column of positive flux along the trace: check the trace")
     bright = pixels.good & (flux >= np.median(flux[flux > 0]))
-    share = pixels.data / np.where(flux > 0, flux, np.nan)
-    steps = np.arange(-int(np.ceil(reach)), int(np.ceil(reach)) + 1)
-    level, at = np.zeros(len(steps)), steps.astype(np.float64)
-    nearest = np.rint(pixels.away)
-    for k, step in enumerate(steps):
-        some = bright & (nearest == step)
-        if some.any():
+    reached = int(np.ceil(reach))
+    at = np.arange(-reached, reached + 1).astype(np.float64)
+    level = np.zeros(len(at))
+    away = pixels.away[bright]
+    share = (pixels.data / np.where(flux > 0, flux, np.nan))[bright]
+    nearest = np.rint(away).astype(np.int16)
+    order = np.argsort(nearest, kind="stable")  # of small integers: in one sweep
+    ends = np.searchsorted(nearest[order], np.arange(-reached, reached + 2))
+    for k in range(len(at)):
+        some = order[ends[k] : ends[k + 1]]
+        if some.size:
             level[k] = max(float(np.median(share[some])), 0)
-            at[k] = np.mean(pixels.away[some])  # a straight trace has one place in a pixel
+            at[k] = np.mean(away[some])  # a straight trace has one place in a pixel
     return _normal(np.where(pixels.near, np.interp(pixels.away, at, level), 0))
 
 
 def _flux(pixels: _Pixels, kept: Array, profile: Array) -> Array:
-    share = np.where(kept, profile / pixels.noise, 0)
-    square = (share * profile).sum(axis=0)
-    product = np.where(kept, share * pixels.data, 0).sum(axis=0)
-    found: Array = np.divide(product, square, out=np.zeros(square.shape), where=square > 0)
-    return found
+    flux = np.empty(profile.shape[1])
+    column_flux(profile, pixels.noise, pixels.data, kept, flux)
+    return flux
 
 
 def _alike(pixels: _Pixels, profile: Array, flux: Array, sigma: float, error: float) -> Array:
     """Good pixels [row, x] that are what a profile says within its error and the noise."""
-    model = profile * flux
-    good = pixels.good
-    off = np.where(good, pixels.data - model, 0)
-    # without variances the scatter itself is the measure
-    unit = 1.0 if pixels.sure else 1.4826 * float(np.median(np.abs(off[good])))
-    kept: Array = good & (off**2 <= sigma**2 * (unit**2 * pixels.noise + (error * model) ** 2))
+    unit = 1.0
+    if not pixels.sure:  # then the scatter itself is the measure
+        off = (pixels.data - profile * flux)[pixels.good]
+        unit = 1.4826 * float(np.median(np.abs(off)))
+    kept = np.empty(profile.shape, np.bool_)
+    alike(profile, flux, pixels.data, pixels.noise, pixels.good, unit, sigma, error, kept)
     return kept
 
 
@@ -183,49 +185,43 @@ def _smooth(variance: Array) -> Array:
 def _spline(
     pixels: _Pixels, kept: Array, flux: Array, reach: float, order: int, spacing: float
 ) -> Array:
-    """Spline of the pixels over the flux of their column, 0 or more, at all near ones [row, x].
+    """Spline of the pixels over the flux of their column, 0 or more, sums of 1, [row, x].
 
     Raises
     ------
     InputError
         If no column has light.
     """
-    from scipy.interpolate import BSpline
+    from scipy.linalg import solve_banded
 
-    pieces = max(int(np.ceil(2 * reach / spacing)), 1)
-    inner = np.linspace(-reach, reach, pieces + 1)
-    step = inner[1] - inner[0]
-    knots = np.concatenate(
-        [inner[0] + step * np.arange(-_DEGREE, 0), inner, inner[-1] + step * np.arange(1, 4)]
-    )
-    count = len(knots) - _DEGREE - 1
-    columns = np.broadcast_to(np.linspace(-1, 1, pixels.away.shape[1]), pixels.away.shape)
-    use = kept & (flux > 0)
-    if not use.any():
+    if not np.any(kept & (flux > 0)):
         raise InputError("image has no column of positive flux along the trace: check the trace")
-    light = np.broadcast_to(flux, pixels.away.shape)[use]
-    weight = light**2 / pixels.noise[use]
-    basis: Any = BSpline.design_matrix(pixels.away[use], knots, _DEGREE)
-    powers = columns[use][:, None] ** np.arange(order + 1)
-    value = pixels.data[use] / light
-    terms = order + 1
-    normal = np.zeros((terms, count, terms, count))
-    right = np.zeros((terms, count))
-    for j in range(terms):
-        right[j] = basis.T @ (weight * powers[:, j] * value)
-        for k in range(j + 1):
-            product = weight * powers[:, j] * powers[:, k]
-            block = (basis.T @ basis.multiply(product[:, None])).toarray()
-            normal[j, :, k, :] = block
-            normal[k, :, j, :] = block.T
+    pieces = max(int(np.ceil(2 * reach / spacing)), 1)
+    count, step, terms = pieces + _DEGREE, 2 * reach / pieces, order + 1
+    moments = np.zeros((pieces, 2 * order + 1, _DEGREE + 1, _DEGREE + 1))
+    right = np.zeros((pieces, terms, _DEGREE + 1))
+    spline_sums(pixels.away, kept, flux, pixels.noise, pixels.data, reach, step, moments, right)
+    # equations by spline, then by power along x: a band of blocks
+    side = np.zeros((count, terms))
+    blocks = np.zeros((_DEGREE + 1, count, 2 * order + 1))  # of a spline and those after it
+    for a in range(_DEGREE + 1):
+        side[a : a + pieces] += right[:, :, a]
+        for b in range(a, _DEGREE + 1):
+            blocks[b - a, a : a + pieces] += moments[:, :, a, b]
     bend = np.diff(np.eye(count), n=3, axis=0)
-    scale = _SMOOTH * float(normal[0, :, 0, :].trace()) / count
-    for j in range(terms):
-        normal[j, :, j, :] += scale * (bend.T @ bend)
-        normal[j, :, j, :] += 1e-9 * scale * np.eye(count)
-    solved = np.linalg.solve(normal.reshape(terms * count, -1), right.ravel())
-    every: Any = BSpline.design_matrix(pixels.away[pixels.near], knots, _DEGREE)
-    by_power = every @ solved.reshape(terms, count).T
-    found = np.zeros(pixels.away.shape)
-    found[pixels.near] = (by_power * columns[pixels.near][:, None] ** np.arange(terms)).sum(axis=1)
-    return np.maximum(found, 0)
+    scale = _SMOOTH * float(blocks[0, :, 0].sum()) / count
+    stiff = scale * (bend.T @ bend + 1e-9 * np.eye(count))
+    width = (_DEGREE + 1) * terms - 1
+    band = np.zeros((2 * width + 1, count, terms))  # row - column, column
+    for d in range(_DEGREE + 1):
+        own = slice(0, count - d)
+        for j in range(terms):
+            for m in range(terms):
+                values = blocks[d, own, j + m] + (np.diagonal(stiff, d) if j == m else 0)
+                band[width - d * terms + j - m, d:, m] = values
+                band[width + d * terms + m - j, own, j] = values
+    flat = band.reshape(2 * width + 1, -1)
+    solved = solve_banded((width, width), flat, side.ravel()).reshape(count, terms)
+    profile = np.empty(pixels.away.shape)
+    spline_values(pixels.away, pixels.near, reach, step, solved, profile)
+    return profile

@@ -29,20 +29,34 @@ _MEDIAN_VARIANCE = 1.2 * 1.2  # of a median, in that of a mean; what the officia
 def smoothed_rows(image: Any, length: int, out: Any) -> None:
     """Mean of the finite among ``length`` pixels around each along x: ``out`` [y, x].
 
-    Beyond the ends the last pixel is repeated; NaN where none is finite.
+    Beyond the ends the last pixel is repeated; NaN where none is finite. Sums run from the ends of
+    blocks as long as a window, which has the end of one and the start of the next: nothing is
+    taken off a sum, so that a bright pixel leaves no rounding behind.
     """
     ny, nx = image.shape
     half = length // 2
+    window = 2 * half + 1
+    padded = nx + 2 * half
+    onward = np.empty(padded)  # from the start of the block to a pixel
+    rest = np.empty(padded)  # from a pixel to the end of its block
+    counts = np.empty(padded + 1, np.int64)
+    counts[0] = 0
     for y in range(ny):
         line = image[y]
+        for k in range(padded):
+            value = line[min(max(k - half, 0), nx - 1)]
+            good = value * 0 == 0
+            counts[k + 1] = counts[k] + good
+            rest[k] = np.float64(value) if good else 0.0
+            onward[k] = rest[k] + (onward[k - 1] if k % window else 0.0)
+        for k in range(padded - 2, -1, -1):
+            if (k + 1) % window:
+                rest[k] += rest[k + 1]
         for x in range(nx):
-            total = 0.0
-            count = 0
-            for k in range(x - half, x + half + 1):
-                value = line[min(max(k, 0), nx - 1)]
-                good = value * 0 == 0
-                total += np.float64(value) if good else 0.0
-                count += good
+            total = onward[x + window - 1]
+            if x % window:
+                total += rest[x]
+            count = counts[x + window] - counts[x]
             out[y, x] = total / count if count > 0 else np.nan
 
 
