@@ -85,7 +85,9 @@ def test_every_parameter_of_every_step_has_a_slider_that_holds_its_default_and_i
     for field in registry[name].describe()["parameters"]:
         span = span_of(field, field["default"])
         if span is not None:
-            assert span.low <= field["default"] < span.high
+            assert span.low <= field["default"] <= span.high
+            # beyond the default there is room, unless nothing larger is allowed
+            assert field["default"] < span.high or span.high == field["high"]
             assert math.isfinite(span.high)
             assert field["low"] is None or span.low >= field["low"]
             assert field["high"] is None or span.high <= field["high"]
