@@ -297,6 +297,8 @@ def model_of(exposure: Dither, number: int, *, levels: bool = False) -> Any:
     meta.subarray.fastaxis, meta.subarray.slowaxis = -1, 2
     meta.exposure.type = "NRC_IMAGE"
     meta.exposure.exposure_time = meta.exposure.measurement_time = 100.0
+    meta.exposure.readpatt, meta.exposure.nframes, meta.exposure.groupgap = "SHALLOW2", 2, 3
+    meta.exposure.frame_time, meta.exposure.group_time = 10.73677, 53.68385
     meta.exposure.duration = 110.0
     meta.exposure.start_time = 61041.0 + number / 100
     meta.exposure.end_time = meta.exposure.start_time + 110 / 86400

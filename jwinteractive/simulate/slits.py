@@ -351,6 +351,7 @@ def _model(exposure: SlitDither, number: int) -> Any:
     meta.exposure.type, meta.exposure.nints, meta.exposure.ngroups = "NRS_FIXEDSLIT", 1, 20
     meta.exposure.exposure_time = meta.exposure.measurement_time = 1000.0
     meta.exposure.readpatt, meta.exposure.nframes, meta.exposure.groupgap = "NRSRAPID", 1, 0
+    meta.exposure.frame_time = meta.exposure.group_time = 10.73677
     meta.dither.position_number = number + 1
     meta.cal_step.assign_wcs = meta.cal_step.photom = meta.cal_step.flat_field = "COMPLETE"
     meta.cal_step.extract_2d = meta.cal_step.wavecorr = "COMPLETE"
