@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
+from jwinteractive.extract.cube import covariance_factor
 from jwinteractive.extract.frames import contiguous
 from jwinteractive.kernels.extract_shares import fill_shares
 
@@ -28,6 +29,7 @@ __all__ = [
     "aperture_shares",
     "aperture_variance",
     "box_overlaps",
+    "covariance_along",
     "covariance_at",
     "covariance_factors",
     "drizzled",
@@ -35,6 +37,7 @@ __all__ = [
 
 
 _PHASES = 4  # dithers of a cube whose weights are not known
+_RADII = tuple(0.25 * 2 ** (k / 2) for k in range(13))  # spaxels: 0.25 to 16
 
 
 @dc.dataclass(frozen=True, eq=False, slots=True)
@@ -241,6 +244,33 @@ def covariance_at(radius: float, along: float, across: float, spaxel: float) -> 
         shares = aperture_shares(np.ones((1, size, size), np.bool_), (half + x, half + y), radius)
         found.append(float(covariance_factors(weights, shares, even)[0]))
     return float(np.mean(found))
+
+
+def covariance_along(radius: Array, along: float, across: float, spaxel: float) -> Array:
+    """Factor of `covariance_at` for each of many radii, [plane].
+
+    It is worked out for some radii, once, and interpolated in one over the radius, whose value for
+    endless circles is that of `jwinteractive.extract.cube.covariance_factor`. Below a quarter of a
+    spaxel it stays.
+
+    Parameters
+    ----------
+    radius
+        In spaxels, [plane].
+    along, across, spaxel
+        As `covariance_at` has them.
+
+    Raises
+    ------
+    InputError
+        If a size is not positive.
+    """
+    if not np.all(radius > 0):
+        raise InputError(f"radius = {np.min(radius)}: must be more than 0 spaxels in every plane")
+    limit = covariance_factor(along, across, spaxel)
+    factors = [limit, *(covariance_at(r, along, across, spaxel) for r in _RADII[::-1])]
+    inverse = [0.0, *(1 / r for r in _RADII[::-1])]
+    return np.asarray(np.interp(1 / np.asarray(radius, np.float64), inverse, factors))
 
 
 def box_overlaps(low: Array, high: Array, shape: tuple[int, int, int]) -> CubeWeights:

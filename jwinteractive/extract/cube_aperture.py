@@ -13,15 +13,20 @@ import numpy as np
 from jwinteractive import dq
 from jwinteractive.data import Array, Cube, Exposure
 from jwinteractive.errors import InputError
+from jwinteractive.extract.covariance import covariance_along
 from jwinteractive.extract.cube import covariance_factor
 
-__all__ = ["brightest", "cleaned", "collapsed", "covariance_of", "fwhm_of"]
+__all__ = ["brightest", "cleaned", "collapsed", "covariance_of", "covariance_within", "fwhm_of"]
 
 _SIZES = MappingProxyType(
     {"1": (0.196, 0.176), "2": (0.196, 0.277), "3": (0.245, 0.387), "4": (0.273, 0.645)}
 )
 """Pixel along the slice and width of a slice of the channels of MIRI's MRS, arcsec."""
 _NIRSPEC = (0.105, 0.103)  # the same of its IFU
+_ENDS = MappingProxyType(
+    {"1": (4.9, 7.65), "2": (7.5, 11.7), "3": (11.55, 17.98), "4": (17.7, 27.9)}
+)
+"""Wavelengths of the channels, um: cubes of several hold planes of each."""
 _DIFFRACTION = 0.0325  # arcsec for 1 um, of 6.5 m
 _NEAR = 3  # spaxels around the brightest that its centre is measured on
 
@@ -34,13 +39,47 @@ def fwhm_of(exposure: Exposure, wavelengths: Array) -> Array:
 
 
 def covariance_of(cube: Cube) -> float:
-    """Factor of the errors of a sum over spaxels; the largest of the channels, 1 if not known."""
+    """Factor of the errors of a sum over many spaxels: the largest of its planes'."""
+    return float(np.max(covariance_within(cube, None), initial=1.0))
+
+
+def covariance_within(cube: Cube, radius: Array | None) -> Array:
+    """Factor of the errors of a sum over a circle in each plane, [plane].
+
+    It is that of the sizes of pixels, of which the cube was drizzled by shared area. Where two
+    channels overlap it is the larger; 1 where no size is known.
+
+    Parameters
+    ----------
+    cube
+        A cube.
+    radius
+        Of the circle in spaxels, [plane]; None for a sum over many spaxels.
+    """
+    found: Array = np.ones(len(cube.data))
     if not cube.spaxel:
-        return 1.0
+        return found
+    for size, planes in _sizes(cube):
+        if radius is None:
+            factor: Array = np.full(len(found), covariance_factor(*size, cube.spaxel))
+        else:
+            factor = covariance_along(radius, *size, cube.spaxel)
+        found = np.where(planes, np.maximum(found, factor), found)
+    return found
+
+
+def _sizes(cube: Cube) -> list[tuple[tuple[float, float], Array]]:
+    """Sizes of pixels, each with the planes that may be made of them, bool [plane]."""
+    every: Array = np.ones(len(cube.data), np.bool_)
     if cube.exposure.instrument == "NIRSPEC":
-        return covariance_factor(*_NIRSPEC, cube.spaxel)
-    sizes = [_SIZES[c] for c in cube.exposure.channel if c in _SIZES]
-    return max((covariance_factor(*size, cube.spaxel) for size in sizes), default=1.0)
+        return [(_NIRSPEC, every)]
+    channels = [c for c in cube.exposure.channel if c in _SIZES]
+    wavelengths = np.asarray(cube.wavelengths)
+    if len(channels) < 2 or len(wavelengths) != len(every):
+        return [(_SIZES[c], every) for c in channels]
+    inside = {c: (wavelengths >= _ENDS[c][0]) & (wavelengths <= _ENDS[c][1]) for c in channels}
+    lost = ~np.any(list(inside.values()), axis=0)  # of no channel: the worst is taken
+    return [(_SIZES[c], inside[c] | lost) for c in channels]
 
 
 def cleaned(cube: Cube) -> tuple[Array, Array]:

@@ -16,7 +16,7 @@ from jwinteractive.extract.cube_aperture import (
     brightest,
     cleaned,
     collapsed,
-    covariance_of,
+    covariance_within,
     fwhm_of,
 )
 from jwinteractive.extract.frames import Frames
@@ -177,7 +177,7 @@ class Extract1dParams(Params):
     ifu_covar_scale: Annotated[
         float | None,
         Interval(ge=0.1, le=100),
-        Doc("Cubes: factor of errors for shared noise; empty: from the sizes of pixels."),
+        Doc("Cubes: factor of errors for shared noise; empty: by radius and sizes of pixels."),
     ] = None
 
     def __post_init__(self) -> None:
@@ -423,16 +423,16 @@ def layout_of(p: Extract1dParams, light: Light, exposure: Exposure, ny: int) -> 
 
 @dc.dataclass(frozen=True, eq=False, slots=True)
 class Circle:
-    """Aperture in a cube: centre in spaxels, radius of each plane, ring in radii, factor of errors.
+    """Aperture in a cube: centre in spaxels, radii, ring in radii, factors of errors.
 
-    ``radius`` is None where all spaxels are summed.
+    ``radius`` is None where all spaxels are summed; ``covariance`` has one factor for each plane.
     """
 
     x: float
     y: float
     radius: Array | None
     ring: tuple[float, float] | None
-    covariance: float
+    covariance: Array
 
 
 def circle_of(p: Extract1dParams, light: Light, cube: Cube) -> Circle:
@@ -442,10 +442,9 @@ def circle_of(p: Extract1dParams, light: Light, cube: Cube) -> Circle:
     if p.center_xy is not None:
         x, y = (float(word) for word in p.center_xy.split())
     kind = p.ifu_set_srctype or cube.exposure.source_type
-    scale = covariance_of(cube) if p.ifu_covar_scale is None else p.ifu_covar_scale
     asked = p.radius is not None or p.center_xy is not None or p.ifu_rscale is not None
     if kind == "EXTENDED" and not (asked and p.ifu_set_srctype is None):
-        return Circle(x, y, None, None, scale)
+        return Circle(x, y, None, None, _factors(p, cube, None))
     if p.radius is not None or not cube.spaxel:
         radius = np.full(count, p.radius or _WIDTH / 2)
     else:
@@ -457,7 +456,14 @@ def circle_of(p: Extract1dParams, light: Light, cube: Cube) -> Circle:
         ring = (inner, outer)
     if p.subtract_background is False:
         ring = None
-    return Circle(x, y, radius, ring, scale)
+    return Circle(x, y, radius, ring, _factors(p, cube, radius))
+
+
+def _factors(p: Extract1dParams, cube: Cube, radius: Array | None) -> Array:
+    """Factor of the errors of each plane."""
+    if p.ifu_covar_scale is not None:
+        return np.full(len(cube.data), p.ifu_covar_scale)
+    return covariance_within(cube, radius)
 
 
 def across(product: Product) -> int:

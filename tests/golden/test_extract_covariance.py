@@ -7,19 +7,24 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jwinteractive.data import Cube, Exposure
 from jwinteractive.errors import InputError
 from jwinteractive.extract.covariance import (
     CubeWeights,
     aperture_shares,
     aperture_variance,
     box_overlaps,
+    covariance_along,
     covariance_at,
     covariance_factors,
     drizzled,
 )
 from jwinteractive.extract.cube import covariance_factor, cube_spectrum
+from jwinteractive.extract.cube_aperture import covariance_of, covariance_within
 from jwinteractive.extract.frames import Frames
 from jwinteractive.extract.wiggles import wiggles
+from jwinteractive.recipe import Recipe
+from jwinteractive.session import open_session
 from jwinteractive.simulate.cubes import simulate_cube
 
 PLANES, SIZE = 100, 26
@@ -110,6 +115,82 @@ def test_the_closed_form_is_nearly_reached_by_large_apertures_and_not_by_single_
         assert without == pytest.approx(found[radius], rel=0.05)
     assert covariance_at(30.0, 0.196, 0.176, 0.13) == pytest.approx(FACTOR, rel=0.02)
     assert covariance_at(0.2, 0.196, 0.176, 0.13) == pytest.approx(1, abs=0.35)
+
+
+@pytest.fixture(scope="module")
+def cubes(tmp_path_factory):
+    """Session of a cube without noise and three with it."""
+    folder = tmp_path_factory.mktemp("cubes")
+    made = [simulated(noise=False), *(simulated(seed=seed) for seed in (1, 2, 3))]
+    paths = [cube.write(folder / f"{n}_s3d.fits") for n, cube in enumerate(made)]
+    return open_session(paths, Recipe.of("extract_1d"), store=None)
+
+
+@pytest.mark.parametrize(
+    "aperture",
+    [
+        {},
+        {"subtract_background": False},
+        {"radius": 1.5, "subtract_background": False},
+        {"radius": 2.5},
+        {"radius": 5.0, "annulus": "1.6 2.2"},
+    ],
+    ids=str,
+)
+def test_spectra_of_a_session_have_pulls_of_one_whatever_the_radius(cubes, aperture):
+    defaults = {"radius": None, "annulus": None, "subtract_background": None}
+    centre = "{} {}".format(*simulated(noise=False).centre)
+    fixed = {"center_xy": centre, "bkg_sigma_clip": 0.0}
+    spread = {}
+    for scale in (None, 1.0, FACTOR):
+        cubes.set("extract_1d", **fixed, **(defaults | aperture), ifu_covar_scale=scale)
+        clean, *noisy = cubes.run_all()
+        spread[scale] = np.std([(one.flux - clean.flux) / one.err for one in noisy])
+    assert spread[None] == pytest.approx(1, abs=0.05)
+    assert spread[1.0] > 1.5
+    assert spread[FACTOR] < spread[None]
+
+
+def test_factors_of_all_radii_follow_those_of_each_and_are_worked_out_once():
+    radii = np.array([0.1, 0.3, 1.0, 1.3, 2.7, 6.0, 11.0, 40.0, 4000.0])
+    found = covariance_along(radii, 0.196, 0.176, 0.13)
+    each = [covariance_at(max(r, 0.25), 0.196, 0.176, 0.13) for r in radii[:-2]]
+    np.testing.assert_allclose(found[:-2], each, rtol=0.025)
+    assert np.all(np.diff(found) > 0)
+    assert found[-1] == pytest.approx(FACTOR, rel=1e-4)
+    before = covariance_at.cache_info().misses
+    covariance_along(radii * 1.07, 0.196, 0.176, 0.13)
+    assert covariance_at.cache_info().misses == before
+
+
+def test_planes_of_a_cube_of_several_channels_have_the_factor_of_their_own():
+    def cube(channel, *wavelengths, instrument="MIRI", spaxel=0.13):
+        planes = np.ones((len(wavelengths), 9, 9), np.float32)
+        exposure = Exposure(
+            instrument=instrument, detector="MIRIFUSHORT", channel=channel, dispaxis=3
+        )
+        flags = np.zeros(planes.shape, np.uint32)
+        return Cube(
+            exposure=exposure,
+            data=planes,
+            err=planes,
+            dq=flags,
+            wavelengths=wavelengths,
+            spaxel=spaxel,
+        )
+
+    first, second = FACTOR, covariance_factor(0.196, 0.277, 0.13)
+    both = cube("12", 5.0, 7.6, 11.0, 30.0)
+    np.testing.assert_allclose(covariance_within(both, None), [first, second, second, second])
+    assert covariance_of(both) == pytest.approx(second)
+    radius = np.array([2.0, 2.0, 4.0, 4.0])
+    want = covariance_along(radius, 0.196, 0.277, 0.13)
+    want[0] = covariance_along(radius[:1], 0.196, 0.176, 0.13)[0]
+    np.testing.assert_allclose(covariance_within(both, radius), want)
+    unknown = cube("1", 5.0, spaxel=0.0), cube("", 5.0)
+    assert [covariance_of(one) for one in unknown] == [1.0, 1.0]
+    spectrograph = cube("", 2.0, instrument="NIRSPEC", spaxel=0.1)
+    assert covariance_of(spectrograph) == pytest.approx(covariance_factor(0.105, 0.103, 0.1))
 
 
 def test_flux_is_recovered_from_the_cube():
@@ -206,6 +287,7 @@ WEIGHTS = CubeWeights((1, 1, 2), 2, np.array([0]), np.array([1]), np.ones(1))
         ),
         (lambda: CubeWeights((1, 1, 2), 2, np.array([0]), np.zeros(0, int), np.ones(1)), "one of"),
         (lambda: aperture_variance(WEIGHTS, np.ones((1, 2, 2)), np.ones(2)), "shares"),
+        (lambda: covariance_along(np.zeros(3), 0.2, 0.2, 0.1), "radius = 0.0"),
         (lambda: aperture_variance(WEIGHTS, np.ones((1, 1, 2)), np.ones(3)), "variance"),
         (lambda: drizzled(WEIGHTS, np.ones(3), np.ones(2)), "must have 2 pixels"),
         (lambda: aperture_shares(np.ones((3, 4, 4), bool), (1, 1), np.ones(2)), "one of each of 3"),
