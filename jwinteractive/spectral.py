@@ -12,8 +12,7 @@ from jwinteractive.curves import difference, ratio
 from jwinteractive.data import Array, Cube, SpectrumSet
 from jwinteractive.errors import InputError
 from jwinteractive.extract.lines import read_continuum, read_line
-from jwinteractive.extract.series import white_light
-from jwinteractive.extract.spectra import Spectra
+from jwinteractive.extract.series_views import light_curve_plot
 from jwinteractive.extract.wiggles import wiggles
 from jwinteractive.views import Curve, Plot, Table
 
@@ -114,7 +113,10 @@ def planes_between(cube: Cube, low: float, high: float) -> tuple[int, int] | Non
 
 
 def light_curve(
-    spectra: SpectrumSet, between: tuple[float, float] | None = None, source: int = 0
+    spectra: SpectrumSet,
+    between: tuple[float, float] | None = None,
+    source: int = 0,
+    drift: Array | None = None,
 ) -> Plot:
     """White light of each integration over its median, with errors, and its scatter in the title.
 
@@ -122,19 +124,15 @@ def light_curve(
     ----------
     between
         Wavelengths, or pixels where none are known, that are summed; all by default.
+    drift
+        Shift of the trace in each integration, [n], such as `extract.light.Light` has: what
+        depends on it is taken out in a second curve.
 
     Raises
     ------
     InputError
         If there is no such source, or nothing is known between the two.
     """
-    every = Spectra(
-        spectra.flux,
-        np.moveaxis(spectra.variances, 0, 2),
-        spectra.background,
-        np.moveaxis(spectra.background_variances, 0, 2),
-        spectra.npixels,
-    )
     columns = None
     if between is not None:
         x = spectra.axis(source)[0]
@@ -142,27 +140,7 @@ def light_curve(
         if not inside.size:
             raise InputError(f"light curve: no sample lies between {between[0]} and {between[1]}")
         columns = int(inside[0]), int(inside[-1])
-    found = white_light(every, columns, source)
-    middle = float(np.nanmedian(found.flux))
-    if not middle:
-        raise InputError("light curve: its median is 0: choose another source or range")
-    words = f"scatter {1e6 * found.scatter / abs(middle):.4g} ppm"
-    if np.isfinite(found.ratio):
-        words += f", {found.ratio:.3g} times what the errors tell"
-    return Plot(
-        title=f"light curve: {words}",
-        x_label="integration",
-        y_label="flux over its median",
-        curves=(
-            Curve(
-                name="white light" if columns is None else "light in the chosen range",
-                x=np.arange(1.0, len(found.flux) + 1),
-                y=found.flux / middle,
-                err=found.error / abs(middle),
-                style="points",
-            ),
-        ),
-    )
+    return light_curve_plot(spectra, columns, source, drift)
 
 
 def sides_of(within: tuple[float, float]) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -9,7 +9,7 @@ Source: dossier section 8 (1, 2).
 from __future__ import annotations
 
 import dataclasses as dc
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -18,17 +18,17 @@ from jwinteractive import dq
 from jwinteractive.data import Array, Box, Exposure, Product, Rate, RateInts, SpectrumSet
 from jwinteractive.errors import InputError
 from jwinteractive.extract.box import BkgFit, box_spectra
+from jwinteractive.extract.following import followed, shifted
 from jwinteractive.extract.frames import Frames
 from jwinteractive.extract.given import given_profiles
 from jwinteractive.extract.horne import horne_spectra
 from jwinteractive.extract.optimal import optimal_spectra
+from jwinteractive.extract.pixels import frames_of, mean_light
 from jwinteractive.extract.places import Place, along_x, overlapping, rows_of, weights_of
 from jwinteractive.extract.profile import empirical_profile
 from jwinteractive.extract.spectra import Spectra
 
 __all__ = ["Layout", "Method", "Scale", "image_spectra", "scale_of", "spectrum_set"]
-
-_LIGHT = 16  # integrations whose mean a profile is measured on
 
 
 @dc.dataclass(frozen=True, eq=False, slots=True)
@@ -95,6 +95,7 @@ def image_spectra(
     how: Method,
     along: Array | None = None,
     profile: Array | None = None,
+    shifts: Array | None = None,
 ) -> SpectrumSet:
     """Spectra of all sources of an image, or of each integration.
 
@@ -104,6 +105,8 @@ def image_spectra(
         Wavelengths along the trace, [x], for a product that has no plane of them.
     profile
         Share of a column's light in each pixel, as the product is; by default it is measured.
+    shifts
+        Rows that apertures are moved by in each integration, [n]: background stays.
 
     Raises
     ------
@@ -112,28 +115,44 @@ def image_spectra(
     """
     axis = product.exposure.dispaxis
     ny = along_x(product.data, axis).shape[-2]
-    first, end = rows_of((*layout.sources, *layout.background), layout.path, ny)
+    moves = np.zeros(1) if shifts is None else np.nan_to_num(shifts)
+    paths = np.concatenate([layout.path + moves.min(), layout.path + moves.max()])
+    first, end = rows_of((*layout.sources, *layout.background), paths, ny)
     shape = (end - first, len(layout.path))
     path = layout.path - first
 
     def cut(array: Array) -> Array:
         return along_x(array, axis)[..., first:end, :]
 
-    frames, known = _frames(product, cut)
-    apertures = [weights_of([s], shape, path, layout.columns, "aperture") for s in layout.sources]
+    frames, known = frames_of(product, cut)
+
+    def moved(by: float) -> list[Array]:
+        rows = path + by
+        return [weights_of([s], shape, rows, layout.columns, "aperture") for s in layout.sources]
+
+    apertures = moved(0.0)
     region = None
     if layout.background:
         partial = how.bkg_fit != "median"
         region = weights_of(layout.background, shape, path, layout.columns, "background", partial)
+    profiles = np.empty(0)
     if how.optimal:
         if profile is None:
             profiles = _measured(frames, layout, path, apertures, region, how, known)
         else:
             signs = [s.sign for s in layout.sources]
             profiles = given_profiles(np.asarray(cut(profile), np.float64), apertures, signs)
-        found = _optimal(frames, profiles, region, how, known)
+
+    def extracted(some: Frames, weights: Sequence[Array], by: float) -> Spectra:
+        if not how.optimal:
+            return _boxes(some, layout, weights, region, how)
+        shapes = shifted(profiles, by, weights) if by else profiles
+        return _optimal(some, shapes, region, how, known)
+
+    if shifts is None:
+        found = extracted(frames, apertures, 0.0)
     else:
-        found = _boxes(frames, layout, apertures, region, how)
+        found = followed(frames, moves, lambda one, by: extracted(one, moved(by), by))
     if not np.isfinite(found.flux).any():
         rows = ", ".join(s.words for s in layout.sources)
         raise InputError(
@@ -158,24 +177,6 @@ def image_spectra(
     ]
     made = spectrum_set(product, found, wavelength, np.ravel(limits), not how.optimal)
     return made if known else made.replace(notes=(*made.notes, "no variances: errors are unknown"))
-
-
-def _frames(product: Rate | RateInts, cut: Callable[[Array], Array]) -> tuple[Frames, bool]:
-    """Frames of the rows that matter, flagged pixels missing, and whether variances are known."""
-    flags = cut(product.dq)
-    bad = (flags & np.uint32(dq.DO_NOT_USE)) != 0
-    data = np.array(cut(product.data), np.float32, order="C")
-    data[bad] = np.nan
-    poisson, read = cut(product.var_poisson), cut(product.var_rnoise)
-    flat = None if product.var_flat is None else cut(product.var_flat)
-    if not np.isfinite(poisson).any() and not np.isfinite(read).any():
-        err = cut(product.err)
-        if not np.isfinite(err).any():
-            return Frames(data, np.ones_like(data)), False
-        return Frames(data, None, np.square(err)), True
-    if flat is not None and not np.isfinite(flat).any():
-        flat = None
-    return Frames(data, poisson, read, flat), True
 
 
 def _boxes(
@@ -222,7 +223,7 @@ def _measured(
     known: bool,
 ) -> Array:
     """Profiles of the sources [source, y, x] in their mean light; negative where subtracted."""
-    light = _mean_light(frames)
+    light = mean_light(frames)
     noise = None
     if known:
         poisson, read, _ = frames.variances(0)
@@ -246,24 +247,6 @@ def _measured(
         profile[rows] = np.where(inside, shares, 0) * source.sign
         profiles.append(profile)
     return np.stack(profiles)
-
-
-def _mean_light(frames: Frames) -> Array:
-    """Mean of the integrations, of many of some, float64 [y, x]; NaN where none counts."""
-    count = len(frames)
-    if count == 1:
-        light = frames.image(0).astype(np.float64)
-        light[~np.isfinite(light)] = np.nan
-        return light
-    total, seen = np.zeros(frames.shape), np.zeros(frames.shape, np.int64)
-    for i in range(0, count, -(-count // _LIGHT)):
-        image = frames.image(i)
-        good = np.isfinite(image)
-        np.add(total, image, out=total, where=good)
-        seen += good
-    light = np.full(frames.shape, np.nan)
-    np.divide(total, seen, out=light, where=seen > 0)
-    return light
 
 
 def _mean(plane: Array, weight: Array) -> Array:

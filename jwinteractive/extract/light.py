@@ -34,6 +34,9 @@ class Light(Model):
         Along the trace, [x], um, where the WCS of the file tells and no plane does; else one NaN.
     profile
         That the file holds, [y, x] as its image; one NaN where none was asked for.
+    drift, drift_error
+        Shift of the trace in each integration, in pixels across the dispersion, [n]; one NaN where
+        none was measured.
     image
         A cube, collapsed [y, x].
     limits
@@ -47,6 +50,8 @@ class Light(Model):
     x: float = float("nan")
     wavelength: Array = dc.field(default_factory=lambda: np.full(1, np.nan))
     profile: Array = dc.field(default_factory=lambda: np.full((1, 1), np.nan))
+    drift: Array = dc.field(default_factory=lambda: np.full(1, np.nan))
+    drift_error: Array = dc.field(default_factory=lambda: np.full(1, np.nan))
     image: Array = dc.field(default_factory=lambda: np.full((1, 1), np.nan, np.float32))
     limits: Array = dc.field(default_factory=lambda: np.full((1, 2), np.nan))
     notes: tuple[str, ...] = ()

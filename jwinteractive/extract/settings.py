@@ -19,6 +19,7 @@ from jwinteractive.extract.cube_aperture import (
     covariance_within,
     fwhm_of,
 )
+from jwinteractive.extract.following import drift_of
 from jwinteractive.extract.frames import Frames
 from jwinteractive.extract.given import lit_rows, own_profile
 from jwinteractive.extract.image_spectra import Layout, Method
@@ -90,6 +91,13 @@ class Extract1dParams(Params):
         When("trace", "polynomial"),
         Doc("Slits: coefficients of y by powers of x, the constant first, spaces between."),
     ] = ""
+    drift: Annotated[
+        Literal["none", "measured", "followed"],
+        Doc(
+            "Series: leave shifts of the trace alone, measure them as what a light curve depends "
+            "on, or move apertures (light being even within a pixel) and profiles with them."
+        ),
+    ] = "none"
     xstart: Annotated[
         float | None, Pixels, Doc("First pixel along the dispersion; empty: all.")
     ] = None
@@ -246,6 +254,8 @@ def looked_for(p: Extract1dParams) -> Mapping[str, Any]:
     }
     if takes_own(p):
         found["profile"] = True
+    if p.drift != "none":
+        found["drift"] = True
     if p.trace == "found":
         found["order"] = p.trace_order
     if p.trace == "polynomial":
@@ -334,7 +344,24 @@ def measure_light(whole: Whole, p: Extract1dParams) -> Light:
     light = _with_position(whole, product, _path_of(product, p), bool(p.use_source_posn))
     if takes_own(p):
         light = dc.replace(light, profile=own_profile(whole.path, product.shape))
+    if p.drift != "none" and isinstance(product, RateInts):
+        return _with_drift(product, light)
     return light
+
+
+def _with_drift(series: RateInts, light: Light) -> Light:
+    reach = max(WIDTHS.get(series.exposure.exp_type, _WIDTH) / 2, _REACH)
+    try:
+        found = drift_of(series, light.y + light.path, reach)
+    except InputError as error:
+        return dc.replace(light, notes=(*light.notes, str(error)))
+    return dc.replace(light, drift=found.shift, drift_error=found.shift_error)
+
+
+def shifts_of(p: Extract1dParams, light: Light, product: Rate | RateInts) -> Array | None:
+    """Rows that apertures follow the trace by in each integration, [n], or None."""
+    known = isinstance(product, RateInts) and len(light.drift) == len(product.data)
+    return light.drift if p.drift == "followed" and known and len(light.drift) > 1 else None
 
 
 def _path_of(product: Rate | RateInts, p: Extract1dParams) -> Light:

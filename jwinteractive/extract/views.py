@@ -14,6 +14,7 @@ from jwinteractive.extract.image_spectra import Layout
 from jwinteractive.extract.joint import Joint
 from jwinteractive.extract.light import Light
 from jwinteractive.extract.places import Place, along_x, write_places
+from jwinteractive.extract.series_views import SERIES_VIEWS
 from jwinteractive.extract.settings import (
     Circle,
     Extract1dParams,
@@ -324,4 +325,5 @@ VIEWS = (
     View(title="profile", draw=_profile, compares=True),
     View(title="signal to noise", draw=_signal_to_noise),
     View(title="what was extracted", draw=_table),
+    *SERIES_VIEWS,
 )

@@ -446,6 +446,8 @@ def test_every_view_is_drawn(product):
         "profile": "Plot",
         "signal to noise": "Plot",
         "what was extracted": "Table",
+        "light curve": "Plot" if isinstance(product, RateInts) else "Table",
+        "drift of the trace": "Table",
     }
 
 

@@ -33,6 +33,7 @@ from jwinteractive.extract.settings import (
     looked_for,
     measure,
     name_of,
+    shifts_of,
     skips,
     together,
     unread,
@@ -81,7 +82,8 @@ def extract_1d(
 
 def _image(rate: Rate | RateInts, p: Extract1dParams, light: Light) -> SpectrumSet:
     layout = layout_of(p, light, rate.exposure, across(rate))
-    made = image_spectra(rate, layout, p.method, light.wavelength, given_profile(p, light))
+    profile, shifts = given_profile(p, light), shifts_of(p, light, rate)
+    made = image_spectra(rate, layout, p.method, light.wavelength, profile, shifts)
     return made.replace(notes=(*made.notes, *light.notes))
 
 
