@@ -5,6 +5,7 @@ in wavelength from one end of it to the other. Drizzling gives a spaxel the volu
 with each pixel as a weight: the official cube is such a mean, pixels that are flagged left out.
 
 Source: dossier section 8 (5); Law et al. 2023, AJ 166, 45 (the drizzle of spectral cubes).
+Why the step does not do this: docs/decisions/0021-factors-of-cubes-by-radius.md.
 """
 
 from __future__ import annotations
@@ -15,16 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from jwinteractive import dq
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
-from jwinteractive.extract.covariance import CubeWeights
+from jwinteractive.extract.covariance import CubeWeights, aperture_shares, covariance_factors
 from jwinteractive.fitsfile import opened_fits
 from jwinteractive.kernels.extract_overlap import add_overlaps
 from jwinteractive.wcs import read_wcs
 
-__all__ = ["IfuPixels", "mrs_pixels", "mrs_weights", "sky_overlaps"]
+__all__ = ["IfuPixels", "circle_factors", "mrs_pixels", "mrs_weights", "sky_overlaps"]
 
 _HALF = 0.4999  # of a pixel: its very end belongs to nobody
 _ACROSS = 100  # numbers of slices are 100 times the channel, and the slice
@@ -200,3 +202,49 @@ def mrs_weights(
         variances.append(np.square(err).ravel())
     weights = sky_overlaps(exposures, sizes, cards, shape)
     return weights, np.concatenate(values), np.concatenate(variances)
+
+
+def circle_factors(
+    cube: Path,
+    paths: Sequence[Path],
+    centre: tuple[float, float],
+    radius: ArrayLike,
+    annulus: tuple[ArrayLike, ArrayLike] | None = None,
+) -> Array:
+    """Exact factors of the errors of a circle less its ring in a cube of the MRS, [plane].
+
+    They take the place of those of `extract_1d`, which knows only the sizes of pixels::
+
+        session.set("extract_1d", center_xy="21.3 18.9", radius=4.0, ifu_covar_scale=1.0)
+        spectrum = session.run()
+        factors = circle_factors(cube, sorted(folder.glob("*_cal.fits")), (21.3, 18.9), 4.0, (6, 9))
+        err = spectrum.err * factors
+
+    Parameters
+    ----------
+    cube
+        Of one channel and band (s3d).
+    paths
+        Calibrated exposures (cal) that it was made of.
+    centre, radius, annulus
+        In spaxels, as `jwinteractive.extract.covariance.aperture_shares` has them.
+
+    Raises
+    ------
+    InputError
+        If the cube is of several channels, or a file does not fit it.
+    """
+    with opened_fits(cube) as hdus:
+        if "SCI" not in hdus:
+            raise InputError(f"{cube.name}: has no SCI: take a cube (s3d)")
+        channel = str(hdus[0].header.get("CHANNEL", "")).strip()
+        cards, planes = hdus["SCI"].header.copy(), np.asarray(hdus["SCI"].data)
+        known = np.isfinite(planes)
+    if channel not in ("1", "2", "3", "4"):
+        raise InputError(
+            f"{cube.name}: CHANNEL = {channel!r}: must be a single one of the MRS: take a cube of "
+            "one band"
+        )
+    weights, _, variance = mrs_weights(paths, int(channel), cards, planes.shape)
+    shares = aperture_shares(known & (weights.total > 0), centre, radius, annulus)
+    return covariance_factors(weights, shares, variance)

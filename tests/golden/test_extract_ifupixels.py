@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from jwinteractive.errors import InputError
 from jwinteractive.extract.covariance import (
@@ -16,7 +17,13 @@ from jwinteractive.extract.covariance import (
     covariance_factors,
     drizzled,
 )
-from jwinteractive.extract.ifupixels import IfuPixels, mrs_pixels, mrs_weights, sky_overlaps
+from jwinteractive.extract.ifupixels import (
+    IfuPixels,
+    circle_factors,
+    mrs_pixels,
+    mrs_weights,
+    sky_overlaps,
+)
 from jwinteractive.kernels.extract_overlap import add_overlaps, shared_area
 
 REFS = Path(__file__).parents[3] / "shared" / "real" / "refs"
@@ -212,6 +219,17 @@ def test_a_cube_is_made_again_from_its_calibrated_exposures(pixels, tmp_path):
     assert np.nanmax(cube) < 6  # without the bad row
     assert 0 < np.nanmedian(spread) < 0.1**2
     assert weights.pixels == SHAPE[0] * SHAPE[1]
+    made = tmp_path / "one_s3d.fits"
+    first = fits.PrimaryHDU(header=fits.Header({"CHANNEL": "3"}))
+    science = fits.ImageHDU(cube.astype("f4"), fits.Header(cards), name="SCI")
+    fits.HDUList([first, science]).writeto(made)
+    found = circle_factors(made, [path], (7.0, 7.0), 3.0)
+    shares = aperture_shares(weights.total > 0, (7.0, 7.0), 3.0)
+    np.testing.assert_allclose(found, covariance_factors(weights, shares, variance))
+    assert np.median(found) == pytest.approx(covariance_at(3.0, 0.245, 0.387, 0.2), rel=0.06)
+    fits.setval(made, "CHANNEL", value="34")
+    with pytest.raises(InputError, match="CHANNEL = '34': must be a single one"):
+        circle_factors(made, [path], (7.0, 7.0), 3.0)
 
 
 @needs_refs
