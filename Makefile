@@ -21,7 +21,7 @@ lab: env
 test: env chromium check
 	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/browser
 	$(BIN)/pytest tests/browser
-	$(BIN)/pytest --nbval-lax -p no:cacheprovider notebooks
+	$(BIN)/pytest -n 2 --dist loadfile --nbval-lax -p no:cacheprovider notebooks
 
 check: env
 	$(BIN)/ruff check .
@@ -36,10 +36,13 @@ bench: env
 
 screenshots: env chromium
 	$(BIN)/pytest -q tests/browser/test_workbench.py tests/browser/test_mask_studio.py \
-		tests/browser/test_flicker.py -k "knob or every_tool or judged"
+		tests/browser/test_flicker.py tests/browser/test_outliers.py tests/browser/test_spectra.py \
+		-k "knob or every_tool or judged or counted or dragged"
 	cp build/screenshots/workbench-light.png docs/images/workbench.png
 	cp build/screenshots/studio-light.png docs/images/mask-studio.png
 	cp build/screenshots/flicker-methods-light.png docs/images/flicker.png
+	cp build/screenshots/outliers-light.png docs/images/outliers.png
+	cp build/screenshots/spectra-line-light.png docs/images/spectra.png
 
 chromium: env
 	@tools/chromium.sh $(BIN)/playwright

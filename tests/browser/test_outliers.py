@@ -46,7 +46,7 @@ def test_the_mask_follows_the_threshold(screen):
     first = float(screen.ask("wb.session.recipe['outlier_detection'].params.snr").split()[0])
     assert first > 10
     assert 0 < outliers(screen) < many
-    screen.shoot("outliers_threshold")
+    screen.shoot("outliers-threshold")
 
 
 def test_a_place_is_seen_in_all_exposures_and_outliers_are_counted(screen):
@@ -67,9 +67,9 @@ def test_a_place_is_seen_in_all_exposures_and_outliers_are_counted(screen):
     view(screen, "difference over noise")
     for theme in ("Light", "Dark"):
         screen.theme(theme)
-        screen.shoot(f"outliers_{theme.lower()}")
+        screen.shoot(f"outliers-{theme.lower()}")
     view(screen, "what it is compared with")
     page.keyboard.press("e")
     screen.until("wb.session.active", 1)
     screen.settled()
-    screen.shoot("outliers_stack")
+    screen.shoot("outliers-stack")
