@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from jwinteractive import dq
 from jwinteractive.data import Box, Exposure
 from jwinteractive.errors import InputError, StepError
 from jwinteractive.recipe import Recipe
@@ -204,3 +205,94 @@ def test_what_the_official_step_cannot_do_is_one_line(cal, tmp_path):
     with pytest.raises(StepError, match=r"official step fails on lost_cal.fits \(.*switch") as said:
         learnt(product, lost)
     assert "\n" not in str(said.value)
+
+
+def with_slices(folder):
+    """A cal file of the MRS: two slices side by side, wavelengths up the columns."""
+    import gwcs
+    from astropy import units as u
+    from astropy.modeling.models import Mapping, Scale
+    from gwcs import coordinate_frames as cf
+    from gwcs.selector import LabelMapperArray, RegionsSelector
+    from stdatamodels.jwst import datamodels
+
+    ny, nx = 80, 64
+    y, x = np.mgrid[:ny, :nx].astype(float)
+    labels = np.zeros((ny, nx), np.int32)
+    labels[:, 1:31], labels[:, 33:63] = 101, 102
+    light = 5 + (300 + y) * np.exp(-0.5 * ((x % 32 - 15 - y / 40) / 1.5) ** 2)
+    data = np.where(labels > 0, light + np.random.default_rng(2).normal(0, 1, (ny, nx)), np.nan)
+    data[40, 15] = data[41, 48] = np.nan
+    detector = cf.Frame2D(name="detector", axes_order=(0, 1), unit=(u.pix, u.pix))
+    sky = cf.Frame2D(name="ab", axes_order=(0, 1), unit=(u.arcsec, u.arcsec))
+    wave = cf.SpectralFrame(name="wave", axes_order=(2,), unit=u.um)
+    local = cf.CompositeFrame([sky, wave], name="alpha_beta")
+    spread = Mapping((0, 0, 1)) | Scale(0.2) & Scale(0.0) & Scale(0.001)
+    one = RegionsSelector(
+        ("x", "y"),
+        ("alpha", "beta", "lam"),
+        {101: spread, 102: spread},
+        LabelMapperArray(labels),
+    )
+    model = datamodels.IFUImageModel((ny, nx))
+    model.data, model.err = data.astype("f4"), np.where(labels > 0, 1, np.nan).astype("f4")
+    model.dq = np.where(np.isfinite(data), 0, dq.DO_NOT_USE).astype("u4")
+    meta = model.meta
+    meta.instrument.name, meta.instrument.detector = "MIRI", "MIRIFUSHORT"
+    meta.instrument.channel, meta.instrument.band = "12", "SHORT"
+    meta.exposure.type, meta.cal_step.assign_wcs = "MIR_MRS", "COMPLETE"
+    meta.wcsinfo.dispersion_direction = 2
+    meta.wcs = gwcs.WCS([(detector, one), (local, None)])
+    path = folder / "slices_cal.fits"
+    model.save(path)
+    return path
+
+
+def test_slices_of_an_integral_field_unit_have_their_model(tmp_path):
+    from jwst.adaptive_trace_model import AdaptiveTraceModelStep
+    from stdatamodels.jwst import datamodels
+
+    path = with_slices(tmp_path)
+    session = session_of(path, STEP.name, "pixel_replace")
+    session.set(STEP.name, psf_optimal=True)
+    session.set("pixel_replace", algorithm="trace_model")
+    made = session.run()
+    with datamodels.open(path) as model:
+        want = np.array(AdaptiveTraceModelStep(psf_optimal=True).process(model).trace_model)
+    np.testing.assert_array_equal(made.trace_model, want)
+    assert np.isfinite(want).sum() > 3000
+    at = [40, 41], [15, 48]
+    assert (made.replaced[at] == MODEL).all()
+    np.testing.assert_array_equal(made.data[at], want[at])
+    (written,) = session.write(tmp_path / "out")
+    with datamodels.open(written) as model:
+        np.testing.assert_array_equal(model.trace_model, want)
+
+
+def test_a_series_has_one_model_of_its_median(cal, tmp_path):
+    from stdatamodels.jwst import datamodels
+
+    path = tmp_path / "series_calints.fits"
+    with datamodels.open(cal) as model:
+        slit = model.slits[0]
+        series = datamodels.SlitModel()
+        series.update(model, only="PRIMARY")
+        for name in ("data", "err", "dq", "var_rnoise", "var_poisson", "var_flat"):
+            plane = np.asarray(getattr(slit, name))
+            scale = [1, 1, 1] if name == "dq" else [1, 2, 9]
+            setattr(series, name, np.stack([plane * plane.dtype.type(s) for s in scale]))
+        series.name, series.meta.wcs = slit.name, slit.meta.wcs
+        series.meta.wcsinfo.dispersion_direction, series.meta.exposure.nints = 1, 3
+        series.meta.exposure.type = "NRS_BRIGHTOBJ"
+        series.meta.cal_step.assign_wcs = "COMPLETE"
+        series.save(path)
+    session = session_of(path, STEP.name, "pixel_replace")
+    session.set(STEP.name, psf_optimal=True)
+    session.set("pixel_replace", algorithm="trace_model")
+    made = session.run()
+    assert made.data.shape[0] == 3
+    want = official(cal, lambda plane: plane * 2, psf_optimal=True)
+    np.testing.assert_allclose(made.trace_model, want, rtol=1e-5)
+    (written,) = session.write(tmp_path / "out")
+    with datamodels.open(written) as model:
+        np.testing.assert_array_equal(model.trace_model, made.trace_model)
