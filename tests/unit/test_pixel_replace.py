@@ -352,6 +352,10 @@ def test_the_trace_model_of_a_file_fills_what_it_tells_and_neighbours_the_rest(t
     assert np.isin(made.replaced[~modelled & (made.replaced > 0)], (ALONG_X, ALONG_Y)).all()
     box = Box(8, 15, 20, 30)
     same(session.preview(box=box), made.crop(box))
+    (written,) = session.write(tmp_path / "out")
+    with fits.open(written) as hdus:  # once, though no official model of an image knows it
+        assert [hdu.name for hdu in hdus].count("TRACEMODEL") == 1
+        np.testing.assert_array_equal(hdus["TRACEMODEL"].data, trace)
 
 
 def test_a_trace_model_that_is_not_there_is_asked_for(tmp_path):
