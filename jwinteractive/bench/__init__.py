@@ -20,6 +20,7 @@ from jwinteractive.bench.detector import (
 from jwinteractive.bench.draw import mask_preview, mask_stroke
 from jwinteractive.bench.extract import extract_box, extract_optimal
 from jwinteractive.bench.extract_cube import extract_cube, extract_forward
+from jwinteractive.bench.extract_drag import extract_drag
 from jwinteractive.bench.flicker import (
     flicker_fourier,
     flicker_median,
@@ -57,6 +58,7 @@ BENCHMARKS: dict[str, Callable[[], Row]] = {
     "extract_optimal": extract_optimal,
     "extract_cube": extract_cube,
     "extract_forward": extract_forward,
+    "extract_drag": extract_drag,
     "replace_profile": replace_profile,
     "replace_weighted": replace_weighted,
     "replace_mingrad": replace_mingrad,
