@@ -80,23 +80,30 @@ def horne_spectra(
         image, variances = frames.image(i), frames.variances(i)
         keep = np.isfinite(variances[0] + variances[1] + variances[2])
         sure = keep.copy()
-        noise = _noise(scene, variances, keep)
+        noise, floor = _noise(scene, variances, keep)
+        columns = np.arange(frames.shape[1])
         for _ in range(_PASSES if sigma > 0 else 0):
+            part = Scene(_cut(scene.profiles, columns), _cut(scene.within, columns), scene.order)
+            kept = np.array(keep[:, columns], order="C")
+            before = kept.sum(axis=0)
             gone = drop_outliers(
-                image,
-                noise,
-                variances[2],
-                scene.profiles,
-                scene.within,
-                scene.order,
+                _cut(image, columns),
+                _cut(noise, columns),
+                _cut(variances[2], columns),
+                part.profiles,
+                part.within,
+                part.order,
                 float(sigma),
                 rounds,
                 float(profile_error),
-                keep,
+                kept,
             )
             if not gone:
                 break
-            noise = _noise(scene, variances, keep)
+            keep[:, columns] = kept
+            # nothing changes for the others
+            columns = columns[kept.sum(axis=0) < before]
+            noise = _renewed(noise, scene, variances, keep, columns, floor)
         fit = scene.fit(image, variances, np.where(keep, 1 / noise, 0))
         for field in dc.fields(found):
             getattr(found, field.name)[i] = getattr(fit.spectra, field.name)[0]
@@ -106,10 +113,45 @@ def horne_spectra(
     return Extraction(found, dropped)
 
 
-def _noise(scene: Scene, variances: tuple[Array, Array, Array], keep: Array) -> Array:
-    """Variance of read noise and of the photons that the scene has, float64 [y, x]."""
+def _cut(planes: Array, columns: Array) -> Array:
+    """Some columns of planes [..., y, x], read-only; a copy but where it is all of them."""
+    if len(columns) == planes.shape[-1]:
+        return planes
+    return contiguous(planes[..., columns], planes.dtype.type)
+
+
+def _renewed(
+    noise: Array,
+    scene: Scene,
+    variances: tuple[Array, Array, Array],
+    keep: Array,
+    columns: Array,
+    floor: float,
+) -> Array:
+    """Noise [y, x], fitted again in some columns."""
+    part = Scene(_cut(scene.profiles, columns), _cut(scene.within, columns), scene.order)
+    poisson, read, flat = (_cut(variance, columns) for variance in variances)
+    found = np.array(noise)
+    found[:, columns], _ = _noise(part, (poisson, read, flat), keep[:, columns], floor)
+    return contiguous(found, np.float64)
+
+
+def _noise(
+    scene: Scene, variances: tuple[Array, Array, Array], keep: Array, floor: float = 0.0
+) -> tuple[Array, float]:
+    """Variance of read noise and of the photons that the scene has, float64 [y, x]; its floor."""
     poisson, read, _ = variances
     fit = scene.fit(poisson, variances, keep, max(scene.order, 0))
     noise = np.empty(poisson.shape)
-    model_noise(fit.coefficients, scene.profiles, scene.within, poisson, read, keep, _FLOOR, noise)
-    return contiguous(noise, np.float64)
+    floor = model_noise(
+        fit.coefficients,
+        scene.profiles,
+        scene.within,
+        poisson,
+        read,
+        contiguous(keep, np.bool_),
+        _FLOOR,
+        floor,
+        noise,
+    )
+    return contiguous(noise, np.float64), floor

@@ -200,13 +200,15 @@ def model_noise(
     read: Any,
     keep: Any,
     least: float,
+    floor: float,
     noise: Any,
-) -> None:
+) -> float:
     """Variance of read noise and of the photons that a fit has: ``noise`` float64 [y, x].
 
     ``coefficients`` [term, x] are those that `fit_columns` gives of the Poisson variances; where
-    they are NaN the pixel's own variance stands in. Pixels without read noise have ``least`` of the
-    mean variance or more; NaN where a pixel does not count.
+    they are NaN the pixel's own variance stands in. Pixels without read noise have ``floor`` or
+    more, where it is 0 ``least`` of the mean variance; NaN where a pixel does not count. Returns
+    the floor.
     """
     ny, nx = poisson.shape
     sources = profiles.shape[0]
@@ -235,9 +237,11 @@ def model_noise(
             if keep[y, x] and within[y, x]:
                 total += value
                 count += 1
-    floor = least * total / count if count > 0 else 1.0
-    floor = floor if floor > 0 else 1.0
+    if not floor > 0:
+        floor = least * total / count if count > 0 else 1.0
+        floor = floor if floor > 0 else 1.0
     for y in range(ny):
         for x in range(nx):
             if not read[y, x] > 0 and noise[y, x] < floor:
                 noise[y, x] = floor
+    return floor
