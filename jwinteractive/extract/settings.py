@@ -37,7 +37,7 @@ WIDTHS = {"NIS_SOSS": 40.0, "MIR_LRS-FIXEDSLIT": 8.0, "MIR_LRS-SLITLESS": 8.0}
 """Pixels of an aperture by mode: SOSS as the official ``soss_width``."""
 _WIDTH = 6.0  # pixels, of all others: that of NIRSpec's slits
 _ORDERS, _ORDER = {"NIS_SOSS": 4}, 2  # of the trace: that of SOSS bends
-_REACH = 6.0  # pixels to both sides of a trace that one spectrum is fitted to
+_REACH = 8.0  # pixels to both sides of a trace that one spectrum is fitted to
 _GAP = 2.0  # pixels between an aperture and the background that nobody placed
 _RING = (1.5, 2.25)  # radii of the ring of background over that of the circle
 Pixels = Unit("pix")
