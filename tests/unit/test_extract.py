@@ -13,6 +13,7 @@ from jwinteractive.extract.horne import horne_spectra
 from jwinteractive.extract.optimal import optimal_spectra
 from jwinteractive.extract.profile import empirical_profile
 from jwinteractive.extract.spectra import scaled, to_specutils
+from jwinteractive.kernels.extract_box import smoothed_rows
 
 COLUMN = np.array([1, 1, 4, 10, 6, 1, 3], "f4")
 
@@ -282,3 +283,19 @@ def test_spectra_become_those_of_specutils():
     ):
         with pytest.raises(InputError, match=said):
             call()
+
+
+def test_means_along_rows_are_those_of_each_window_without_a_trace_of_bright_pixels():
+    rng = np.random.default_rng(2)
+    image = rng.normal(5, 1, (4, 61)).astype(np.float32)
+    image[0, 20], image[1, 3:9], image[2] = 1e30, np.nan, np.nan
+    for length in (1, 5, 21, 81):
+        half = length // 2
+        wide = np.pad(image.astype(np.float64), ((0, 0), (half, half)), mode="edge")
+        windows = np.lib.stride_tricks.sliding_window_view(wide, length, axis=1)
+        known = np.isfinite(windows)
+        total, count = np.where(known, windows, 0).sum(axis=-1), known.sum(axis=-1)
+        expected = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+        found = np.empty_like(image)
+        smoothed_rows(image, length, found)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)

@@ -7,6 +7,7 @@ import pytest
 from astropy.io import fits
 
 import jwinteractive
+from jwinteractive.cli import main
 from jwinteractive.errors import JwinteractiveError
 from jwinteractive.recipe import Recipe
 
@@ -76,6 +77,15 @@ def test_several_sources_in_one_given_profile_are_told_apart_by_their_apertures(
     made = session_of(path, profile=str(tmp_path / "p.npy"), apertures="8:10; 11:13").run()
     np.testing.assert_allclose(made.flux[0, 0] * 1e6, FLUX * 2 / 3, rtol=1e-5)
     np.testing.assert_allclose(made.flux[0, 1] * 1e6, FLUX / 3, rtol=1e-5)
+
+
+def test_the_command_takes_a_profile_too(tmp_path):
+    path = stack(tmp_path, own=SHARES)
+    given = ["--set", "extraction_type=optimal", "--set", "own_profile=true"]
+    assert main(["extract", str(path), "-o", str(tmp_path / "out"), *given]) == 0
+    (written,) = (tmp_path / "out").glob("*_x1d.fits")
+    with fits.open(written) as file:
+        np.testing.assert_allclose(file["EXTRACT1D"].data["FLUX"] * 1e6, FLUX, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
