@@ -12,7 +12,7 @@ from jwinteractive.curves import difference, ratio
 from jwinteractive.data import Array, Cube, SpectrumSet
 from jwinteractive.errors import InputError
 from jwinteractive.extract.lines import read_continuum, read_line
-from jwinteractive.extract.series_views import light_curve_plot
+from jwinteractive.extract.series_views import drift_in, light_curve_plot
 from jwinteractive.extract.wiggles import wiggles
 from jwinteractive.views import Curve, Plot, Table
 
@@ -21,6 +21,7 @@ __all__ = [
     "axis_of",
     "axis_words",
     "compared",
+    "drift_in",
     "light_curve",
     "planes_between",
     "read_out",

@@ -9,9 +9,10 @@ from jwinteractive.errors import InputError
 from jwinteractive.extract.light import Light
 from jwinteractive.extract.series import LightCurve, detrended, white_light
 from jwinteractive.extract.spectra import Spectra
+from jwinteractive.step import Model
 from jwinteractive.views import Curve, Plot, Shown, Table, View
 
-__all__ = ["SERIES_VIEWS", "light_curve_plot"]
+__all__ = ["SERIES_VIEWS", "drift_in", "light_curve_plot"]
 
 
 def light_curve_plot(
@@ -85,26 +86,23 @@ def _nothing(why: str) -> Table:
     return Table(title=why, columns=(), rows=())
 
 
-def _drift(s: Shown) -> tuple[Array, Array] | None:
-    light = s.model
-    if not isinstance(light, Light) or len(light.drift) < 2:
-        return None
-    return light.drift, light.drift_error
+def drift_in(model: Model | None) -> Array | None:
+    """Shift of the trace in each integration that extraction measured, [n], or None."""
+    return model.drift if isinstance(model, Light) and len(model.drift) > 1 else None
 
 
 def _light_curve(s: Shown) -> Plot | Table:
-    spectra, known = s.after, _drift(s)
+    spectra = s.after
     if not isinstance(spectra, SpectrumSet) or len(spectra.flux) < 2:
         return _nothing("light curve: there is one integration alone")
-    return light_curve_plot(spectra, drift=None if known is None else known[0])
+    return light_curve_plot(spectra, drift=drift_in(s.model))
 
 
 def _shifts(s: Shown) -> Plot | Table:
     """Shift of the trace by integration."""
-    known = _drift(s)
-    if known is None:
+    light, shift = s.model, drift_in(s.model)
+    if shift is None or not isinstance(light, Light):
         return _nothing("drift: none was measured: of a series, set drift = measured or followed")
-    shift, error = known
     scatter = float(np.nanstd(shift))
     return Plot(
         title=f"drift of the trace: scatter {1e3 * scatter:.3g} thousandths of a pixel",
@@ -115,7 +113,7 @@ def _shifts(s: Shown) -> Plot | Table:
                 name="shift",
                 x=np.arange(1.0, len(shift) + 1),
                 y=shift,
-                err=error,
+                err=light.drift_error,
                 style="points",
             ),
         ),

@@ -204,6 +204,8 @@ def test_integrations_have_a_light_curve_and_the_look_chooses_one(opened, image_
     (series,) = panel.view.series
     assert (series.style, len(series.y)) == ("points", 6)
     assert "ppm" in panel.text.value
+    bench.session.set("extract_1d", drift="measured")
+    assert [c.name for c in panel.plot.curves][1:] == ["less drift and slope in time"]
 
 
 def test_a_spaxel_of_a_cube_is_picked_beside_the_aperture_and_its_waves_are_told(opened, cube_hdus):

@@ -12,7 +12,7 @@ import ipywidgets as w
 import numpy as np
 
 from jwinteractive.curves import write_table
-from jwinteractive.data import Cube, SpectrumSet
+from jwinteractive.data import Array, Cube, SpectrumSet
 from jwinteractive.errors import JwinteractiveError, OutputError
 from jwinteractive.scene import Picture
 from jwinteractive.session import Session
@@ -20,6 +20,7 @@ from jwinteractive.spectral import (
     axis_of,
     axis_words,
     compared,
+    drift_in,
     light_curve,
     planes_between,
     read_out,
@@ -83,6 +84,7 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.shows = "spectrum"
         self.below = NOTHING
         self._spectra: SpectrumSet | None = None  # the newest that was seen
+        self._drift: Array | None = None  # of its trace, by integration
         self._pinned: Plot | None = None
         self._rounds = 0
         self._open = self._writing = False
@@ -138,7 +140,7 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _take(self, picture: Picture) -> None:
         product = picture.shown.after
         if isinstance(product, SpectrumSet):
-            self._spectra = product
+            self._spectra, self._drift = product, drift_in(picture.shown.model)
             other = picture.other.product if picture.other is not None else None
             pinned = other if isinstance(other, SpectrumSet) else None
             self._pinned = None if pinned is None else spectra_plot(pinned, self._integration)
@@ -172,7 +174,7 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if self._spectra is None:
             return None
         if self._is_series and len(self._spectra.flux) > 1:
-            return light_curve(self._spectra, self.chosen)
+            return light_curve(self._spectra, self.chosen, drift=self._drift)
         return spectra_plot(self._spectra, self._integration)
 
     def _draw(self, words: str = "") -> None:
