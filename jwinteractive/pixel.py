@@ -107,7 +107,7 @@ def mean_pixel(product: Product) -> Product:
         if product.wavelength is not None:
             changes["wavelength"] = _mean(product.wavelength, np.isfinite(product.wavelength))
         changes["err"] = np.sqrt(_mean(product.err**2, used) / count)
-        for name in ("chi2_between", "pedestal"):
+        for name in ("chi2_between", "pedestal", "trace_model"):
             if (plane := getattr(product, name, None)) is not None:
                 changes[name] = _mean(plane, used & np.isfinite(plane))
         if product.chi2 is not None and product.dof is not None:  # of all pixels together

@@ -12,7 +12,7 @@ from jwinteractive.chain import Link, run_box
 from jwinteractive.data import Box, Ramp, Rate
 from jwinteractive.errors import InputError, MissingReference
 from jwinteractive.plan import load_references
-from jwinteractive.recipe import Recipe, recipe_names
+from jwinteractive.recipe import DETECTOR, Recipe, recipe_names
 from jwinteractive.step import Whole, registry
 from jwinteractive.steps.detector.refpix import RefpixModel
 from jwinteractive.testing import example_exposure, example_ramp, example_references
@@ -117,7 +117,9 @@ def views(shown):
 
 
 def test_every_step_of_the_recipes_is_looked_at(shown):
-    in_recipes = {stage.step for name in recipe_names() for stage in Recipe.load(name)}
+    recipes = (Recipe.load(name) for name in recipe_names())
+    of_ramps = [r for r in recipes if DETECTOR in r.subjects]  # those of spectra have their own
+    in_recipes = {stage.step for recipe in of_ramps for stage in recipe}
     assert {step.name for step, *_ in shown} == in_recipes
 
 
