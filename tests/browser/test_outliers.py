@@ -2,6 +2,8 @@
 
 import pytest
 
+COUNT = "int((wb.canvas.picture.glance.product.dq & 16).astype(bool).sum())"
+
 
 @pytest.fixture(scope="module")
 def dithered(tmp_path_factory):
@@ -18,7 +20,7 @@ def screen(open_bench, dithered, request):
 
 def outliers(screen):
     """How many outliers the picture has, of the chosen exposure."""
-    return screen.ask("int((wb.canvas.picture.glance.product.dq & 16).astype(bool).sum())")
+    return screen.ask(COUNT)
 
 
 def view(screen, title):
@@ -43,9 +45,9 @@ def test_the_mask_follows_the_threshold(screen):
         page.wait_for_timeout(40)
     page.mouse.up()
     screen.settled(unlike=before)
-    first = float(screen.ask("wb.session.recipe['outlier_detection'].params.snr").split()[0])
-    assert first > 10
-    assert 0 < outliers(screen) < many
+    snr = "wb.session.recipe['outlier_detection'].params.snr"
+    screen.until(f"float({snr}.split()[0]) > 10", True)
+    screen.until(f"0 < {COUNT} < {many}", True)
     screen.shoot("outliers-threshold")
 
 
@@ -59,8 +61,9 @@ def test_a_place_is_seen_in_all_exposures_and_outliers_are_counted(screen):
     box = page.locator(".jwi-canvas").bounding_box()
     scale = box["width"] / 256
     page.mouse.click(box["x"] + (x + 0.5) * scale, box["y"] + (256 - y - 0.5) * scale)
-    screen.until("bool(wb.graphs.agreement.samples.outlier[0])", True)
-    assert screen.ask("len(wb.graphs.agreement.samples.names)") == 4
+    samples = "wb.graphs.agreement.samples"
+    screen.until(f"{samples} is not None and bool({samples}.outlier[0])", True)
+    assert screen.ask(f"len({samples}.names)") == 4
     screen.press("count the outliers of all exposures")
     screen.until("len(wb.graphs.agreement.counted)", 4)
     page.get_by_role("region", name="outliers by exposure").get_by_text("dither4").wait_for()
