@@ -22,7 +22,7 @@ from jwinteractive.journal import Settings
 from jwinteractive.session import Session
 from jwinteractive_widgets.actions import Actions
 from jwinteractive_widgets.background import Background
-from jwinteractive_widgets.plots import PlotView, table_html
+from jwinteractive_widgets.plots import PlotView, table_region
 
 __all__ = ["STEP", "AgreementPanel"]
 
@@ -156,11 +156,7 @@ class AgreementPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self._say("counting ..." if self._busy else "")
             return
         table = table_of(self.counted)
-        label = escape(table.title, quote=True)
-        self.table.value = (
-            f'<div class="jwi-scroll" role="region" tabindex="0" aria-label="{label}">'
-            f"{table_html(table.columns, table.rows, table.title)}</div>"
-        )
+        self.table.value = table_region(table)
         if self._busy:
             self._say("counting ...")
         else:

@@ -13,7 +13,7 @@ from jwinteractive.journal import Settings
 from jwinteractive.methods import Tried, compare_methods, table_of
 from jwinteractive.session import Session
 from jwinteractive_widgets.background import Background
-from jwinteractive_widgets.plots import table_html
+from jwinteractive_widgets.plots import table_region
 
 __all__ = ["MethodTable"]
 
@@ -100,11 +100,7 @@ class MethodTable(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         table = table_of(
             self.tried, min(integration, len(flags) - 1) if flags is not None else None
         )
-        label = escape(table.title, quote=True)
-        self.text.value = (
-            f'<div class="jwi-scroll" role="region" tabindex="0" aria-label="{label}">'
-            f"{table_html(table.columns, table.rows, table.title)}</div>"
-        )
+        self.text.value = table_region(table)
 
     def _say(self, words: str) -> None:
         self.text.value = f'<span class="jwi-note" role="status">{escape(words)}</span>'

@@ -144,6 +144,16 @@ def table_html(columns: Sequence[str], rows: Sequence[Sequence[Any]], caption: s
     )
 
 
+def table_region(table: Table, label: str = "", most: int | None = None) -> str:
+    """HTML of a table that scrolls by itself where it is too wide, up to ``most`` rows.
+
+    ``label`` is what a screen reader calls it; by default its title.
+    """
+    name = escape(label or table.title, quote=True)
+    shown = table_html(table.columns, table.rows[:most], table.title)
+    return f'<div class="jwi-scroll" role="region" tabindex="0" aria-label="{name}">{shown}</div>'
+
+
 def slug(title: str) -> str:
     """Name for a file of something with this title."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60] or "plot"
@@ -412,10 +422,7 @@ class TableView(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def draw(self, table: Table) -> None:
         """Show a table in place of the one before."""
         self.table = table
-        shown = table_html(table.columns, table.rows[:MOST_ROWS], table.title)
-        label = escape(table.title, quote=True)
-        words = f'<div class="jwi-scroll" role="region" tabindex="0" aria-label="{label}">'
-        words += f"{shown}</div>"
+        words = table_region(table, most=MOST_ROWS)
         if not table.rows:
             words += '<span class="jwi-note">nothing to list</span>'
         elif len(table.rows) > MOST_ROWS:

@@ -33,7 +33,7 @@ from jwinteractive.views import PLANE_TITLES, Curve, Plot, Table
 from jwinteractive_widgets.actions import Actions
 from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.canvas import Canvas
-from jwinteractive_widgets.plots import COLOURS, table_html
+from jwinteractive_widgets.plots import COLOURS, table_region
 from jwinteractive_widgets.spectrum_bar import NOTHING, bar_items
 from jwinteractive_widgets.spectrum_view import Series, SpectrumView
 
@@ -230,9 +230,7 @@ class SpectrumPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         words = ""
         if self.measured is not None:
             table = self.measured
-            label = escape(f"read off {table.title}", quote=True)
-            words = f'<div class="jwi-scroll" role="region" tabindex="0" aria-label="{label}">'
-            words += f"{table_html(table.columns, table.rows, table.title)}</div>"
+            words = table_region(table, f"read off {table.title}")
         self.table.value = words
 
     def _all_series(self, plot: Plot, notes: list[str]) -> tuple[list[Series], str]:

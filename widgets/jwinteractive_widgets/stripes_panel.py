@@ -15,7 +15,7 @@ from jwinteractive.session import Session
 from jwinteractive.stripes import STEP, Judged, compare_cleaning, remarks_on, table_of
 from jwinteractive_widgets.actions import Actions
 from jwinteractive_widgets.background import Background
-from jwinteractive_widgets.plots import table_html
+from jwinteractive_widgets.plots import table_region
 
 __all__ = ["STEP", "StripesPanel"]
 
@@ -154,11 +154,7 @@ class StripesPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self._say(["judging ..."] if self._busy else [])
             return
         table = table_of(self.judged)
-        label = escape(table.title, quote=True)
-        self.table.value = (
-            f'<div class="jwi-scroll" role="region" tabindex="0" aria-label="{label}">'
-            f"{table_html(table.columns, table.rows, table.title)}</div>"
-        )
+        self.table.value = table_region(table)
         lines = remarks_on(self.judged)
         if self._busy:
             lines.append("judging ...")
