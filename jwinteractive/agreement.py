@@ -18,7 +18,6 @@ from jwinteractive import dq
 from jwinteractive.data import Array, Box, RateInts
 from jwinteractive.errors import Cancelled, InputError
 from jwinteractive.outliers.flags import at_sky, blotted
-from jwinteractive.outliers.opened import member_name
 from jwinteractive.outliers.stack import Stack
 from jwinteractive.outliers.tso import levels
 from jwinteractive.plan import Planned
@@ -211,7 +210,7 @@ def _counted(name: str, seen: Any) -> Counted:
     light = np.zeros(known.shape, bool)
     if isinstance(seen.model, Stack):
         stack = seen.model
-        k = stack.index(member_name(before.exposure))
+        k = stack.index(before.exposure.name)
         level = blotted(stack, k, before.covers, stack.median)
         sky = np.nanmedian(level) if np.isfinite(level).any() else 0.0
         light = known & (level - sky > SOURCE * before.err)

@@ -198,6 +198,11 @@ class Exposure:
     order: int = 0  # spectral; 0: not given
     pixel_area: float = 0.0  # sr; 0: not given
 
+    @property
+    def name(self) -> str:
+        """What tells it from others of a set: root of the file name, and the slit if any."""
+        return f"{self.filename} [{self.slit}]" if self.slit else self.filename
+
 
 @dc.dataclass(frozen=True, kw_only=True)
 class Product:

@@ -273,11 +273,6 @@ def unread(p: Extract1dParams) -> list[str]:
     return [] if p.extraction_type == "optimal" and not takes_own(p) else ["profile"]
 
 
-def name_of(exposure: Exposure) -> str:
-    """What an exposure of a set is known by."""
-    return f"{exposure.filename} [{exposure.slit}]" if exposure.slit else exposure.filename
-
-
 def together(kind: type[Product], one: Exposure, other: Exposure, p: Extract1dParams) -> bool:
     """Whether one spectrum is fitted to two exposures: those of a slit, or of a mode without."""
     if p.extraction_type != "forward" or kind is not Rate:
@@ -313,7 +308,7 @@ def measure(
     products = [member.look(member.box).native() for member in members]
     return joint_spectrum(
         [product for product in products if isinstance(product, Rate)],
-        [name_of(member.exposure) for member in members],
+        [member.exposure.name for member in members],
         reach=p.width / 2 if p.width else _REACH,
         order=_order(p, products[0].exposure),
         bkg_order=min(p.bkg_order, 1) if p.subtract_background else -1,
@@ -325,7 +320,7 @@ def measure(
 def light_in(joint: Joint, exposure: Exposure) -> Light:
     """Where the light lies that one spectrum was fitted to, in one of its exposures."""
     names = joint.names
-    at = names.index(name_of(exposure)) if name_of(exposure) in names else 0
+    at = names.index(exposure.name) if exposure.name in names else 0
     path = joint.paths[at]
     middle = float(path[len(path) // 2])
     return Light(path=path - middle, y=middle)

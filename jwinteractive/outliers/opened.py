@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from jwinteractive import dq as flags
-from jwinteractive.data import Array, Box, Exposure, Rate
+from jwinteractive.data import Array, Box, Rate
 from jwinteractive.errors import InputError
 from jwinteractive.fitsfile import opened_fits
 from jwinteractive.outliers.members import Member, Planes
@@ -17,7 +17,7 @@ from jwinteractive.outliers.settings import OutlierParams
 from jwinteractive.step import Whole
 from jwinteractive.wcs import read_wcs
 
-__all__ = ["comparable", "member_name", "member_of_file"]
+__all__ = ["comparable", "member_of_file"]
 
 _WCSINFO: Final = {
     "ra_ref": "RA_REF",
@@ -32,11 +32,6 @@ _TOGETHER: Final = (
     "PROGRAM", "OBSERVTN", "VISIT", "VISITGRP", "SEQ_ID", "ACT_ID", "EXPOSURE",
 )  # fmt: skip
 """Keywords that detectors of one exposure share."""
-
-
-def member_name(exposure: Exposure) -> str:
-    """What tells an exposure, or a slit of it, from the others of a set."""
-    return f"{exposure.filename} {exposure.slit}".strip()
 
 
 def comparable(rate: Rate, p: OutlierParams) -> Array:
@@ -59,7 +54,7 @@ def member_of_file(whole: Whole, p: OutlierParams) -> Member:
     InputError
         If it has no file, or the file has no WCS.
     """
-    name = member_name(whole.exposure)
+    name = whole.exposure.name
     if whole.path is None:
         raise InputError(f"{name}: has no file, so no WCS: open it from one")
 

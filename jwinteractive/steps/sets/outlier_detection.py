@@ -21,7 +21,7 @@ from jwinteractive.data import Array, Box, Exposure, Product, Rate, RateInts
 from jwinteractive.outliers.flagged import flagged
 from jwinteractive.outliers.flags import Flags, flags_of, halo
 from jwinteractive.outliers.ifu import IfuDifferences, cut_at, ifu_outliers, measure_differences
-from jwinteractive.outliers.opened import comparable, member_name, member_of_file
+from jwinteractive.outliers.opened import comparable, member_of_file
 from jwinteractive.outliers.settings import OutlierParams, pair
 from jwinteractive.outliers.stack import Stack, measure_stack
 from jwinteractive.outliers.tso import coron_outliers, level_at, rolls, series_outliers
@@ -121,9 +121,8 @@ def measure_set(them: Together, p: OutlierDetectionParams) -> Stack | IfuDiffere
 
 
 def _flags(rate: Rate, p: OutlierDetectionParams, stack: Stack) -> Flags:
-    name = member_name(rate.exposure)
     usable = comparable(rate, p)
-    return flags_of(stack, name, rate.covers, rate.data, rate.err, usable, p)
+    return flags_of(stack, rate.exposure.name, rate.covers, rate.data, rate.err, usable, p)
 
 
 def _over_noise(s: Shown) -> Frame:

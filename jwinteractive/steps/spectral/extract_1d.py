@@ -32,7 +32,6 @@ from jwinteractive.extract.settings import (
     layout_of,
     looked_for,
     measure,
-    name_of,
     shifts_of,
     skips,
     together,
@@ -89,7 +88,7 @@ def _image(rate: Rate | RateInts, p: Extract1dParams, light: Light) -> SpectrumS
 
 def _joint(joint: Joint, product: Product) -> SpectrumSet:
     assert isinstance(product, Rate)  # nothing else is fitted together
-    return spectrum_of(joint, product, name_of(product.exposure))
+    return spectrum_of(joint, product, product.exposure.name)
 
 
 def _cube(cube: Cube, p: Extract1dParams, light: Light) -> SpectrumSet:
