@@ -22,6 +22,7 @@ __all__ = [
     "Box",
     "Cube",
     "Exposure",
+    "Filed",
     "Product",
     "Ramp",
     "Rate",
@@ -459,6 +460,32 @@ class Cube(Product):
     weight: Array | None = None
     wavelengths: tuple[float, ...] = ()
     spaxel: float = 0.0
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class Filed(Product):
+    """An official file of no other kind, and a picture of it: [y, x] in ``exposure.unit``.
+
+    Slits lie one above another in the picture, spectra are its rows; what else the file holds is in
+    the file, ``source``.
+
+    Attributes
+    ----------
+    data, err
+        Values and errors, float32; NaN where there are none.
+    dq
+        Flags, uint32.
+    model
+        Its official data model.
+    beside
+        Other files that came with it, such as a catalogue of sources.
+    """
+
+    data: Array
+    err: Array
+    dq: Array
+    model: str = ""
+    beside: tuple[str, ...] = ()
 
 
 @dc.dataclass(frozen=True, kw_only=True)

@@ -98,11 +98,12 @@ class Planned:
     skipped: str = ""
     takes: type[Product] = Product
     peers: tuple[Peer, ...] = ()
+    exposure: Exposure | None = None
 
     @property
     def gives(self) -> type[Product]:
         """Kind of its result."""
-        return self.step.given_for(self.takes)
+        return self.step.given_for(self.takes, self.exposure)
 
     @property
     def model_key(self) -> str:
@@ -199,11 +200,13 @@ def stages_of(
 ) -> Iterator[Planned]:
     """Yield the stages of a recipe, up to a step or all before one; see `plan_of`."""
     parent, kind, exposure = file.key, type(file.product), file.exposure
-    started = False
+    started = turned = False
     for stage in recipe:
         if stage.step == before:
             return
         step = registry[stage.step]
+        if step.turns is not None and (turned or step.turns(kind, file.exposure)):
+            step = dc.replace(step, whole=True)
         why = _skipped(stage, step, file, exposure, kind, started, references)
         together: tuple[Peer, ...] = ()
         if step.together is not None and not why:
@@ -227,9 +230,10 @@ def stages_of(
             keys = {name: f.key for name, f in found.items()}
             own = (step.name, step.version, stage.params.as_dict(), keys, parent)
             key = _digest(*own, *([p.key for p in together],) * bool(together))
-        yield Planned(stage, step, parent, key, found, why, kind, together)
+        yield Planned(stage, step, parent, key, found, why, kind, together, file.exposure)
         if not why:
-            started, kind = True, step.given_for(kind)
+            started, turned = True, turned or step.whole
+            kind = step.given_for(kind, file.exposure)
             exposure = dc.replace(exposure, done=(*exposure.done, step.cal_step))
         parent = key
         if stage.step == to:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from jwinteractive import dq
-from jwinteractive.data import Cube, Product, Ramp, Rate, RateInts, SpectrumSet
-from jwinteractive.errors import InputError
+from jwinteractive.data import Cube, Exposure, Filed, Product, Ramp, Rate, RateInts, SpectrumSet
+from jwinteractive.errors import InputError, OutputError
 from jwinteractive.io import (
     Provenance,
     ReferenceRecord,
@@ -21,8 +23,9 @@ from jwinteractive.io import (
 )
 from jwinteractive.plan import OpenFile, Planned
 from jwinteractive.references import Found
+from jwinteractive.step import Ran
 
-__all__ = ["output_paths", "provenance_of", "write_products"]
+__all__ = ["copy_files", "output_paths", "provenance_of", "write_products"]
 
 
 def output_paths(folder: str | Path, file: OpenFile, plan: Sequence[Planned]) -> list[Path]:
@@ -42,12 +45,46 @@ def output_paths(folder: str | Path, file: OpenFile, plan: Sequence[Planned]) ->
         )
     last = running[-1]
     kind = last.gives
+    if last.step.filed:
+        root = file.path.name if len(last.peers) < 2 or kind is not Filed else _common(last)
+        two = ["rate", "rateints"] if last.step.suffix == "rate" else [last.step.suffix]
+        return [Path(folder) / output_name(root, s) for s in two]
     fitted = kind is Rate and not isinstance(file.product, Rate)
     if last.step.suffix:
         suffixes = [last.step.suffix + ("ints" if last.takes is RateInts else "")]
     else:
         suffixes = ["rate", "rateints"] if fitted else [kind.__name__.lower()]
     return [Path(folder) / output_name(file.path, s) for s in suffixes]
+
+
+def _common(last: Planned) -> str:
+    """Name of what a set gives together: what the names of its members have in common."""
+    names = [peer.file.exposure.filename for peer in last.peers]
+    columns = itertools.takewhile(lambda c: len(set(c)) == 1, zip(*names, strict=False))
+    return "".join(c[0] for c in columns).rstrip("_") or names[0]
+
+
+def copy_files(ran: Ran, exposure: Exposure, paths: Sequence[Path]) -> list[Path]:
+    """Copy what an official step wrote, as it is; what came with it goes beside.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be copied.
+    """
+    own = [ran.file_of(exposure), ran.second_of(exposure)]
+    pairs = [(old, new) for old, new in zip(own, paths, strict=False) if old is not None]
+    folder = paths[0].parent
+    pairs += [(ran.place / name, folder / Path(name).name) for name in ran.beside]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for old, new in pairs:
+            shutil.copyfile(old, new)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be written ({error.strerror or error}): choose another folder"
+        ) from error
+    return [new for _, new in pairs]
 
 
 def provenance_of(plan: Sequence[Planned], used: Mapping[str, Found], recipe: str) -> Provenance:

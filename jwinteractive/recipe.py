@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses as dc
 import json
 import tomllib
@@ -11,11 +12,11 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from jwinteractive.data import Cube, Product, Ramp, RateInts
-from jwinteractive.errors import InputError, RecipeError, suggestion
-from jwinteractive.params import Params
-from jwinteractive.step import registry
+from jwinteractive.errors import InputError, ParamError, RecipeError, suggestion
+from jwinteractive.params import Params, fields_of
+from jwinteractive.step import OFFICIAL, registry
 
-__all__ = ["SUBJECTS", "Recipe", "Stage", "recipe_names", "subject_of"]
+__all__ = ["SUBJECTS", "Recipe", "Stage", "counterpart", "recipe_names", "subject_of"]
 
 DETECTOR: Final = "detector"
 SUBJECTS: Final = (DETECTOR, "image", "spectrum", "cube")
@@ -173,9 +174,21 @@ class Recipe:
         """Copy with a step switched on or off."""
         return self._with(dc.replace(self[name], enabled=enabled))
 
+    def with_stage(self, name: str, new: Stage) -> Self:
+        """Copy with another stage in the place of one.
+
+        Raises
+        ------
+        RecipeError
+            If there is no such stage, or the new one is in the recipe already.
+        """
+        old = self[name]
+        if new.step != name and new.step in self:
+            raise RecipeError(f"step {new.step!r} is in the recipe already: switch one off instead")
+        return dc.replace(self, stages=tuple(new if s is old else s for s in self.stages))
+
     def _with(self, new: Stage) -> Self:
-        stages = tuple(new if s.step == new.step else s for s in self.stages)
-        return dc.replace(self, stages=stages)
+        return self.with_stage(new.step, new)
 
     def diff(self, other: Recipe) -> list[tuple[str, str, Any, Any]]:
         """What differs: (step, parameter, here, there); a missing or disabled step is None."""
@@ -186,6 +199,29 @@ class Recipe:
                 if mine.get(key) != its.get(key):
                     found.append((name, key, mine.get(key), its.get(key)))
         return found
+
+
+def counterpart(stage: Stage) -> Stage:
+    """The official stage for a native one, or the native for an official one.
+
+    Parameters that both have keep their values, where these are allowed.
+
+    Raises
+    ------
+    RecipeError
+        If there is none.
+    """
+    official = stage.step.startswith(OFFICIAL)
+    name = stage.step.removeprefix(OFFICIAL) if official else OFFICIAL + stage.step
+    if name not in registry:
+        raise RecipeError(f"step {stage.step!r} has no {'native' if official else 'official'} form")
+    params = registry[name].params()
+    known = {f.name for f in fields_of(type(params))}
+    for field, value in stage.params.changed().items():
+        if field in known:
+            with contextlib.suppress(ParamError):  # a value of the one that the other has not
+                params = params.replace(**{field: value})
+    return Stage(name, params, stage.enabled)
 
 
 def _settings(recipe: Recipe, name: str) -> Mapping[str, Any]:

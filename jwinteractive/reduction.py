@@ -13,6 +13,7 @@ import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from jwinteractive.chain import (
@@ -28,8 +29,9 @@ from jwinteractive.chain import (
 from jwinteractive.data import Box, Product
 from jwinteractive.errors import JwinteractiveError
 from jwinteractive.plan import OpenFile, Planned, load_references
+from jwinteractive.products import provenance_of, write_products
 from jwinteractive.references import References
-from jwinteractive.step import Model, Together, Whole
+from jwinteractive.step import Model, Ran, Together, Whole
 from jwinteractive.store import Store
 from jwinteractive.warm import warm_once
 
@@ -71,6 +73,10 @@ class Measured:
     model: Model
 
 
+def _unheard(line: str) -> None:
+    pass
+
+
 def _asked(p: Planned) -> tuple[Any, ...]:
     names = p.step.taught_by(p.stage.params)
     own = tuple(p.step.asked_of(p.stage.params).items())
@@ -109,7 +115,8 @@ class Boxes:
 class Reduction:
     """One exposure with the references and results that its plans are computed from.
 
-    ``models`` are those last measured, by step; ``boxes`` those on screen.
+    ``models`` are those last measured, by step; ``boxes`` those on screen. ``tell`` takes what long
+    measurements say, ``cancel`` ends them.
     """
 
     file: OpenFile
@@ -117,6 +124,8 @@ class Reduction:
     store: Store
     boxes: Boxes
     models: dict[str, Measured]
+    tell: Callable[[str], None] = _unheard
+    cancel: threading.Event | None = None
 
     def run(
         self,
@@ -133,7 +142,7 @@ class Reduction:
             One line each.
         """
         key = plan[-1].key
-        source, links, _ = self.links(plan)
+        source, links, _ = dc.replace(self, cancel=cancel).links(plan)
         return stream(
             source,
             links,
@@ -158,7 +167,7 @@ class Reduction:
                 if isinstance(kept, Product):
                     source, first = kept, i + 1
                     break
-        links, held = self._links(plan[first:], source, plan[:first], hold)
+        links, held = self._links(plan[first:], source, plan[:first], hold, every=fresh)
         return source, links, held
 
     def glance(
@@ -191,6 +200,8 @@ class Reduction:
         """
         if not plan:
             return Glance(self.file.product.crop(box), full=True)
+        if cancel is not None and self.cancel is None:
+            return dc.replace(self, cancel=cancel).glance(plan, box, knob, before, hold, cancel)
         last = plan[-1]
         taken: Product | None = None
         older: tuple[str, ...] = ()
@@ -274,7 +285,8 @@ class Reduction:
         ``held`` are the steps before whose older model the source was computed with; ``rather`` is
         the key of a box to hold on to rather than to this one.
         """
-        links, held = self._links(plan[first:], source, plan[:first], hold, held)
+        part = box != self.file.product.covers
+        links, held = self._links(plan[first:], source, plan[:first], hold, held, part)
         if _turned(plan[:first]):  # of other axes than the detector's there are no boxes
             box = source.covers
         size = max(a.size // (a.shape[-1] * a.shape[-2]) for a in source.arrays().values())
@@ -301,8 +313,15 @@ class Reduction:
         before: Sequence[Planned],
         hold: bool,
         held: tuple[str, ...] = (),
+        part: bool = False,
+        every: bool = False,
     ) -> tuple[list[Link], tuple[str, ...]]:
-        """Stages ready to run on a source, which may be a box of the result of those before."""
+        """Stages ready to run on a source, which may be a box of the result of those before.
+
+        Of a ``part`` of the exposure alone no step that can run on it measures the whole. Stages
+        whose results lie in files need none before them: those are left out, unless ``every`` one
+        is wanted.
+        """
         links: list[Link] = []
         if plan:
             warm_once()
@@ -310,13 +329,16 @@ class Reduction:
             with errors_of(p.step.name, f"{p.step.name}: references cannot be read"):
                 references = load_references(p, self.file, self.references)
             link = Link(p.step, p.stage.params, references)
-            if p.step.measure is not None:
+            local = p.step.local is not None and p.step.local(p.stage.params)
+            if p.step.measure is not None and not (local and part and not self._is_measured(p)):
                 done = [*before, *plan[: len(links)]]
                 # a box cannot tell what the whole is like, nor can what older models gave
                 near = bool(held) or source.covers != self.file.product.covers
                 model, older = self._model(p, link, None if near else source, links, done, hold)
                 link = dc.replace(link, model=model)
                 held = (*held, p.step.name) if older else held
+                if p.step.filed and not every:
+                    links.clear()
             links.append(link)
         return links, held
 
@@ -349,24 +371,49 @@ class Reduction:
                 return older.model, True
         if p.peers:
             peers = [
-                Reduction(m.file, m.references, self.store, self.boxes, {})._seen(m.plan)
+                dc.replace(self, file=m.file, references=m.references, models={})._seen(m.plan, p)
                 for m in p.peers
             ]
             return self._measure(p, link, Together(tuple(peers))), False
         if source is None:
             source, links, _ = self.links(done)
-        return self._measure(p, link, self._whole(source, links)), False
+        return self._measure(p, link, self._whole(source, links, done, p)), False
 
-    def _seen(self, plan: Sequence[Planned]) -> Whole:
-        """The whole exposure at the end of a plan."""
+    def _is_measured(self, p: Planned) -> bool:
+        return p.model_key in self.store
+
+    def _seen(self, plan: Sequence[Planned], asking: Planned) -> Whole:
+        """The whole exposure at the end of a plan, for a step that asks for it."""
         source, links, _ = self.links(plan)
-        return self._whole(source, links)
+        return self._whole(source, links, plan, asking)
 
-    def _whole(self, source: Product, links: Sequence[Link]) -> Whole:
+    def _whole(
+        self, source: Product, links: Sequence[Link], done: Sequence[Planned], asking: Planned
+    ) -> Whole:
         chain = list(links)
-        covers = self.file.product.covers
-        path = self.file.path
-        return Whole(self.file.exposure, covers, lambda box: run_strip(source, chain, box), path)
+        exposure, covers = self.file.exposure, self.file.product.covers
+        runs = [link.model for link in chain if isinstance(link.model, Ran)]
+        path = runs[-1].file_of(exposure) if runs else source.source or self.file.path
+
+        def look(box: Box) -> Product:
+            return run_strip(source, chain, box)
+
+        def write(path: Path) -> Path:
+            product = run_box(source, chain, covers)
+            provenance = provenance_of(done, {}, "")
+            return write_products(product, [path], provenance, self.file.name, overwrite=True)[0]
+
+        return Whole(
+            exposure,
+            covers,
+            look,
+            path,
+            untouched=not done or done[-1].step.filed,
+            write=write,
+            room=lambda: self.store.room(asking.model_key),
+            tell=self.tell,
+            cancel=self.cancel,
+        )
 
     def _measure(self, p: Planned, link: Link, whole: Whole | Together) -> Model:
         with errors_of(p.step.name, f"{p.step.name}: measuring failed"):

@@ -156,7 +156,7 @@ def views_at(session: Session, upto: str, exposure: int | None = None) -> tuple[
         return product_views(type(session.input(exposure)))
     for p in session.plan(exposure=exposure):
         if p.step.name == upto:
-            return p.step.views(None if p.skipped else p.takes)
+            return p.step.views(None if p.skipped else p.takes, p.exposure)
     return registry[upto].views()
 
 
@@ -184,7 +184,8 @@ def request_of(session: Session, knob: str = "", hold: bool = False) -> Request:
         As for `Session.plan`.
     """
     look = session.look
-    running = [p.step.name for p in session.plan() if not p.skipped]
+    plan = [p for p in session.plan() if not p.skipped]
+    running = [p.step.name for p in plan]
     upto = look.shown or look.step
     if upto not in ("input", *running):
         upto = _nearest(upto, [s.step for s in session.recipe], running)
@@ -198,7 +199,7 @@ def request_of(session: Session, knob: str = "", hold: bool = False) -> Request:
     if view.compares:
         # what a step took is seldom kept; computed for a whole frame it would let a person wait
         cheap = cheap and pinned is None and session.is_kept(before)
-    if upto in running and any(registry[n].whole for n in running[: running.index(upto) + 1]):
+    if upto in running and any(p.step.whole for p in plan[: running.index(upto) + 1]):
         cheap = True  # of other axes there are no parts to begin with
     return Request(
         exposure=session.active,
@@ -274,6 +275,13 @@ def _wide_glance(session: Session, request: Request, cancel: threading.Event | N
     )
 
 
+def _has_own_frame(session: Session, request: Request) -> bool:
+    """Whether what a step gives is a picture of its own pixels, not of the detector's."""
+    r = request
+    plan = session.plan(exposure=r.exposure)
+    return any(p.step.name == r.upto and p.step.filed and p.step.whole for p in plan)
+
+
 _DERIVED = {"difference": _difference, "ratio": _ratio}
 
 
@@ -300,6 +308,8 @@ def picture(session: Session, request: Request, cancel: threading.Event | None =
         exposure=r.exposure,
     )
     shape = session.input(r.exposure).shape
+    if _has_own_frame(session, r):
+        shape = glance.product.shape
     shown = Shown(
         after=glance.product,
         before=glance.before,

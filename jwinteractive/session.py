@@ -37,12 +37,12 @@ from jwinteractive.plan import (
     plan_of,
     stages_of,
 )
-from jwinteractive.products import output_paths, provenance_of, write_products
-from jwinteractive.recipe import Recipe, Stage
+from jwinteractive.products import copy_files, output_paths, provenance_of, write_products
+from jwinteractive.recipe import Recipe, Stage, counterpart
 from jwinteractive.reduction import Boxes, Glance, Measured, Reduction
 from jwinteractive.references import Found, References
 from jwinteractive.saved import SESSION_FILE, STORE_FOLDER, Saved, read_session, write_session
-from jwinteractive.step import registry
+from jwinteractive.step import Ran, registry
 from jwinteractive.store import Store
 
 __all__ = ["Result", "Session", "open_session"]
@@ -128,9 +128,9 @@ class Session:
         The settings and step that others are compared with, or None.
     folder
         Where the session was opened from or saved last.
-    changed, done, progress, looked, noted
+    changed, done, progress, looked, noted, logged
         Signals: the name of an edited step, a `Result`, a `chain.Progress`, the `Look`, a line of
-        the journal. They are sent on the thread of whoever acts.
+        the journal, a line that an official step says. They are sent on the thread of whoever acts.
     """
 
     changed = Signal(str)
@@ -138,6 +138,7 @@ class Session:
     progress = Signal(Progress)
     looked = Signal(Look)
     noted = Signal(Entry)
+    logged = Signal(str)
 
     def __init__(
         self,
@@ -250,6 +251,28 @@ class Session:
     def enable(self, name: str, enabled: bool = True) -> None:
         """Switch a step on or off."""
         self._edit(name, self.recipe.with_enabled(name, enabled), self.references)
+
+    def swap(self, name: str) -> str:
+        """Put the official step in the place of a native one, or the other way round.
+
+        Parameters that both have keep their values, where these are allowed.
+
+        Returns
+        -------
+        str
+            Name of the step that is there now.
+
+        Raises
+        ------
+        RecipeError
+            If there is no such step, or no counterpart of it.
+        """
+        stage = counterpart(self.recipe[name])
+        looking = self.look.step == name
+        self._edit(stage.step, self.recipe.with_stage(name, stage), self.references)
+        if looking:
+            self.see(step=stage.step, view="")
+        return stage.step
 
     def use(self, reftype: str, value: Any) -> None:
         """Take a reference from a file, an array or a `Reference`; None: find it again."""
@@ -755,7 +778,9 @@ class Session:
             # a pinned run has measurements of its own; they must not pass for the present ones
             models = {} if settings is not None else self._models.setdefault(number, {})
         references = self._references(exposure, settings)
-        return Reduction(self._file(exposure), references, self.store, self._boxes, models)
+        return Reduction(
+            self._file(exposure), references, self.store, self._boxes, models, self.logged.emit
+        )
 
     # -- taking it home -----------------------------------------------------------------------
 
@@ -800,6 +825,14 @@ class Session:
         paths = self.outputs(folder, to, exposure)
         check_writable(paths, overwrite)
         provenance = self.provenance(to, exposure)  # now: knobs may turn while it runs
+        last = self._running(to, exposure)[-1]
+        if last.step.filed:
+            self.run(to, exposure)
+            ran = self.store.get(last.model_key)
+            assert isinstance(ran, Ran)  # the run has just made it
+            written = copy_files(ran, self._file(exposure).exposure, paths)
+            self.note("save", f"written: {', '.join(str(p) for p in written)}")
+            return written
         product, *others = self._run_slits(to, exposure)
         name = self._file(exposure).name
         written = write_products(product, paths, provenance, name, overwrite, others)

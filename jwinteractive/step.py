@@ -27,23 +27,26 @@ from __future__ import annotations
 import dataclasses as dc
 import importlib
 import inspect
+import threading
 import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from jwinteractive.data import Array, Box, Exposure, Product
-from jwinteractive.errors import RecipeError, suggestion
+from jwinteractive.errors import RecipeError, StepError, suggestion
 from jwinteractive.params import Params, fields_of
 from jwinteractive.references import Reference
 from jwinteractive.views import View, change_views, product_views
 
 __all__ = [
+    "OFFICIAL",
     "Context",
     "Model",
     "Need",
+    "Ran",
     "Registry",
     "Step",
     "Together",
@@ -71,6 +74,63 @@ class Model:
         return {k: v for k, v in found.items() if hasattr(v, "dtype") and v.ndim}
 
 
+@dc.dataclass(frozen=True, kw_only=True)
+class Ran(Model):
+    """What a step gave that writes files, for all exposures that it ran on.
+
+    Attributes
+    ----------
+    place
+        Folder of the files.
+    members
+        Names of the exposures, in the order of ``files``.
+    files, second
+        Names of the results, and of those that came with them, such as rates of integrations; one
+        for all exposures, or one for each.
+    beside
+        Names of files of other kinds: catalogues, segmentation maps.
+    log
+        What the step said, line by line.
+    seconds, peak
+        Time of the step alone, and bytes of memory that it added.
+    skipped
+        It left the product as it was.
+    """
+
+    place: Path
+    members: tuple[str, ...]
+    files: tuple[str, ...]
+    second: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
+    seconds: float = 0.0
+    peak: int = 0
+    skipped: bool = False
+
+    def file_of(self, exposure: Exposure) -> Path:
+        """Result for one of the exposures."""
+        return self.place / self._of(self.files, exposure)
+
+    def second_of(self, exposure: Exposure) -> Path | None:
+        """What came with it, if anything did."""
+        return self.place / self._of(self.second, exposure) if self.second else None
+
+    def _of(self, names: tuple[str, ...], exposure: Exposure) -> str:
+        return names[0] if len(names) == 1 else names[self.members.index(exposure.name)]
+
+
+def _nobody(line: str) -> None:
+    pass
+
+
+def _nowhere() -> Path:
+    raise StepError("this step writes files, but nobody gave it a folder for them")
+
+
+def _unwritten(path: Path) -> Path:
+    raise StepError("this step reads files, but the product is in no file")
+
+
 @dc.dataclass(frozen=True, slots=True)
 class Whole:
     """The whole exposure as a step would get it, pulled in boxes so that it is never all in memory.
@@ -85,12 +145,27 @@ class Whole:
         Returns the product inside a box, brought up to this step.
     path
         Its file, for what no array holds of it, such as its WCS; None if there is none.
+    untouched
+        Nothing was done to it since it was in that file.
+    write
+        Writes it as an official file of the given name, and returns that.
+    room
+        Makes the folder for files of what is measured.
+    tell
+        Takes lines that the user may read while a long measurement is at work.
+    cancel
+        Is set when the measurement is no longer wanted.
     """
 
     exposure: Exposure
     box: Box
     look: Callable[[Box], Product]
     path: Path | None = None
+    untouched: bool = False
+    write: Callable[[Path], Path] = _unwritten
+    room: Callable[[], Path] = _nowhere
+    tell: Callable[[str], None] = _nobody
+    cancel: threading.Event | None = None
 
 
 @dc.dataclass(frozen=True, slots=True)
@@ -125,7 +200,11 @@ class Step:
     """One calibration step: a pure function and what the rest of the package must know of it.
 
     ``takes`` are the kinds of product that it is for; ``gives`` is None where it gives what it
-    takes, of several kinds.
+    takes, of several kinds, and ``gives_for`` says it where that depends on the exposure.
+
+    A ``filed`` step is one whose measurement, a `Ran`, has its results in files: nothing before it
+    is needed any more; ``turns`` says of which kinds and modes it makes other axes. A ``local`` one
+    runs on a box too, with parameters that let it: previews do not wait for its measurement.
     """
 
     name: str
@@ -153,18 +232,26 @@ class Step:
     alone: Callable[[type[Product], Exposure, Any], str] = _runs_alone
     whole: bool = False
     suffix: str = ""
+    filed: bool = False
+    local: Callable[[Any], bool] | None = None
+    gives_for: Callable[[type[Product], Exposure], type[Product]] | None = None
+    turns: Callable[[type[Product], Exposure], bool] | None = None
 
-    def given_for(self, taken: type[Product]) -> type[Product]:
+    def given_for(self, taken: type[Product], exposure: Exposure | None = None) -> type[Product]:
         """Kind of product that it makes of one of a kind that it takes."""
+        if self.gives_for is not None and exposure is not None:
+            return self.gives_for(taken, exposure)
         return self.gives or taken
 
-    def views(self, taken: type[Product] | None = None) -> tuple[View, ...]:
+    def views(
+        self, taken: type[Product] | None = None, exposure: Exposure | None = None
+    ) -> tuple[View, ...]:
         """All there is to see of the step: its result, what it changed, its own views.
 
         ``taken`` is the kind of product that it takes; by default the first of those it can.
         """
         taken = taken or self.takes[0]
-        given = self.given_for(taken)
+        given = self.given_for(taken, exposure)
         return (*product_views(given), *change_views(taken, given), *self.own_views)
 
     def __call__(
@@ -184,7 +271,9 @@ class Step:
             extra[name] = None if reference is None else reference.crop(product.covers)
         if self.models:
             extra["model"] = model
-        return self.function(product, params, **extra)
+        made = self.function(product, params, **extra)
+        # a result in a file is whole; a box of it was asked for
+        return made.crop(product.covers) if self.filed and not self.whole else made
 
     def learn(
         self, whole: Whole | Together, params: Params, references: Mapping[str, Reference | None]
@@ -254,8 +343,25 @@ class Step:
         return "whole lines" if self.around else self.reach(self.params())
 
 
+OFFICIAL: Final = "official_"
+"""How names of official steps begin."""
+
+
+def _official(name: str) -> Step | None:
+    """An official step by its name; they are made when one is asked for."""
+    if not name.startswith(OFFICIAL):
+        return None
+    made = importlib.import_module("jwinteractive.official.steps")
+    found: Step | None = made.official_step(name)
+    return found
+
+
 class Registry(Mapping[str, Step]):
-    """Steps by name; loaded when first looked at, those of other packages too."""
+    """Steps by name; loaded when first looked at, those of other packages too.
+
+    Official steps are found by name, but not counted: what there is of them is up to the package
+    that is installed.
+    """
 
     def __init__(self) -> None:
         self._steps: dict[str, Step] = {}
@@ -271,12 +377,15 @@ class Registry(Mapping[str, Step]):
 
     def __getitem__(self, name: str) -> Step:
         steps = self._load()
-        if name not in steps:
+        if name in steps:
+            return steps[name]
+        official = _official(name)
+        if official is None:
             raise RecipeError(f"no step {name!r}: {suggestion(name, sorted(steps))}")
-        return steps[name]
+        return official
 
     def __contains__(self, name: object) -> bool:
-        return name in self._load()
+        return name in self._load() or _official(str(name)) is not None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._load())

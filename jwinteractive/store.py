@@ -21,12 +21,14 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from platformdirs import user_cache_path
 
 from jwinteractive.data import (
     Array,
     Box,
     Cube,
     Exposure,
+    Filed,
     Product,
     Ramp,
     Rate,
@@ -37,12 +39,13 @@ from jwinteractive.errors import OutputError
 from jwinteractive.irs2 import Interleaved
 from jwinteractive.pages import release, scatter
 from jwinteractive.scratch import Scratch, reserve
-from jwinteractive.step import Model, registry
+from jwinteractive.step import Model, Ran, registry
 
 __all__ = ["Draft", "Store"]
 
 Thing = Product | Model
 MB, GB = 2**20, 2**30
+FILES = "files"  # folder of files of a store
 IN_MEMORY = 256 * MB  # of a result without a folder; a larger one is on a file without a name
 AT_ONCE = 64 * MB  # of strips that are written to a file before its pages are let go
 
@@ -64,6 +67,7 @@ class Store:
         self.limit = limit
         self._held: OrderedDict[str, Thing] = OrderedDict()
         self._lock = threading.RLock()
+        self._passing: tempfile.TemporaryDirectory[str] | None = None  # of files without a folder
         if self.folder is not None:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -86,6 +90,7 @@ class Store:
             if self.folder is None:
                 return None
             thing = _load(self.folder / key)
+            thing = None if thing is None else _moved(thing, None, self._files())
             if thing is not None:
                 self._hold(key, thing)
             return thing
@@ -126,17 +131,49 @@ class Store:
         with _writing(self.folder):
             return _disk_draft(self, self.folder, key, sample, box)
 
+    def room(self, key: str) -> Path:
+        """Folder for the files of a result, made here; it goes with the store if that has none.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be made.
+        """
+        with self._lock:
+            files = self._files(make=True)
+            assert files is not None
+            with _writing(files):
+                (files / key).mkdir(parents=True, exist_ok=True)
+            return files / key
+
+    def _files(self, make: bool = False) -> Path | None:
+        if self.folder is not None:
+            return self.folder / FILES
+        if self._passing is None and make:
+            try:
+                beside = user_cache_path("jwinteractive", ensure_exists=True)
+            except OSError:
+                beside = Path(tempfile.gettempdir())
+            with _writing(beside):
+                self._passing = tempfile.TemporaryDirectory(prefix="files-", dir=beside)
+        return None if self._passing is None else Path(self._passing.name)
+
     def copy_to(self, other: Store) -> None:
         """Put everything that is kept, in memory or on disk, into another store."""
         if other.folder is not None and other.folder == self.folder:
             return
+        files = self._files()
+        if files is not None and files.is_dir():
+            for old in files.iterdir():
+                with _writing(files):
+                    shutil.copytree(old, other.room(old.name), dirs_exist_ok=True)
         keys = set(self._held)
         if self.folder is not None:
             keys |= {p.parent.name for p in self.folder.glob("*/thing.json")}
         for key in sorted(keys):
             thing = self.get(key)
             if thing is not None and key not in other:
-                other.put(key, thing)
+                other.put(key, _moved(thing, files, other._files()))
 
     @property
     def nbytes(self) -> int:
@@ -317,7 +354,7 @@ def _head(thing: Thing) -> dict[str, Any]:
 def _types() -> dict[str, type]:
     """What a store may hold: products, and the models of the registered steps."""
     models = {m.__name__: m for s in registry.values() for m in s.models}
-    return {t.__name__: t for t in (Ramp, Rate, RateInts, Cube, SpectrumSet)} | models
+    return {t.__name__: t for t in (Ramp, Rate, RateInts, Cube, Filed, SpectrumSet, Ran)} | models
 
 
 def _load(folder: Path) -> Thing | None:
@@ -326,6 +363,26 @@ def _load(folder: Path) -> Thing | None:
         return _build(head, folder, "")
     except (OSError, ValueError, KeyError, TypeError):
         return None  # absent, or of an older form: it is computed again
+
+
+def _moved(thing: Thing, old: Path | None, new: Path | None) -> Thing:
+    """What points at files of a store points at those of another, or where a store has moved to.
+
+    ``old`` is the folder of all files there; None: as the thing says.
+    """
+    name = "place" if isinstance(thing, Ran) else "source"
+    place: Path | None = getattr(thing, name, None)
+    inside = ""
+    if place is not None:
+        inside = place.name if isinstance(thing, Ran) else f"{place.parent.name}/{place.name}"
+    if new is None or place is None or not (new / inside).exists():
+        return thing
+    if old is not None and old not in place.parents:
+        return thing
+    changes: dict[str, Any] = {name: new / inside}
+    if isinstance(thing, Rate) and thing.integrations is not None:
+        changes["integrations"] = _moved(thing.integrations, old, new)
+    return dc.replace(thing, **changes)
 
 
 def _tuples(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -340,8 +397,9 @@ def _build(head: Mapping[str, Any], folder: Path, prefix: str) -> Thing:
         values["box"] = Box(**values["box"])
     if values.get("interleaved") is not None:
         values["interleaved"] = Interleaved.plain(values["interleaved"])
-    if values.get("source") is not None:
-        values["source"] = Path(values["source"])
+    for name in ("source", "place"):
+        if values.get(name) is not None:
+            values[name] = Path(values[name])
     for name in head["arrays"]:
         values[name] = np.load(folder / f"{prefix}{name}.npy", mmap_mode="r", allow_pickle=False)
     for name, part in head["parts"].items():

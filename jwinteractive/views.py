@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from jwinteractive import dq
-from jwinteractive.data import Array, Box, Cube, Product, Ramp, Rate, RateInts
+from jwinteractive.data import Array, Box, Cube, Filed, Product, Ramp, Rate, RateInts
 from jwinteractive.errors import InputError
 
 __all__ = [
@@ -314,6 +314,8 @@ def product_views(kind: type[Product]) -> tuple[View, ...]:
             View(title="error of a plane", draw=_plane_error),
             View(title="weight", draw=_plane_weight),
         )
+    if issubclass(kind, Filed):
+        return (View(title="picture", draw=_picture), View(title="error", draw=_picture_error))
     return ()
 
 
@@ -381,6 +383,22 @@ def _rate_of_integration(s: Shown) -> Frame:
     one = _rate(dc.replace(s, after=rate.integrations))
     i = _integration(rate.integrations, s)
     return dc.replace(one, title=f"rate of integration {i + 1}")
+
+
+def _picture(s: Shown) -> Frame:
+    filed = _as(Filed, s.after)
+    own = {"box": filed.covers, "shape": filed.shape}  # not those of the detector
+    e = filed.exposure
+    note = f"{filed.model} of a file" if filed.model else ""
+    return Frame(
+        title="picture", data=filed.data, unit=e.unit, dq=filed.dq, err=filed.err, note=note, **own
+    )
+
+
+def _picture_error(s: Shown) -> Frame:
+    one = _picture(s)
+    assert one.err is not None  # set by `_picture`
+    return dc.replace(one, title="error", data=one.err, err=None)
 
 
 def _plane(s: Shown) -> Frame:

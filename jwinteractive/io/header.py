@@ -236,12 +236,18 @@ def exposure_of(
         date=_date(read),
         start_time=read.number("EXPSTART", 0) or 0.0,
         tso=read.text("TSOVISIT") in ("TRUE", "T", "1"),
-        done=tuple(step for key, step in _STATUS.items() if read.text(key) == "COMPLETE"),
+        done=steps_done(cards),
         **_spectral(read),
     )
     if not exposure.exp_type:
         read.notes.append("EXP_TYPE is missing: steps that depend on the mode cannot know it")
     return exposure, tuple(read.notes)
+
+
+def steps_done(cards: Mapping[str, Any]) -> tuple[str, ...]:
+    """Official steps that the keywords of a file say it has been through."""
+    read = _Cards(cards)
+    return tuple(step for key, step in _STATUS.items() if read.text(key) == "COMPLETE")
 
 
 def header_of(exposure: Exposure, shape: tuple[int, int]) -> dict[str, str | int | float | bool]:

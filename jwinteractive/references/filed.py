@@ -1,0 +1,61 @@
+"""References that only the official steps read: of them a file is known, not what it holds."""
+
+from __future__ import annotations
+
+import dataclasses as dc
+import functools
+from pathlib import Path
+from typing import Any, Self
+
+from jwinteractive.data import Array, Box, Exposure
+from jwinteractive.errors import MissingReference
+from jwinteractive.references.kinds import Reference
+
+__all__ = ["NOT_APPLICABLE", "FileReference", "file_reference"]
+
+NOT_APPLICABLE = "N/A"
+"""In place of a file: the official step goes on without one."""
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class FileReference(Reference):
+    """The file of a reference, for a step that reads it by itself; None: it goes without one."""
+
+    path: Path | None = None
+
+    def __post_init__(self) -> None:  # there are no arrays to check
+        pass
+
+    @property
+    def override(self) -> str:
+        """Value of an official override parameter."""
+        return NOT_APPLICABLE if self.path is None else str(self.path)
+
+    def arrays(self) -> dict[str, Array]:
+        """Nothing."""
+        return {}
+
+    def crop(self, box: Box) -> Self:
+        """Return itself: the step takes its part."""
+        return self
+
+    @classmethod
+    def nominal(cls, exposure: Exposure, shape: tuple[int, int]) -> Self:
+        """There is no stand-in for what is not known.
+
+        Raises
+        ------
+        MissingReference
+            Always.
+        """
+        raise MissingReference(
+            f"no {cls.reftype} reference for {exposure.instrument} {exposure.detector}: give a "
+            "folder that holds one, name its file, or set up CRDS"
+        )
+
+
+@functools.cache
+def file_reference(reftype: str) -> type[FileReference]:
+    """Kind of reference for files of an official type."""
+    made: Any = type(f"FileReference_{reftype}", (FileReference,), {"reftype": reftype})
+    return dc.dataclass(frozen=True, kw_only=True)(made)
