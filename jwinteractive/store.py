@@ -12,9 +12,11 @@ import dataclasses as dc
 import fcntl
 import json
 import math
+import os
 import shutil
 import tempfile
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -58,16 +60,21 @@ class Store:
     folder
         Where results are kept across processes; None keeps them in memory, large ones on files
         that end with them.
-    limit
-        Bytes of arrays held.
+    limit, limit_of_files
+        Bytes of arrays held, and of files of a store without a folder.
     """
 
-    def __init__(self, folder: Path | str | None = None, limit: int = 4 * GB) -> None:
+    def __init__(
+        self,
+        folder: Path | str | None = None,
+        limit: int = 4 * GB,
+        limit_of_files: int = 16 * GB,
+    ) -> None:
         self.folder = None if folder is None else Path(folder)
-        self.limit = limit
+        self.limit, self.limit_of_files = limit, limit_of_files
         self._held: OrderedDict[str, Thing] = OrderedDict()
         self._lock = threading.RLock()
-        self._passing: tempfile.TemporaryDirectory[str] | None = None  # of files without a folder
+        self._passing: Path | None = None  # of files of a store without a folder
         if self.folder is not None:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -105,6 +112,8 @@ class Store:
         """
         with self._lock:
             self._hold(key, thing)
+            if self.folder is None and isinstance(thing, Ran):
+                self._make_room(key)
             if self.folder is None or (self.folder / key).exists():
                 return
             with _writing(self.folder):
@@ -146,6 +155,20 @@ class Store:
                 (files / key).mkdir(parents=True, exist_ok=True)
             return files / key
 
+    def _make_room(self, newest: str) -> None:
+        """Drop files that nothing held stands on, oldest first, if there are too many."""
+        used = {getattr(thing, "source", None) for thing in self._held.values()}
+        rans = [(key, t) for key, t in self._held.items() if isinstance(t, Ran)]
+        sizes = {key: _size(t.place) for key, t in rans}
+        total = sum(sizes.values())
+        for key, ran in rans:
+            if total <= self.limit_of_files or key == newest:
+                return
+            if not any(path is not None and ran.place in path.parents for path in used):
+                del self._held[key]
+                shutil.rmtree(ran.place, ignore_errors=True)
+                total -= sizes[key]
+
     def _files(self, make: bool = False) -> Path | None:
         if self.folder is not None:
             return self.folder / FILES
@@ -155,8 +178,10 @@ class Store:
             except OSError:
                 beside = Path(tempfile.gettempdir())
             with _writing(beside):
-                self._passing = tempfile.TemporaryDirectory(prefix="files-", dir=beside)
-        return None if self._passing is None else Path(self._passing.name)
+                _clear_up(beside)
+                self._passing = Path(tempfile.mkdtemp(prefix=f"files-{os.getpid()}-", dir=beside))
+            weakref.finalize(self, shutil.rmtree, self._passing, ignore_errors=True)
+        return self._passing
 
     def copy_to(self, other: Store) -> None:
         """Put everything that is kept, in memory or on disk, into another store."""
@@ -363,6 +388,18 @@ def _load(folder: Path) -> Thing | None:
         return _build(head, folder, "")
     except (OSError, ValueError, KeyError, TypeError):
         return None  # absent, or of an older form: it is computed again
+
+
+def _clear_up(beside: Path) -> None:
+    """Remove files of processes that were killed."""
+    for folder in beside.glob("files-*"):
+        owner = folder.name.split("-")[1]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists() and Path("/proc").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _moved(thing: Thing, old: Path | None, new: Path | None) -> Thing:
