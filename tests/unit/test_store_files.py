@@ -56,7 +56,8 @@ def test_files_are_copied_with_a_store_and_products_point_at_the_copy(tmp_path: 
     passing.copy_to(kept)
     again = Store(tmp_path / "kept")
     one, two = again.get("rate"), again.get("other")
-    assert isinstance(one, Rate) and isinstance(two, Rate)
+    assert isinstance(one, Rate)
+    assert isinstance(two, Rate)
     assert one.source == tmp_path / "kept/files/key/a_jump.fits"
     assert one.source.exists()
     assert two.source == tmp_path / "mine.fits"
