@@ -23,6 +23,7 @@ from jwinteractive.errors import (
 from jwinteractive.mask_command import add_options as add_mask_options
 from jwinteractive.mask_command import use_files
 from jwinteractive.params import fields_of, split_option
+from jwinteractive.sip_command import add_options as add_sip_options
 
 __all__ = ["main"]
 
@@ -226,6 +227,8 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--no-browser", action="store_true")
 
     add_mask_options(command("mask", _mask, "Make, show, compare and convert masks of bad pixels."))
+
+    add_sip_options(command("sip", _sip, "Fit SIP to the WCS of an image; write it into a copy."))
 
     command("warm", _warm, "Compile the kernels into the disk cache, once after installing.")
 
@@ -581,6 +584,12 @@ def _mask(asked: argparse.Namespace) -> int:
     from jwinteractive.mask_command import run
 
     return run(asked, _ProgressBar)
+
+
+def _sip(asked: argparse.Namespace) -> int:
+    from jwinteractive.sip_command import run
+
+    return run(asked)
 
 
 def _warm(asked: argparse.Namespace) -> None:
