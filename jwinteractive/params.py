@@ -19,7 +19,17 @@ from typing_extensions import Doc, dataclass_transform
 
 from jwinteractive.errors import ParamError, suggestion
 
-__all__ = ["Doc", "Field", "Numbers", "Params", "Unit", "When", "fields_of", "split_option"]
+__all__ = [
+    "Doc",
+    "Field",
+    "Numbers",
+    "Params",
+    "Unit",
+    "Usual",
+    "When",
+    "fields_of",
+    "split_option",
+]
 
 
 @dc.dataclass(frozen=True, slots=True)
@@ -27,6 +37,14 @@ class Unit:
     """Unit shown beside a parameter, in `astropy.units` spelling."""
 
     name: str
+
+
+@dc.dataclass(frozen=True, slots=True)
+class Usual:
+    """Where values usually are, for the slider: others are allowed within the bounds."""
+
+    low: float
+    high: float
 
 
 @dc.dataclass(frozen=True, slots=True)
@@ -71,6 +89,7 @@ class Field:
     optional: bool = False
     when: When | None = None
     numbers: Numbers | None = None
+    usual: Usual | None = None
 
     @property
     def rule(self) -> str:
@@ -159,6 +178,7 @@ class Field:
             "doc": self.doc,
             "optional": self.optional,
             "numbers": None if self.numbers is None else dc.asdict(self.numbers),
+            "usual": None if self.usual is None else [self.usual.low, self.usual.high],
             "when": None if self.when is None else dc.asdict(self.when) | {"words": str(self.when)},
         }
 
@@ -179,6 +199,8 @@ def _describe(f: dc.Field[Any], hint: Any) -> Field:
                             found["high"] = le
                         case Unit(name):
                             found["unit"] = name
+                        case Usual():
+                            found["usual"] = m
                         case Numbers():
                             found["numbers"] = m
                         case When():

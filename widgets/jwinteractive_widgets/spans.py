@@ -60,6 +60,8 @@ def span_of(field: Mapping[str, Any], value: Any, before: Span | None = None) ->
     whole = field["type"] == "int"
     if before is not None:
         low, high = before.low, before.high
+    elif field.get("usual"):
+        low, high = field["usual"]
     elif _counts_from_zero(field):
         low, high = 0.0, hard_high
     else:

@@ -1,0 +1,141 @@
+"""How official steps behave where their package does not tell a program.
+
+One row for each that is not of the usual kind: what it takes and gives, whether it looks at a set,
+and how far around a pixel its result depends on where it is local. Those without a row take and
+give rates and calibrated images, each exposure by itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses as dc
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from jwinteractive.data import Cube, Exposure, Filed, Product, Ramp, Rate, RateInts
+
+__all__ = ["Behaviour", "behaviour_of"]
+
+Kinds = tuple[type[Product], ...]
+
+RAMPS: Final[Kinds] = (Ramp,)
+IMAGES: Final[Kinds] = (Rate, RateInts, Filed, Cube)
+ANY: Final[Kinds] = (Ramp, *IMAGES)
+_DETECTOR: Final = frozenset({"Detector1Pipeline", "DarkPipeline"})
+_ONE_SLIT: Final = frozenset({"NRS_BRIGHTOBJ", "NRC_TSGRISM"})
+"""Modes of which `extract_2d` cuts one slit: an image like others."""
+
+
+def _never(p: Any) -> bool:
+    return False
+
+
+def _always(p: Any) -> bool:
+    return True
+
+
+def _flags_no_regions(p: Any) -> bool:
+    """Whether jumps are looked for pixel by pixel, without showers and snowballs."""
+    return not (p.expand_large_events or p.find_showers)
+
+
+@dc.dataclass(frozen=True, kw_only=True)
+class Behaviour:
+    """What a step takes and gives.
+
+    Attributes
+    ----------
+    takes
+        Kinds of products.
+    gives
+        Kind of what it makes of others than it takes; None: it gives what it takes.
+    together
+        It looks at all exposures of a set.
+    alone
+        It runs on a set of one too.
+    local
+        Whether it can run on a box, with given parameters.
+    halo
+        Pixels around a box that it then needs.
+    cuts
+        It cuts slits out of the detector.
+    """
+
+    takes: Kinds = IMAGES
+    gives: type[Product] | None = None
+    together: bool = False
+    alone: bool = True
+    local: Callable[[Any], bool] | None = None
+    halo: int | Callable[[Any], int] = 0
+
+    cuts: bool = False
+
+    def gives_for(self, taken: type[Product], exposure: Exposure) -> type[Product]:
+        """Kind of what it makes of a kind, for the mode of an exposure."""
+        if self.cuts and exposure.exp_type in _ONE_SLIT:
+            return taken
+        return self.gives or taken
+
+    def turns(self, taken: type[Product], exposure: Exposure) -> bool:
+        """Whether what it makes of a kind has other axes."""
+        return self.cuts or self.gives_for(taken, exposure) in (Filed, Cube)
+
+
+def _grown(p: Any) -> int:
+    grown: int = p.n_pix_grow_sat
+    return grown
+
+
+_SET: Final = Behaviour(together=True)
+_MADE: Final = Behaviour(gives=Filed, together=True)
+_TABLE: Final[Mapping[str, Behaviour]] = MappingProxyType(
+    {
+        # of ramps, pixel by pixel
+        "dq_init": Behaviour(takes=RAMPS, local=_always),
+        "saturation": Behaviour(takes=RAMPS, local=_always, halo=_grown),
+        "superbias": Behaviour(takes=RAMPS, local=_always),
+        "firstframe": Behaviour(takes=RAMPS, local=_always),
+        "lastframe": Behaviour(takes=RAMPS, local=_always),
+        "linearity": Behaviour(takes=RAMPS, local=_always),
+        "charge_migration": Behaviour(takes=RAMPS, local=_always, halo=1),
+        "jump": Behaviour(takes=RAMPS, local=_flags_no_regions, halo=2),
+        "ramp_fit": Behaviour(takes=RAMPS, gives=Rate, local=_always),
+        "gain_scale": Behaviour(takes=(Rate, RateInts)),
+        "guider_cds": Behaviour(takes=RAMPS, gives=Filed),
+        "clean_flicker_noise": Behaviour(takes=ANY),
+        # of sets
+        "assign_mtwcs": _SET,
+        "tweakreg": _SET,
+        "skymatch": _SET,
+        "outlier_detection": Behaviour(together=True, alone=False),
+        "master_background": _SET,
+        "resample": _MADE,
+        "combine_1d": _MADE,
+        "stack_refs": _MADE,
+        "align_refs": _MADE,
+        "klip": _MADE,
+        "ami_normalize": _MADE,
+        "calwebb_wfs-image3": _MADE,
+        # others than detector pixels
+        "extract_2d": Behaviour(gives=Filed, cuts=True),
+        "wfss_contam": Behaviour(takes=(Filed,)),
+        "resample_spec": Behaviour(gives=Filed),
+        "cube_build": Behaviour(gives=Cube, together=True),
+        "extract_1d": Behaviour(gives=Filed),
+        "source_catalog": Behaviour(takes=(Filed,)),
+        "ami_analyze": Behaviour(gives=Filed),
+        "hlsp": Behaviour(gives=Filed),
+        "spectral_leak": Behaviour(takes=(Filed,)),
+        "tso_photometry": Behaviour(gives=Filed),
+        "white_light": Behaviour(gives=Filed),
+    }
+)
+
+
+def behaviour_of(alias: str, pipelines: frozenset[str]) -> Behaviour:
+    """How a step behaves, by its alias; of the detector's steps those without a row take ramps."""
+    if alias in _TABLE:
+        return _TABLE[alias]
+    if pipelines & _DETECTOR and pipelines <= _DETECTOR | {"GuiderPipeline"}:
+        return Behaviour(takes=RAMPS)
+    return Behaviour()

@@ -1,0 +1,189 @@
+"""What steps the installed official package has: made once for its version, then kept.
+
+The package is described by a process of its own (`describe`): a kernel loads a small file instead
+of importing it.
+"""
+
+from __future__ import annotations
+
+import dataclasses as dc
+import functools
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from platformdirs import user_cache_path
+
+from jwinteractive.errors import StepError
+
+__all__ = ["Catalogue", "Described", "Knob", "catalogue"]
+
+_STAGES: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
+    {
+        1: ("Detector1Pipeline",),
+        2: ("Image2Pipeline", "Spec2Pipeline"),
+        3: ("Image3Pipeline", "Spec3Pipeline", "Tso3Pipeline", "Coron3Pipeline", "Ami3Pipeline"),
+    }
+)
+
+
+@dc.dataclass(frozen=True)
+class Knob:
+    """A parameter of an official step, as its spec has it.
+
+    ``kind`` is "float", "integer", "boolean", "string", "option", or a kind of list, whose values
+    are lists. The default None stands for no value.
+    """
+
+    name: str
+    kind: str
+    default: Any
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    doc: str = ""
+
+
+@dc.dataclass(frozen=True)
+class Described:
+    """An official step.
+
+    Attributes
+    ----------
+    alias, cls
+        Its name in pipelines and parameter files, and its class with its module.
+    suffix
+        Of the file names of its results.
+    pipelines
+        Classes of those that it is in.
+    reftypes
+        Types of references that it may ask for.
+    skipped
+        It is off unless a parameter file or a user switches it on.
+    """
+
+    alias: str
+    cls: str
+    suffix: str
+    pipelines: tuple[str, ...]
+    reftypes: tuple[str, ...]
+    skipped: bool
+    doc: str
+    knobs: tuple[Knob, ...]
+
+
+@dc.dataclass(frozen=True)
+class Catalogue:
+    """Steps by alias; the orders in which pipelines call them, by mode.
+
+    A mode is an instrument (stage 1), a type of exposure, or "" where it makes no difference.
+    """
+
+    version: str
+    steps: Mapping[str, Described]
+    orders: Mapping[str, Mapping[str, tuple[str, ...]]]
+
+    def order(self, pipeline: str, instrument: str, exp_type: str) -> tuple[str, ...]:
+        """Aliases of the steps that a pipeline runs for a mode; none if it is not for that."""
+        known = self.orders.get(pipeline, {})
+        return known.get(exp_type) or known.get(instrument) or known.get("", ())
+
+    def pipelines_for(self, exp_type: str, stage: int) -> tuple[str, ...]:
+        """Pipelines of a stage, 1 to 3, that are for a type of exposures."""
+        return tuple(p for p in _STAGES[stage] if exp_type in _MODES.get(p, (exp_type,)))
+
+
+_IMAGES: Final = (
+    "FGS_IMAGE", "MIR_IMAGE", "NIS_AMI", "NIS_IMAGE", "NRC_IMAGE", "NRC_CORON", "NRC_TSIMAGE",
+    "MIR_4QPM", "MIR_LYOT",
+)  # fmt: skip
+_SPECTRA: Final = (
+    "MIR_LRS-FIXEDSLIT", "MIR_LRS-SLITLESS", "MIR_MRS", "MIR_WFSS", "NIS_SOSS", "NIS_WFSS",
+    "NRC_TSGRISM", "NRC_WFSS", "NRS_BRIGHTOBJ", "NRS_FIXEDSLIT", "NRS_IFU", "NRS_MSASPEC",
+)  # fmt: skip
+_SERIES: Final = (
+    "MIR_LRS-SLITLESS", "NIS_SOSS", "NRC_TSGRISM", "NRC_TSIMAGE", "NRS_BRIGHTOBJ"
+)  # fmt: skip
+_MASKED: Final = ("NRC_CORON", "MIR_4QPM", "MIR_LYOT")
+_MODES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "Image2Pipeline": _IMAGES,
+        "Spec2Pipeline": _SPECTRA,
+        "Image3Pipeline": ("FGS_IMAGE", "MIR_IMAGE", "NIS_IMAGE", "NRC_IMAGE"),
+        "Spec3Pipeline": tuple(e for e in _SPECTRA if e not in _SERIES),
+        "Tso3Pipeline": _SERIES,
+        "Coron3Pipeline": _MASKED,
+        "Ami3Pipeline": ("NIS_AMI",),
+    }
+)
+"""Types of exposures that the pipelines are for, as their documentation says."""
+
+
+@functools.cache
+def catalogue() -> Catalogue:
+    """The steps of the installed package.
+
+    Raises
+    ------
+    StepError
+        If it is not installed or cannot be loaded.
+    """
+    try:
+        installed = version("jwst")
+    except PackageNotFoundError:
+        raise StepError(
+            "official steps need the official package: pip install 'jwinteractive[official]'"
+        ) from None
+    path = user_cache_path("jwinteractive") / f"official-{installed}-{_form()}.json"
+    try:
+        return _read(json.loads(path.read_text()))
+    except (OSError, ValueError, KeyError, TypeError):
+        text = _described()
+    _keep(path, text)
+    return _read(json.loads(text))
+
+
+def _form() -> str:
+    """Digest of the code that describes: what it wrote before may be of another form."""
+    folder = Path(__file__).parent
+    own = b"".join((folder / name).read_bytes() for name in ("describe.py", "order.py"))
+    return hashlib.blake2b(own, digest_size=4).hexdigest()
+
+
+def _described() -> str:
+    call = [sys.executable, "-m", "jwinteractive.official.describe"]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    if done.returncode:
+        why = (done.stderr.strip() or "it ended without a word").splitlines()[-1]
+        raise StepError(f"the official package cannot be loaded: {why}: install it again")
+    return done.stdout
+
+
+def _keep(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+            file.write(text)
+        Path(file.name).replace(path)
+    except OSError:  # a cache that cannot be written costs seconds, no more
+        return
+
+
+def _read(plain: Mapping[str, Any]) -> Catalogue:
+    steps = {}
+    for one in plain["steps"]:
+        knobs = tuple(Knob(**knob | {"choices": tuple(knob["choices"])}) for knob in one["knobs"])
+        lists = {key: tuple(one[key]) for key in ("pipelines", "reftypes")}
+        steps[one["alias"]] = Described(**one | lists | {"knobs": knobs})
+    orders = {
+        name: {mode: tuple(aliases) for mode, aliases in modes.items()}
+        for name, modes in plain["orders"].items()
+    }
+    return Catalogue(plain["version"], MappingProxyType(steps), MappingProxyType(orders))

@@ -1,0 +1,79 @@
+"""Recipes of official steps, in the order in which the official pipelines call them."""
+
+from __future__ import annotations
+
+from jwinteractive.data import Product, Ramp, Rate, RateInts
+from jwinteractive.errors import RecipeError
+from jwinteractive.official.catalogue import catalogue
+from jwinteractive.official.parameters import params_of
+from jwinteractive.recipe import Recipe, Stage
+from jwinteractive.step import OFFICIAL, registry
+
+__all__ = ["mixed_recipe", "official_recipe"]
+
+
+def official_recipe(product: Product) -> Recipe:
+    """What the official pipelines do to a product, from its kind on, with their defaults.
+
+    Steps that are off in the package's own parameters are there, but off.
+
+    Raises
+    ------
+    RecipeError
+        If no official pipeline is for its mode.
+    """
+    stages = tuple(_official(alias) for alias in _aliases(product, _first(product)))
+    return Recipe(stages, name="official", summary=_summary(product, "Official pipelines"))
+
+
+def mixed_recipe(product: Product) -> Recipe:
+    """The whole way of a product: native steps where there are, official ones for all else.
+
+    Raises
+    ------
+    RecipeError
+        If no official pipeline is for its mode.
+    """
+    native = tuple(Recipe.auto(product)) if isinstance(product, Ramp) else ()
+    there = {stage.step for stage in native}
+    rest = [a for a in _aliases(product, max(2, _first(product))) if a not in there]
+    stages = tuple(_native(a) if a in registry else _official(a) for a in rest)
+    return Recipe(
+        (*native, *stages), name="mixed", summary=_summary(product, "Native and official")
+    )
+
+
+def _first(product: Product) -> int:
+    """Stage of the official pipelines that a product goes into: 1, 2 or 3."""
+    if isinstance(product, Ramp):
+        return 1
+    raw = isinstance(product, Rate | RateInts) and product.exposure.unit == "DN/s"
+    return 2 if raw else 3
+
+
+def _aliases(product: Product, first: int) -> list[str]:
+    """Official steps from a stage on, in order, each once."""
+    known, e = catalogue(), product.exposure
+    found: list[str] = []
+    for stage in range(first, 4):
+        for pipeline in known.pipelines_for(e.exp_type, stage):
+            found += known.order(pipeline, e.instrument, e.exp_type)
+    if not found:
+        raise RecipeError(
+            f"no official pipeline is for EXP_TYPE = {e.exp_type!r}: name the steps in a recipe"
+        )
+    return [alias for alias in dict.fromkeys(found) if alias in known.steps]
+
+
+def _official(alias: str) -> Stage:
+    described = catalogue().steps[alias]
+    return Stage(OFFICIAL + alias, params_of(described)(), not described.skipped)
+
+
+def _native(alias: str) -> Stage:
+    """Stage of a native step; off where the official one is, or where it is not for the mode."""
+    return Stage(alias, registry[alias].params(), not catalogue().steps[alias].skipped)
+
+
+def _summary(product: Product, what: str) -> str:
+    return f"{what} for {product.exposure.exp_type}"

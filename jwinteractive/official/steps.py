@@ -1,0 +1,246 @@
+"""Every step of the installed official package as a `Step`, made when it is asked for.
+
+An official step runs in a process of its own on the whole product, or on a set of them, and leaves
+official files; what it "measures" says where they are (`step.Ran`), and its result is read from
+there. So it is kept by key, undone, compared and written like any other, and the next official step
+opens these files: nothing of their headers, WCS and tables is lost on the way. What native steps
+did in between is written into a file first. A local step runs on a box for previews.
+
+Why: docs/decisions/0022-official-steps-leave-files.md.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from jwinteractive.data import Exposure, Product, Ramp, Rate, RateInts
+from jwinteractive.errors import StepError
+from jwinteractive.official.behaviour import Behaviour, behaviour_of
+from jwinteractive.official.catalogue import Described, catalogue
+from jwinteractive.official.client import Done, Input, Job, run
+from jwinteractive.official.parameters import params_of, to_official
+from jwinteractive.official.results import read_result
+from jwinteractive.references.filed import FileReference, file_reference
+from jwinteractive.step import OFFICIAL, Need, Ran, Step, Together, Whole
+
+__all__ = ["official_step", "official_steps"]
+
+_ALIKE: Final = ("instrument", "exp_type", "filter", "pupil", "grating", "slit")
+_PLANES: Final = {
+    Ramp: ("data", "groupdq", "pixeldq", "zeroframe"),
+    Rate: ("data", "err", "dq", "var_poisson", "var_rnoise"),
+    RateInts: ("data", "err", "dq", "var_poisson", "var_rnoise"),
+}
+_MODELS: Final = {Ramp: "RampModel", Rate: "ImageModel", RateInts: "CubeModel"}
+
+
+def official_steps() -> dict[str, Step]:
+    """All of them, by name.
+
+    Raises
+    ------
+    StepError
+        If the official package is not installed.
+    """
+    return {OFFICIAL + alias: _made(alias) for alias in catalogue().steps}
+
+
+def official_step(name: str) -> Step | None:
+    """The step of a name such as "official_jump"; None if the package has none."""
+    alias = name.removeprefix(OFFICIAL)
+    return _made(alias) if alias in catalogue().steps else None
+
+
+@functools.cache
+def _made(alias: str) -> Step:
+    described = catalogue().steps[alias]
+    behaviour = behaviour_of(alias, frozenset(described.pipelines))
+    needs = {t: Need(file_reference(t), optional=True) for t in described.reftypes}
+    return Step(
+        name=OFFICIAL + alias,
+        function=_function(described, behaviour),
+        params=params_of(described),
+        takes=behaviour.takes,
+        gives=behaviour.gives,
+        gives_for=behaviour.gives_for,
+        turns=behaviour.turns,
+        needs=needs,
+        halo=behaviour.halo,
+        version=_version(catalogue().version),
+        summary=described.doc.partition("\n")[0],
+        cal_step=alias,
+        measure=_measure(described, behaviour),
+        models=(Ran,),
+        skips=_skips(described),
+        together=_together if behaviour.together else None,
+        alone=_alone if not behaviour.alone else _runs_alone,
+        suffix=described.suffix,
+        filed=True,
+        local=behaviour.local,
+    )
+
+
+def _version(text: str) -> int:
+    """Number of a version of the package: what it computes may differ from one to the next."""
+    found = 0
+    for part in text.split(".")[:3]:
+        digits = "".join(c for c in part if c.isdigit())
+        found = 1000 * found + int(digits or 0)
+    return found
+
+
+def _skips(described: Described) -> Callable[[Exposure, Any], str]:
+    def skips(exposure: Exposure, p: Any) -> str:
+        if described.alias == "ramp_fit" and exposure.ngroups == 1 and p.suppress_one_group:
+            return "one group tells no slope: set suppress_one_group to false"
+        return ""
+
+    return skips
+
+
+def _together(kind: type[Product], one: Exposure, other: Exposure, p: Any) -> bool:
+    alike = all(getattr(one, name) == getattr(other, name) for name in _ALIKE)
+    return alike and kind is not RateInts
+
+
+def _runs_alone(kind: type[Product], exposure: Exposure, p: Any) -> str:
+    return ""
+
+
+def _alone(kind: type[Product], exposure: Exposure, p: Any) -> str:
+    if kind is RateInts:
+        return ""
+    return "one exposure alone: open the others of its field with it"
+
+
+def _with_references(function: Callable[..., Any], first: str, types: tuple[str, ...]) -> Any:
+    """Let a function say by its signature which references it takes by name."""
+    names = (first, "p", *types)
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    signature = inspect.Signature([inspect.Parameter(name, kind) for name in names])
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    return function
+
+
+def _overrides(references: dict[str, FileReference | None]) -> dict[str, str]:
+    """Official override parameters of the references that were found."""
+    return {f"override_{t}": r.override for t, r in references.items() if r is not None}
+
+
+def _measure(described: Described, behaviour: Behaviour) -> Callable[..., Ran]:
+    def measure(whole: Whole | Together, p: Any, **references: FileReference | None) -> Ran:
+        members = whole.members if isinstance(whole, Together) else (whole,)
+        first = members[0]
+        room = first.room()
+        with tempfile.TemporaryDirectory(dir=room, prefix=".taken-") as taken:
+            inputs = tuple(_input(m, Path(taken), i) for i, m in enumerate(members))
+            job = Job(
+                cls=described.cls,
+                params=to_official(p) | _overrides(references),
+                inputs=inputs,
+                folder=room,
+                names=tuple(m.exposure.filename for m in members),
+                suffix=described.suffix,
+                together=behaviour.together,
+            )
+            done = run(job, log=first.tell, cancel=first.cancel)
+        return _ran(room, tuple(m.exposure.name for m in members), done)
+
+    return _with_references(measure, "whole", described.reftypes)  # type: ignore[no-any-return]
+
+
+def _input(whole: Whole, folder: Path, number: int) -> Input:
+    """What the official step opens: the file as it is, or one with what was done to it since."""
+    if whole.untouched and whole.path is not None:
+        return Input(path=whole.path, planes={}, slit=whole.exposure.slit)
+    name = f"{whole.exposure.filename}_taken.fits"
+    return Input(path=whole.write(folder / str(number) / name), planes={}, slit=whole.exposure.slit)
+
+
+def _ran(room: Path, members: tuple[str, ...], done: Done) -> Ran:
+    names = tuple(path.relative_to(room).as_posix() for path in done.files)
+    series = tuple(name for name in names if name.endswith("_rateints.fits"))
+    pair = len(series) * 2 == len(names)
+    return Ran(
+        place=room,
+        members=members,
+        files=tuple(n for n in names if not (pair and n in series)),
+        second=series if pair else (),
+        beside=tuple(path.relative_to(room).as_posix() for path in done.side),
+        log=done.log,
+        seconds=done.seconds,
+        peak=done.peak,
+        skipped=done.skipped,
+    )
+
+
+def _function(described: Described, behaviour: Behaviour) -> Callable[..., Product]:
+    def apply(
+        product: Product, p: Any, model: Ran | None = None, **references: FileReference | None
+    ) -> Product:
+        gives = behaviour.gives_for(type(product), product.exposure)
+        if model is None:
+            return _on_box(product, gives, described, p, references)
+        return read_result(model, product.exposure, type(product) if model.skipped else gives)
+
+    return apply
+
+
+def _on_box(
+    product: Product,
+    gives: type[Product],
+    described: Described,
+    p: Any,
+    references: dict[str, FileReference | None],
+) -> Product:
+    """Run a local step on the pixels of a box alone."""
+    source = product.source
+    if source is None:
+        raise StepError(f"{OFFICIAL}{described.alias}: the product has no file: open it from one")
+    box = product.covers
+    folder = Path(tempfile.mkdtemp(prefix="jwinteractive-"))
+    try:
+        pixels = product.native()
+        planes: dict[str, Path] = {}
+        for name in _PLANES[type(product)]:
+            array = getattr(pixels, name)
+            if array is not None:
+                planes[name] = folder / f"{name}.npy"
+                np.save(planes[name], array)
+        job = Job(
+            cls=described.cls,
+            params=to_official(p) | _overrides(references),
+            inputs=(
+                Input(
+                    path=source,
+                    planes=planes,
+                    box=(box.y0, box.y1, box.x0, box.x1),
+                    slit=product.exposure.slit,
+                    model=_MODELS[type(product)],
+                ),
+            ),
+            folder=folder,
+            names=(product.exposure.filename or "box",),
+            suffix=described.suffix,
+        )
+        ran = _ran(folder, (product.exposure.name,), run(job))
+        made = read_result(ran, product.exposure, type(product) if ran.skipped else gives)
+        return _placed(made.native(), product)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _placed(made: Product, product: Product) -> Product:
+    """Result of a box, at the place of the product that it was made of."""
+    place = {"exposure": product.exposure, "box": product.box, "source": product.source}
+    if isinstance(made, Rate) and made.integrations is not None:
+        made = made.replace(integrations=made.integrations.replace(**place))
+    return made.replace(**place)
