@@ -42,8 +42,8 @@ def describe() -> dict[str, Any]:
     import jwst
     from jwst.stpipe.integration import get_steps
 
-    classes = {}
-    pipelines = {}
+    classes: dict[str, tuple[str, Any]] = {}
+    pipelines: dict[str, tuple[str, Any]] = {}
     for dotted, _, is_pipeline in get_steps():
         module, _, name = dotted.rpartition(".")
         cls = getattr(importlib.import_module(module), name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses as dc
 import functools
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from jwinteractive.data import Array, Box, Exposure
 from jwinteractive.errors import MissingReference
@@ -20,6 +20,17 @@ NOT_APPLICABLE = "N/A"
 @dc.dataclass(frozen=True, kw_only=True)
 class FileReference(Reference):
     """The file of a reference, for a step that reads it by itself; None: it goes without one."""
+
+    files: ClassVar[tuple[str, ...]] = ("*.fits", "*.fits.gz", "*.asdf")
+    selects: ClassVar[tuple[str, ...]] = (
+        "DETECTOR",
+        "FILTER",
+        "PUPIL",
+        "GRATING",
+        "CHANNEL",
+        "BAND",
+        "EXP_TYPE",
+    )
 
     path: Path | None = None
 
@@ -57,5 +68,9 @@ class FileReference(Reference):
 @functools.cache
 def file_reference(reftype: str) -> type[FileReference]:
     """Kind of reference for files of an official type."""
-    made: Any = type(f"FileReference_{reftype}", (FileReference,), {"reftype": reftype})
+    body: dict[str, Any] = {"reftype": reftype, "__module__": __name__}
+    for kind in Reference.__subclasses__():
+        if getattr(kind, "reftype", "") == reftype:  # our own steps know what it depends on
+            body["selects"] = kind.selects
+    made: Any = type(f"FileReference_{reftype}", (FileReference,), body)
     return dc.dataclass(frozen=True, kw_only=True)(made)

@@ -24,6 +24,7 @@ from jwinteractive.errors import MissingReference
 from jwinteractive.irs2 import FAST
 from jwinteractive.masks import Mask, read_text
 from jwinteractive.pages import release
+from jwinteractive.references.filed import NOT_APPLICABLE, FileReference
 from jwinteractive.references.kinds import Reference
 
 __all__ = ["Found", "References"]
@@ -38,7 +39,12 @@ _PATTERN_KEYWORDS = {
     "DETECTOR": "P_DETECT",
     "FILTER": "P_FILTER",
     "PUPIL": "P_PUPIL",
+    "GRATING": "P_GRATIN",
+    "CHANNEL": "P_CHANNE",
+    "BAND": "P_BAND",
+    "EXP_TYPE": "P_EXP_TY",
 }
+_MEANING = {"EXP_TYPE": ("exposure", "type")}  # of keywords in ASDF files; others: instrument
 
 
 @dc.dataclass(frozen=True)
@@ -167,9 +173,33 @@ class References:
             where = (kind, exposure, shape)
             found = self._found.get(where)
             if found is None:
+                found = self._of_file(kind, exposure, shape)
+            if found is None:
                 found = next(self._search(kind, exposure, shape))
                 self._found[where] = found
             return found
+
+    def _of_file(
+        self, kind: type[Reference], exposure: Exposure, shape: tuple[int, int]
+    ) -> Found | None:
+        """The file of a type that only official steps read; None for other types."""
+        if not issubclass(kind, FileReference):
+            return None
+        if self.overrides.get(kind.reftype) == NOT_APPLICABLE:
+            return Found(kind, f"none-{kind.reftype}", "override", NOT_APPLICABLE, value=kind())
+        override = self.overrides.get(kind.reftype)
+        if override is not None and not isinstance(override, str | Path):
+            raise MissingReference(
+                f"override of {kind.reftype}: official steps read files, not arrays: give a file"
+            )
+        found: Found | None
+        if override is not None:
+            found = _override(kind, override)
+        else:
+            found = next(self._search_files(kind, exposure, shape), None)
+        if found is None:
+            return Found(kind, f"nominal-{kind.reftype}", "nominal", "nominal")
+        return dc.replace(found, path=None, value=kind(path=found.path))
 
     def load(self, found: Found, exposure: Exposure, shape: tuple[int, int]) -> Reference:
         """Read what `find` found, cut to the exposure's subarray; held after the first time.
@@ -407,6 +437,11 @@ def _headers(path: Path, size: int, modified: int) -> dict[str, Any]:
         instrument = meta.get("instrument", {}).get("name")
         named = {"REFTYPE": "reftype", "USEAFTER": "useafter"}
         cards = {card: str(meta.get(name, "")) for card, name in named.items()}
+        for card, pattern in _PATTERN_KEYWORDS.items():
+            group, name = _MEANING.get(card, ("instrument", card.lower()))
+            part = meta.get(group) or {}
+            cards[card] = str(part.get(name) or "")
+            cards[pattern] = str(part.get(pattern.lower()) or "")
         return cards | ({"INSTRUME": instrument} if instrument else {})
     with fits.open(path, memmap=path.suffix != ".gz", lazy_load_hdus=True) as hdus:
         return _cards(hdus)
@@ -421,6 +456,10 @@ def _select(
         "READPATT": exposure.readpatt,
         "FILTER": exposure.filter,
         "PUPIL": exposure.pupil,
+        "GRATING": exposure.grating,
+        "CHANNEL": exposure.channel,
+        "BAND": exposure.band,
+        "EXP_TYPE": exposure.exp_type,
     }
     best: tuple[Any, ...] | None = None
     for path in sorted(p for pattern in kind.files for p in folder.glob(pattern)):

@@ -1,0 +1,111 @@
+"""What is asked of the worker process, and what it says: plain values that go through a pipe."""
+
+from __future__ import annotations
+
+import dataclasses as dc
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+__all__ = ["Done", "Input", "Job"]
+
+
+@dc.dataclass(frozen=True)
+class Input:
+    """What a step takes.
+
+    Attributes
+    ----------
+    path
+        Official file.
+    planes
+        ``.npy`` files by name of the model's attribute, in place of those of the file.
+    box
+        First and last row and column, ends excluded, that the planes cover; None: all.
+    slit
+        Of a file that holds several: the one that is wanted.
+    model
+        Class of the data model that a box is made into.
+    """
+
+    path: Path
+    planes: Mapping[str, Path] = dc.field(default_factory=dict)
+    box: tuple[int, int, int, int] | None = None
+    slit: str = ""
+    model: str = ""
+
+
+@dc.dataclass(frozen=True)
+class Job:
+    """A run of a step.
+
+    Attributes
+    ----------
+    cls
+        Its class, with its module.
+    params
+        Keywords of the step, overrides of references included.
+    inputs, names
+        What it takes, and the roots of the names of what it gives.
+    folder, suffix
+        Where results go, and what they are called.
+    together
+        The step takes all inputs at once.
+    """
+
+    cls: str
+    params: Mapping[str, Any]
+    inputs: tuple[Input, ...]
+    folder: Path
+    names: tuple[str, ...]
+    suffix: str
+    together: bool = False
+
+    def plain(self) -> dict[str, Any]:
+        """Values for JSON."""
+        inputs = [
+            dc.asdict(i) | {"path": str(i.path), "planes": {k: str(p) for k, p in i.planes.items()}}
+            for i in self.inputs
+        ]
+        own = {f.name: getattr(self, f.name) for f in dc.fields(self)}
+        return own | {"inputs": inputs, "folder": str(self.folder), "params": dict(self.params)}
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Self:
+        """Job from its plain values."""
+        inputs = tuple(
+            Input(
+                path=Path(i["path"]),
+                planes={k: Path(p) for k, p in i["planes"].items()},
+                box=None if i["box"] is None else tuple(i["box"]),
+                slit=i["slit"],
+                model=i["model"],
+            )
+            for i in plain["inputs"]
+        )
+        own = dict(plain) | {"inputs": inputs, "folder": Path(plain["folder"])}
+        return cls(**own | {"names": tuple(plain["names"])})
+
+
+@dc.dataclass(frozen=True)
+class Done:
+    """What came of a job.
+
+    Attributes
+    ----------
+    files, side
+        Official files in order of the inputs, or one for all; catalogues and the like.
+    seconds, peak
+        Time in the step's own ``process``, and bytes of memory that it added at its highest.
+    skipped
+        The step says that it was skipped.
+    log
+        What it said.
+    """
+
+    files: tuple[Path, ...]
+    side: tuple[Path, ...]
+    seconds: float
+    peak: int
+    skipped: bool
+    log: tuple[str, ...] = ()

@@ -1,0 +1,329 @@
+"""The process that runs official steps: takes jobs from a pipe, one after another.
+
+It imports the official package, so that a kernel need not, and takes what a step may do to a
+process upon itself: exits, crashes, memory that runs out. Only ``Step.process()`` is called;
+``run`` and ``call`` end the process where CRDS cannot be asked. A step object is made for each job,
+for steps change their own parameters.
+
+Run as ``python -m jwinteractive.official.worker READ WRITE`` with two file descriptors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import json
+import logging
+import os
+import resource
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from jwinteractive.official.jobs import Done, Input, Job
+
+__all__ = ["perform"]
+
+MEMORY: Final = "JWINTERACTIVE_OFFICIAL_MEMORY"
+"""Environment variable: bytes that the process may use."""
+_LIBRARIES: Final = frozenset({"TweakRegStep", "SkyMatchStep", "ResampleStep", "AssignMTWcsStep"})
+_DISPERSED: Final = ("NRS_", "MIR_MRS", "MIR_LRS", "_WFSS", "SOSS", "GRISM")
+
+
+class NoReference(LookupError):
+    """A step asks for a reference that nobody gave."""
+
+
+def perform(job: Job) -> Done:
+    """Run a step, and write what it gives.
+
+    Raises
+    ------
+    NoReference
+        If it asks for a reference that is neither given nor found by CRDS.
+    Exception
+        Whatever the step raises.
+    """
+    module, _, name = job.cls.rpartition(".")
+    cls = getattr(importlib.import_module(module), name)
+    step = cls(**job.params)
+    step._reference_files_used = []
+    os.chdir(job.folder)  # some steps write where they are
+    step.output_dir = str(job.folder)
+    step.output_file = job.names[0]
+    with _references_of(job):
+        models = [_opened(one) for one in job.inputs]
+        given = _gathered(models, name) if job.together else models[0]
+        before, began = _memory("VmRSS"), time.perf_counter()
+        _forget_peak()
+        result = step.process(given)
+        seconds, peak = time.perf_counter() - began, _memory("VmHWM") - before
+    present = {path for path in job.folder.iterdir() if path.is_file()}
+    files, skipped = _written(result, job, step)
+    return Done(
+        files=files,
+        side=tuple(sorted(p for p in present if p.suffix != ".npy" and p not in files)),
+        seconds=seconds,
+        peak=max(0, peak),
+        skipped=skipped,
+    )
+
+
+# -- what goes in -----------------------------------------------------------------------------
+
+
+def _opened(one: Input) -> Any:
+    from stdatamodels.jwst import datamodels
+
+    if one.box is not None:
+        return _boxed(one)
+    model = datamodels.open(str(one.path))
+    if type(model).__name__ in ("Level1bModel",) or _is_raw(model):
+        model.close()
+        model = datamodels.RampModel(str(one.path))  # from the path: an open one stays uint16
+    if one.slit and hasattr(model, "slits") and len(model.slits) > 1:
+        model = _one_slit(model, one.slit)
+    for name, path in one.planes.items():
+        setattr(model, name, np.load(path, mmap_mode="c"))
+    return model
+
+
+def _is_raw(model: Any) -> bool:
+    data = getattr(model, "data", None)
+    return data is not None and data.ndim == 4 and type(model).__name__ != "RampModel"
+
+
+def _one_slit(model: Any, name: str) -> Any:
+    one = type(model)()
+    one.update(model, only="PRIMARY")
+    names = [str(slit.name) for slit in model.slits]
+    number = names.index(name) if name in names else int(name.rpartition("-")[2]) - 1
+    one.slits.append(model.slits[number])
+    return one
+
+
+def _boxed(one: Input) -> Any:
+    """Model of a box: header and small tables of the file, the planes that are given."""
+    from astropy.io import fits
+    from stdatamodels.jwst import datamodels
+
+    assert one.box is not None  # of the caller
+    y0, y1, x0, x1 = one.box
+    with fits.open(one.path, memmap=True, lazy_load_hdus=True) as hdus:
+        small = [fits.PrimaryHDU(header=hdus[0].header)]
+        for hdu in hdus[1:]:
+            # the ASDF tree points at the images
+            if hdu.name != "ASDF" and not isinstance(hdu, fits.ImageHDU | fits.CompImageHDU):
+                small.append(hdu.copy())
+        model = getattr(datamodels, one.model)(fits.HDUList(small))
+    for name, path in one.planes.items():
+        setattr(model, name, np.load(path, mmap_mode="c"))
+    place = model.meta.subarray
+    place.xstart, place.ystart = (place.xstart or 1) + x0, (place.ystart or 1) + y0
+    place.xsize, place.ysize = x1 - x0, y1 - y0
+    place.name = "GENERIC"
+    return model
+
+
+def _gathered(models: Sequence[Any], name: str) -> Any:
+    """All exposures as the step takes them."""
+    from jwst.datamodels import ModelContainer, ModelLibrary
+
+    kind = str(models[0].meta.exposure.type or "")
+    dispersed = any(word in kind for word in _DISPERSED)
+    if name in _LIBRARIES or (name == "OutlierDetectionStep" and not dispersed):
+        if len(models) == 1 and models[0].data.ndim == 3:
+            return models[0]
+        return ModelLibrary(list(models))
+    if name == "OutlierDetectionStep" and len(models) == 1:
+        return models[0]
+    return ModelContainer(list(models))
+
+
+@contextlib.contextmanager
+def _references_of(job: Job) -> Iterator[None]:
+    """Let every step find the references of the job, those inside it too, and say what is not."""
+    from stpipe import Step
+
+    ask = Step.get_reference_file
+    given = {
+        name.removeprefix("override_"): value
+        for name, value in job.params.items()
+        if name.startswith("override_") and value
+    }
+
+    def find(self: Any, model: Any, reftype: str) -> Any:
+        if self.get_ref_override(reftype) is None and reftype in given:
+            setattr(self, f"override_{reftype}", given[reftype])
+        if self.get_ref_override(reftype) is None and not _has_crds():
+            raise NoReference(reftype)
+        try:
+            return ask(self, model, reftype)
+        except (SystemExit, Exception) as error:
+            if self.get_ref_override(reftype) is not None:
+                raise
+            raise NoReference(reftype) from error
+
+    Step.get_reference_file = find
+    try:
+        yield
+    finally:
+        Step.get_reference_file = ask
+
+
+def _has_crds() -> bool:
+    return bool(os.environ.get("CRDS_PATH") or os.environ.get("CRDS_SERVER_URL"))
+
+
+# -- what comes out ---------------------------------------------------------------------------
+
+
+def _written(result: Any, job: Job, step: Any) -> tuple[tuple[Path, ...], bool]:
+    from jwst.datamodels import ModelLibrary
+
+    files: list[Path] = []
+    skipped = False
+
+    def save(model: Any, name: str, suffix: str) -> None:
+        nonlocal skipped
+        status = model.meta.cal_step.instance.get(step.class_alias or "", "")
+        skipped = skipped or status == "SKIPPED"
+        _finish(model, step)
+        path = job.folder / f"{name}_{suffix}.fits"
+        model.save(str(path), overwrite=True)
+        files.append(path)
+
+    if isinstance(result, ModelLibrary):
+        with result:
+            for i, model in enumerate(result):
+                save(model, job.names[i], job.suffix)
+                result.shelve(model, i, modify=False)
+        return tuple(files), skipped
+    every = list(result) if isinstance(result, Sequence) and not _is_model(result) else [result]
+    if job.suffix == "rate" and len(every) == 2:
+        pairs = zip(every, ("rate", "rateints"), strict=True)
+        for model, suffix in pairs:
+            if model is not None:
+                save(model, job.names[0], suffix)
+        return tuple(files), skipped
+    if not job.together and len(every) > 1 and step.class_alias == "badpix_selfcal":
+        every = every[:1]  # the backgrounds that come second are none of the exposures
+    every = [model for model in every if model is not None]
+    for i, model in enumerate(every):
+        one_each = len(every) == len(job.names)
+        name = job.names[i] if one_each else f"{job.names[0]}-{i + 1}"
+        series = model.__class__.__name__ == "CubeModel" and job.suffix not in ("rate",)
+        own = f"{job.suffix}ints" if series and job.suffix in ("cal", "x1d", "crf") else job.suffix
+        save(model, job.names[0] if len(every) == 1 else name, own)
+    if not files:
+        raise ValueError("it gave no product")
+    return tuple(files), skipped
+
+
+def _is_model(thing: Any) -> bool:
+    from jwst.datamodels import ModelContainer
+    from stdatamodels import DataModel
+
+    return isinstance(thing, DataModel) and not isinstance(thing, ModelContainer)
+
+
+def _finish(model: Any, step: Any) -> None:
+    """What ``run`` would put into a header, so far as it needs no CRDS."""
+    import jwst
+
+    model.meta.calibration_software_version = jwst.__version__
+    for reftype, name in step._reference_files_used:
+        if hasattr(model.meta.ref_file, reftype):
+            getattr(model.meta.ref_file, reftype).name = Path(name).name if name else name
+
+
+# -- the process ------------------------------------------------------------------------------
+
+
+def _memory(entry: str) -> int:
+    """Bytes of an entry of the process's status."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(entry)), 0)
+
+
+def _forget_peak() -> None:
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+class _Told(logging.Handler):
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._tell = tell
+        self.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._tell(self.format(record))
+
+
+def _end_with_parent() -> None:
+    """Do not outlive the kernel, and be the first to go where memory runs out (Linux)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    limit = os.environ.get(MEMORY, "")
+    if limit.isdigit():
+        resource.setrlimit(resource.RLIMIT_AS, (int(limit), int(limit)))
+
+
+def main(read: int, write: int) -> None:
+    """Take jobs until the pipe is closed."""
+    _end_with_parent()
+    warnings.simplefilter("ignore")
+    jobs, answers = os.fdopen(read), os.fdopen(write, "w", buffering=1)
+
+    def say(**answer: Any) -> None:
+        answers.write(json.dumps(answer, default=str) + "\n")
+
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    root.addHandler(_Told(lambda line: say(log=line)))
+    with contextlib.suppress(ImportError):
+        importlib.import_module("jwst.pipeline")
+        importlib.import_module("jwst.datamodels")
+    gc.collect()
+    gc.freeze()
+    for line in jobs:
+        say(**_answer(Job.of(json.loads(line))))
+
+
+def _answer(job: Job) -> dict[str, Any]:
+    try:
+        done = perform(job)
+    except NoReference as error:
+        return {"failed": "reference", "why": str(error.args[0])}
+    except MemoryError as error:
+        return {"failed": "memory", "why": str(error)}
+    except (SystemExit, KeyboardInterrupt) as error:
+        return {"failed": "exit", "why": str(error)}
+    except BaseException as error:  # whatever a step does ends here, and is said
+        why = str(error).strip().partition("\n")[0]
+        return {"failed": "error", "why": f"{type(error).__name__}: {why}"}
+    return {
+        "files": [str(p) for p in done.files],
+        "side": [str(p) for p in done.side],
+        "seconds": done.seconds,
+        "peak": done.peak,
+        "skipped": done.skipped,
+    }
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
