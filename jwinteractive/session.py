@@ -77,7 +77,8 @@ def open_session(
         One file or several of one instrument (``uncal``, ``ramp``, ``rate``, ``rateints``,
         ``cal``), or the folder of a saved session.
     recipe
-        "auto", the name of a recipe, a TOML file, or a `Recipe`.
+        "auto", the name of a recipe, a TOML file, or a `Recipe`; "official" for the official
+        pipelines of the mode, "mixed" for native steps where there are and official ones else.
     refs
         A folder of reference files, or overrides by reference type (file or array).
     store
@@ -102,11 +103,21 @@ def open_session(
     if not files:
         raise InputError("no exposures: name at least one file")
     if not isinstance(recipe, Recipe):
-        recipe = Recipe.auto(files[0].product) if recipe == "auto" else Recipe.load(recipe)
+        recipe = _recipe_of(recipe, files[0].product)
     folder = refs if isinstance(refs, str | Path) else None
     overrides = None if isinstance(refs, str | Path) else refs
     store = store if isinstance(store, Store) else Store(store)
     return Session(files, recipe, References(folder, overrides), store)
+
+
+def _recipe_of(name: str | Path, product: Product) -> Recipe:
+    if name == "auto":
+        return Recipe.auto(product)
+    if name in ("official", "mixed"):
+        from jwinteractive.official.recipes import mixed_recipe, official_recipe
+
+        return (official_recipe if name == "official" else mixed_recipe)(product)
+    return Recipe.load(name)
 
 
 class Session:

@@ -20,7 +20,7 @@ from typing import IO, Any, Final
 from jwinteractive.errors import Cancelled, MissingReference, StepError
 from jwinteractive.official.jobs import Done, Input, Job
 
-__all__ = ["Done", "Input", "Job", "run"]
+__all__ = ["Done", "Input", "Job", "close", "run"]
 
 _WAIT: Final = 0.05  # s between looks at whether a job is still wanted
 _MOST_LINES: Final = 2000  # of a log that is kept
@@ -89,9 +89,10 @@ def _worker_for(job: Job, cancel: threading.Event | None) -> Iterator[_Worker]:
 
 
 @atexit.register
-def _end() -> None:
-    for worker in _workers:
-        worker.kill()
+def close() -> None:
+    """End the worker; the next job starts another, which sees the present environment."""
+    while _workers:
+        _workers.pop().kill()
 
 
 class _Worker:

@@ -53,7 +53,11 @@ def perform(job: Job) -> Done:
         Whatever the step raises.
     """
     module, _, name = job.cls.rpartition(".")
-    cls = getattr(importlib.import_module(module), name)
+    if module not in sys.modules:
+        importlib.import_module(module)
+        gc.collect()
+        gc.freeze()  # what was imported stays: steps collect garbage often
+    cls = getattr(sys.modules[module], name)
     step = cls(**job.params)
     step._reference_files_used = []
     os.chdir(job.folder)  # some steps write where they are
@@ -295,11 +299,6 @@ def main(read: int, write: int) -> None:
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     root.addHandler(_Told(lambda line: say(log=line)))
-    with contextlib.suppress(ImportError):
-        importlib.import_module("jwst.pipeline")
-        importlib.import_module("jwst.datamodels")
-    gc.collect()
-    gc.freeze()
     for line in jobs:
         say(**_answer(Job.of(json.loads(line))))
 
