@@ -272,8 +272,8 @@ class Step:
         if self.models:
             extra["model"] = model
         made = self.function(product, params, **extra)
-        # a result in a file is whole; a box of it was asked for
-        return made.crop(product.covers) if self.filed and not self.whole else made
+        # a result in a file is whole, and in the file's byte order; a box of it was asked for
+        return made.crop(product.covers).native() if self.filed and not self.whole else made
 
     def learn(
         self, whole: Whole | Together, params: Params, references: Mapping[str, Reference | None]

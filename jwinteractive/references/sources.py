@@ -199,7 +199,9 @@ class References:
             found = next(self._search_files(kind, exposure, shape), None)
         if found is None:
             return Found(kind, f"nominal-{kind.reftype}", "nominal", "nominal")
-        return dc.replace(found, path=None, value=kind(path=found.path))
+        # its own key: a step of ours may have read the same file
+        key = f"file-{found.key}"
+        return dc.replace(found, key=key, path=None, value=kind(path=found.path))
 
     def load(self, found: Found, exposure: Exposure, shape: tuple[int, int]) -> Reference:
         """Read what `find` found, cut to the exposure's subarray; held after the first time.
