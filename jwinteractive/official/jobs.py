@@ -83,8 +83,15 @@ class Job:
             )
             for i in plain["inputs"]
         )
-        own = dict(plain) | {"inputs": inputs, "folder": Path(plain["folder"])}
-        return cls(**own | {"names": tuple(plain["names"])})
+        return cls(
+            cls=plain["cls"],
+            params=plain["params"],
+            inputs=inputs,
+            folder=Path(plain["folder"]),
+            names=tuple(plain["names"]),
+            suffix=plain["suffix"],
+            together=plain["together"],
+        )
 
 
 @dc.dataclass(frozen=True)

@@ -76,8 +76,9 @@ def _calls(
     methods: dict[str, ast.FunctionDef],
     aliases: set[str],
     seen: set[str],
+    first: int = 0,
 ) -> Iterator[str]:
-    calls = [n for n in ast.walk(function) if isinstance(n, ast.Call)]
+    calls = [n for n in ast.walk(function) if isinstance(n, ast.Call) and n.lineno >= first]
     for call in sorted(calls, key=lambda n: (n.lineno, n.col_offset)):
         path = ast.unparse(call.func).split(".")
         if path[0] != "self" or len(path) < 2:
@@ -105,11 +106,17 @@ def _recorded(pipeline: Any, plain: list[str], instrument: str, exp_type: str) -
 
 
 def _rest(pipeline: Any, error: BaseException) -> list[str]:
-    """Calls that are written in the methods that an error passed, the innermost first."""
+    """Calls that are written after the lines where an error passed, the innermost first."""
     methods, aliases = _methods(pipeline), set(pipeline.step_defs)
-    names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
-    passed = [name for name in reversed(names) if name in methods]
-    return [a for name in passed for a in _calls(methods[name], {}, aliases, set())]
+    start = inspect.getsourcelines(pipeline)[1] - 1
+    frames = traceback.walk_tb(error.__traceback__)
+    passed = [(frame.f_code.co_name, line - start) for frame, line in frames]
+    return [
+        alias
+        for name, line in reversed(passed)
+        if name in methods
+        for alias in _calls(methods[name], {}, aliases, set(), line)
+    ]
 
 
 def _said(alias: str, step: Any, called: list[str]) -> Any:

@@ -57,7 +57,10 @@ def _aliases(product: Product, first: int) -> list[str]:
     found: list[str] = []
     for stage in range(first, 4):
         for pipeline in known.pipelines_for(e.exp_type, stage):
-            found += known.order(pipeline, e.instrument, e.exp_type)
+            order = known.order(pipeline, e.instrument, e.exp_type)
+            if stage == 3:  # what the second stage does as well is for the eye, there
+                found = [alias for alias in found if alias not in order]
+            found += order
     if not found:
         raise RecipeError(
             f"no official pipeline is for EXP_TYPE = {e.exp_type!r}: name the steps in a recipe"

@@ -62,9 +62,10 @@ def _opened(path: Path, modified: int, slit: str) -> Product:
         products = open_products(path, (slit,) if slit else ())
     except InputError as error:
         raise StepError(f"the official result cannot be shown: {error}") from error
-    if len(products) > 1:
+    first, *others = products
+    if others:
         raise StepError(f"{path.name}: has {len(products)} slits: open it as a file")
-    return products[0].product
+    return first.product
 
 
 @functools.lru_cache(maxsize=4)

@@ -29,10 +29,12 @@ from jwinteractive.official.client import Done, Input, Job, run
 from jwinteractive.official.parameters import params_of, to_official
 from jwinteractive.official.results import read_result
 from jwinteractive.references.filed import FileReference, file_reference
+from jwinteractive.sip_views import sip_views
 from jwinteractive.step import OFFICIAL, Need, Ran, Step, Together, Whole
 
 __all__ = ["official_step", "official_steps"]
 
+_WITH_WCS: Final = ("assign_wcs", "tweakreg")
 _ALIKE: Final = ("instrument", "exp_type", "filter", "pupil", "grating", "slit")
 _PLANES: Final = {
     Ramp: ("data", "groupdq", "pixeldq", "zeroframe"),
@@ -83,6 +85,7 @@ def _made(alias: str) -> Step:
         together=_together if behaviour.together else None,
         alone=_alone if not behaviour.alone else _runs_alone,
         suffix=described.suffix,
+        own_views=sip_views() if alias in _WITH_WCS else (),
         filed=True,
         local=behaviour.local,
     )

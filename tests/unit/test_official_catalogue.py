@@ -1,0 +1,104 @@
+"""What the installed official package is found to have: order by mode, bounds, dead knobs."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from jwinteractive.errors import ParamError
+from jwinteractive.official.catalogue import catalogue
+from jwinteractive.official.parameters import _overlay, from_official, params_of, to_official
+from jwinteractive.official.recipes import mixed_recipe, official_recipe
+from jwinteractive.params import fields_of
+from jwinteractive.testing import example_exposure, example_ramp
+
+
+def test_the_kernel_does_not_import_the_official_package():
+    code = (
+        "import sys; from jwinteractive.step import registry; registry['official_tweakreg'];"
+        "sys.exit(any(m == 'jwst' or m.startswith('jwst.') for m in sys.modules))"
+    )
+    catalogue()  # so that it is described
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def order(table, pipeline, mode):
+    """Order of a mode in the dossier; what the pipeline switched off is struck out there."""
+    part = table.split(f"#### {pipeline}", 1)[1].split("####", 1)[0]
+    (line,) = re.findall(rf"^\* \*\*{re.escape(mode)}\*\*: (.*)$", part, re.MULTILINE)
+    steps = [s.strip() for s in line.split("→")]
+    return [s for s in steps if not s.startswith(("~~", "ERR"))]
+
+
+def test_orders_are_those_that_the_dossier_lists(real):
+    if not catalogue().version.startswith("3.0."):
+        pytest.skip("the dossier lists orders of jwst 3.0")
+    table = (real.parent / "jwst-steps.md").read_text()
+    checked = 0
+    for pipeline in ("Detector1Pipeline", "DarkPipeline", "Spec2Pipeline"):
+        for mode, steps in catalogue().orders[pipeline].items():
+            wanted = order(table, pipeline, mode)
+            assert list(steps)[: len(wanted)] == wanted, (pipeline, mode)
+            checked += 1
+    assert checked == 22
+
+
+def test_a_bound_of_the_spec_is_kept():
+    with pytest.raises(ParamError, match="must be at least 0"):
+        from_official("jump", {"rejection_threshold": -1.0})
+    assert from_official("jump", {"rejection_threshold": 1e6}).rejection_threshold == 1e6
+
+
+def test_the_range_of_a_slider_is_no_bound():
+    (field,) = (
+        f for f in fields_of(params_of(catalogue().steps["tweakreg"])) if f.name == "snr_threshold"
+    )
+    assert (field.usual.low, field.usual.high) == (1, 50)
+    assert from_official("tweakreg", {"snr_threshold": 60.0}).snr_threshold == 60
+
+
+def test_defaults_lie_where_sliders_move():
+    for alias, described in catalogue().steps.items():
+        for field in fields_of(params_of(described)):
+            if field.usual is not None and field.default is not None:
+                assert field.usual.low <= field.default <= field.usual.high, (alias, field.name)
+
+
+def test_what_is_said_beside_the_spec_is_of_parameters_that_there_are():
+    for alias, knobs in _overlay().items():
+        known = {knob.name for knob in catalogue().steps[alias].knobs}
+        assert set(knobs) <= known, alias
+
+
+@pytest.mark.parametrize("name", ["max_shower_amplitude", "use_ellipses"])
+def test_knobs_that_do_nothing_say_so(name):
+    fields = {f.name: f for f in fields_of(params_of(catalogue().steps["jump"]))}
+    assert fields[name].doc.startswith("Does nothing in jwst 3.0.")
+
+
+def test_lists_are_texts_with_commas():
+    params = from_official("resample", {"crpix": [10.5, 20.0]})
+    assert params.crpix == "10.5, 20.0"
+    assert to_official(params)["crpix"] == [10.5, 20.0]
+    with pytest.raises(ParamError, match="numbers with commas between"):
+        to_official(params.replace(crpix="ten, twenty"))
+
+
+def test_the_official_recipe_of_an_image_goes_from_its_ramp_to_a_catalogue():
+    ramp = example_ramp(example_exposure(exp_type="NRC_IMAGE"))
+    names = [s.step.removeprefix("official_") for s in official_recipe(ramp)]
+    assert names[:3] == ["group_scale", "dq_init", "saturation"]
+    assert names[-5:] == [
+        "tweakreg", "skymatch", "outlier_detection", "resample", "source_catalog"
+    ]  # fmt: skip
+    assert names.count("resample") == 1
+    assert not official_recipe(ramp)["official_clean_flicker_noise"].enabled
+
+
+def test_the_mixed_recipe_takes_native_steps_where_there_are():
+    ramp = example_ramp(example_exposure(exp_type="NRC_IMAGE"))
+    names = [s.step for s in mixed_recipe(ramp)]
+    assert {"jump", "ramp_fit", "outlier_detection", "official_assign_wcs"} <= set(names)
+    assert names.index("ramp_fit") < names.index("official_assign_wcs")
+    assert names.index("outlier_detection") < names.index("official_resample")
