@@ -1,4 +1,4 @@
-"""Simulated products of stages 2 and 3, by name: what sets and spectra begin with."""
+"""Simulated products of stages 2 and 3, by name, and exposures that official steps take there."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any, Final
 from jwinteractive.errors import InputError, suggestion
 from jwinteractive.simulate.cubes import simulate_cube
 from jwinteractive.simulate.dithers import dithers
+from jwinteractive.simulate.lrs import simulate_lrs
+from jwinteractive.simulate.mrs import simulate_mrs
 from jwinteractive.simulate.slits import slit_dithers
 
 __all__ = ["CALIBRATED", "write_calibrated"]
@@ -29,17 +31,27 @@ def _cube(folder: Path, **settings: Any) -> list[Path]:
     return [simulate_cube(**settings).write(folder / "simulated_s3d.fits")]
 
 
+def _lrs(folder: Path, **settings: Any) -> list[Path]:
+    return simulate_lrs(**settings).write(folder)
+
+
+def _mrs(folder: Path, **settings: Any) -> list[Path]:
+    return simulate_mrs(**settings).write(folder)
+
+
 _MADE_BY: Final[Mapping[str, tuple[Callable[..., list[Path]], Callable[..., Any]]]] = (
     MappingProxyType(
         {
             "dithers": (_dithers, dithers),
             "slit-dithers": (_slits, slit_dithers),
             "mrs-cube": (_cube, simulate_cube),
+            "lrs-slit": (_lrs, simulate_lrs),
+            "mrs": (_mrs, simulate_mrs),
         }
     )
 )
 CALIBRATED: Final = tuple(_MADE_BY)
-"""Dithered images, dithered spectra of a slit, and a cube."""
+"""Dithered images, spectra of a slit, a cube; rates of a slit and of slices with references."""
 
 
 def write_calibrated(mode: str, folder: Path | str, **settings: Any) -> list[Path]:

@@ -1,0 +1,163 @@
+"""An exposure of MIRI's integral field spectrometer (MRS) and the references of its second stage.
+
+Channels 1 and 2 in band SHORT share the detector as they do in space, but every number is chosen:
+slices stand upright, wavelengths are linear in rows, a Gaussian is the point source. There is no
+reference for straylight, whose official step then lets the exposure pass.
+"""
+
+from __future__ import annotations
+
+import dataclasses as dc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import erf
+
+from jwinteractive.data import Array
+from jwinteractive.errors import InputError
+from jwinteractive.simulate.descriptions import (
+    describe_exposure,
+    point_at,
+    write_references,
+)
+from jwinteractive.simulate.mrs_references import mrs_references
+from jwinteractive.simulate.mrs_slices import (
+    CHANNELS,
+    PHOTOM,
+    PIXEL,
+    SHAPE,
+    SIGMA,
+    STERADIAN,
+    V2,
+    V3,
+    frame,
+)
+
+__all__ = ["SimulatedMRS", "simulate_mrs"]
+
+_RA, _DEC = 53.16, -27.79
+_SKY = 15.0  # MJy/sr
+_GAIN, _SECONDS, _READ = 3.1, 600.0, 0.01  # e-/DN, s, DN/s
+_FLAT, _FRINGE = 0.01, 0.1  # scatter of the flat, half the depth of fringes
+
+
+@dc.dataclass(frozen=True, eq=False, slots=True)
+class SimulatedMRS:
+    """An exposure, its references and the truth.
+
+    Parameters
+    ----------
+    rate
+        IFUImageModel, DN/s.
+    references
+        Reference type -> data model.
+    wavelength
+        Of each row of channel 1, um, rising.
+    flux
+        Of the source, Jy.
+    """
+
+    rate: Any
+    references: dict[str, Any]
+    wavelength: Array
+    flux: Array
+
+    def write(self, folder: Path | str) -> list[Path]:
+        """Write the rate, its references (folder `<root>_refs`) and the truth; return paths."""
+        folder = Path(folder)
+        root = "jw99999001001_05101_00001_mirifushort"
+        refs = folder / f"{root}_refs"
+        refs.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{root}_rate.fits"
+        self.rate.save(path)
+        truth = folder / f"{root}_truth.csv"
+        table = np.column_stack([self.wavelength, self.flux])
+        np.savetxt(truth, table, delimiter=",", header="wavelength_um,flux_Jy", comments="")
+        return [path, *write_references(self.references, refs), truth]
+
+
+def simulate_mrs(
+    level: float = 0.01, place: tuple[float, float] = (0.3, -0.2), seed: int = 0
+) -> SimulatedMRS:
+    """Return an exposure of a point source, with references and truth.
+
+    Parameters
+    ----------
+    level
+        Flux at 5 um, Jy: a power law with an emission line.
+    place
+        Of the source along and across the slices from the middle, arcsec.
+    seed
+        Of the noise.
+
+    Raises
+    ------
+    InputError
+        If the source is off the field or has no light.
+    """
+    if max(abs(place[0]), abs(place[1])) > 0.8:
+        raise InputError(f"place = {place}: a source in the field is within 0.8 arcsec")
+    if not level > 0:
+        raise InputError(f"level = {level}: a flux in Jy, above 0")
+    rng = np.random.default_rng(seed)
+    flat = 1 + _FLAT * rng.standard_normal(SHAPE)
+    wave, regions = frame()
+    fringe = 1 + _FRINGE * np.sin(2 * np.pi * 1e4 / np.where(wave > 0, wave, 1.0) / 2.8)
+    fringe = np.where(wave > 0, fringe, 1.0)
+    light = _light(level, place) * flat * fringe
+    photons = light / _GAIN / _SECONDS
+    noise = np.sqrt(photons + _READ**2)
+    model = _model(light + noise * rng.standard_normal(SHAPE), photons, place)
+    first = CHANNELS[0]
+    rows = first.short + first.step * np.arange(SHAPE[0])
+    return SimulatedMRS(model, mrs_references(regions, flat, fringe), rows, _spectrum(rows, level))
+
+
+def _spectrum(wavelength: Array, level: float) -> Array:
+    line = 1.0 * np.exp(-0.5 * ((wavelength - 5.34) / 0.004) ** 2)
+    return np.asarray(level * (wavelength / 5) ** -1.0 * (1 + line))
+
+
+def _light(level: float, place: tuple[float, float]) -> Array:
+    """DN/s of the source on sky, without flat and fringes, [ny, nx]."""
+    light = np.zeros(SHAPE)
+    for channel in CHANNELS:
+        wave = channel.short + channel.step * np.arange(SHAPE[0])
+        scale = np.sqrt(2) * SIGMA * wave[:, None]
+        along = (np.arange(channel.columns) - (channel.columns - 1) / 2) * PIXEL - place[0]
+        columns = _within(along, PIXEL, scale)
+        for k, start in enumerate(channel.starts):
+            across = channel.zero + k * channel.width - place[1]
+            part = columns * _within(across, channel.width, scale)
+            area = PIXEL * channel.width * STERADIAN
+            shine = _spectrum(wave, level)[:, None] * part / area / 1e6
+            light[:, start : start + channel.columns] = (shine + _SKY) / PHOTOM
+    return light
+
+
+def _within(offset: Any, width: float, scale: Array) -> Array:
+    upper, lower = (offset + width / 2) / scale, (offset - width / 2) / scale
+    return np.asarray(0.5 * (erf(upper) - erf(lower)))
+
+
+def _model(rate: Array, photons: Array, place: tuple[float, float]) -> Any:
+    from stdatamodels.jwst import datamodels
+
+    model: Any = datamodels.IFUImageModel(rate.astype(np.float32))
+    model.err = np.sqrt(photons + _READ**2).astype(np.float32)
+    model.var_poisson = photons.astype(np.float32)
+    model.var_rnoise = np.full(rate.shape, _READ**2, np.float32)
+    model.dq = np.zeros(rate.shape, np.uint32)
+    meta = model.meta
+    meta.telescope, meta.origin, meta.date = "JWST", "SIMULATION", "2024-03-01T12:00:00"
+    meta.bunit_data = meta.bunit_err = "DN/s"
+    meta.instrument.instance.update(name="MIRI", detector="MIRIFUSHORT", channel="12", band="SHORT")
+    describe_exposure(meta, "MIR_MRS", SHAPE, _SECONDS)
+    point_at(meta, (V2, V3), (_RA, _DEC))
+    meta.dither.instance.update(x_offset=0.0, y_offset=0.0, total_points=1, position_number=1)
+    # along a slice is V2, east; across is V3, north
+    meta.target.ra = _RA + place[0] / 3600 / np.cos(np.deg2rad(_DEC))
+    meta.target.dec = _DEC + place[1] / 3600
+    meta.cal_step.ramp_fit = "COMPLETE"
+    return model
