@@ -2,11 +2,13 @@
 
 import importlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from jwinteractive.errors import InputError
+from jwinteractive.simulate.calibrated import write_calibrated
 from jwinteractive.simulate.lrs import simulate_lrs
 
 # official steps warn of their own arithmetic
@@ -29,9 +31,9 @@ BAD = (150, 333)  # on the trace
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lrs")
-    made = simulate_lrs()
-    made.write(folder)
-    return made, folder
+    write_calibrated("lrs-slit", folder)
+    wavelength, flux = np.loadtxt(folder / f"{ROOT}_truth.csv", delimiter=",", skiprows=1).T
+    return SimpleNamespace(wavelength=wavelength, flux=flux), folder
 
 
 @pytest.fixture(scope="module")
