@@ -204,9 +204,7 @@ def stages_of(
     for stage in recipe:
         if stage.step == before:
             return
-        step = registry[stage.step]
-        if step.turns is not None and (turned or step.turns(kind, file.exposure)):
-            step = dc.replace(step, whole=True)
+        step = registry[stage.step].settled(kind, file.exposure, turned)
         why = _skipped(stage, step, file, exposure, kind, started, references)
         together: tuple[Peer, ...] = ()
         if step.together is not None and not why:

@@ -243,6 +243,18 @@ class Step:
             return self.gives_for(taken, exposure)
         return self.gives or taken
 
+    def settled(self, taken: type[Product], exposure: Exposure, turned: bool) -> Step:
+        """Itself, or a filed step that knows what it gives of a kind, for the mode of an exposure.
+
+        ``turned`` says that it takes other axes than the detector's.
+        """
+        if self.turns is None:
+            return self
+        whole = self.whole or turned or self.turns(taken, exposure)
+        return dc.replace(
+            self, whole=whole, gives=self.given_for(taken, exposure), gives_for=None, turns=None
+        )
+
     def views(
         self, taken: type[Product] | None = None, exposure: Exposure | None = None
     ) -> tuple[View, ...]:
@@ -271,6 +283,8 @@ class Step:
             extra[name] = None if reference is None else reference.crop(product.covers)
         if self.models:
             extra["model"] = model
+        if self.filed:
+            extra["gives"] = self.gives
         made = self.function(product, params, **extra)
         # a result in a file is whole, and in the file's byte order; a box of it was asked for
         return made.crop(product.covers).native() if self.filed and not self.whole else made

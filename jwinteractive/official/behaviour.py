@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from jwinteractive.data import Cube, Exposure, Filed, Product, Ramp, Rate, RateInts
 
-__all__ = ["Behaviour", "behaviour_of"]
+__all__ = ["Behaviour", "behaviour_of", "spared_types"]
 
 Kinds = tuple[type[Product], ...]
 
@@ -139,3 +139,51 @@ def behaviour_of(alias: str, pipelines: frozenset[str]) -> Behaviour:
     if pipelines & _DETECTOR and pipelines <= _DETECTOR | {"GuiderPipeline"}:
         return Behaviour(takes=RAMPS)
     return Behaviour()
+
+
+_WCS_TYPES: Final = (
+    "distortion", "filteroffset", "specwcs", "regions", "wavelengthrange", "camera", "chromcorr",
+    "collimator", "disperser", "fore", "fpa", "msa", "ote", "ifupost", "ifufore", "ifuslicer",
+)  # fmt: skip
+_NIRSPEC: Final = (
+    "camera", "collimator", "disperser", "fore", "fpa", "msa", "ote", "wavelengthrange"
+)  # fmt: skip
+_IFU: Final = ("ifupost", "ifufore", "ifuslicer")
+
+
+def spared_types(alias: str, exposure: Exposure) -> tuple[str, ...]:
+    """Types of references that a step asks for, but that the mode can do without.
+
+    Where there is none the step goes on as it does where CRDS says that none applies.
+    """
+    kind = exposure.exp_type
+    image = kind.endswith(("_IMAGE", "_CORON", "_4QPM", "_LYOT", "_AMI", "_TSIMAGE"))
+    match alias:
+        case "assign_wcs":
+            needed = _needed_for_wcs(kind, image)
+            return tuple(t for t in _WCS_TYPES if t not in needed)
+        case "flat_field" if not kind.startswith("NRS_"):
+            return ("fflat", "sflat", "dflat")
+        case "photom" if not image:
+            return ("area",)
+        case "extract_1d" if kind != "NIS_SOSS":
+            return ("pastasoss", "specprofile", "speckernel", "psf")
+        case "bkg_subtract" if not kind.endswith(("_WFSS", "_SOSS")):
+            return ("bkg", "wavelengthrange")
+        case "refpix":
+            return ("sirskernel",)
+        case "clean_flicker_noise":
+            return ("flat", "pastasoss")
+    return ()
+
+
+def _needed_for_wcs(kind: str, image: bool) -> tuple[str, ...]:
+    if kind.startswith("NRS_"):
+        return (*_NIRSPEC, *_IFU) if kind == "NRS_IFU" else _NIRSPEC
+    if image:
+        return ("distortion",)
+    if kind == "MIR_MRS":
+        return ("distortion", "specwcs", "regions", "wavelengthrange")
+    if kind.startswith("MIR_LRS") or kind == "NIS_SOSS":
+        return ("distortion", "specwcs")
+    return ("distortion", "specwcs", "wavelengthrange")

@@ -23,12 +23,12 @@ import numpy as np
 
 from jwinteractive.data import Exposure, Product, Ramp, Rate, RateInts
 from jwinteractive.errors import StepError
-from jwinteractive.official.behaviour import Behaviour, behaviour_of
+from jwinteractive.official.behaviour import Behaviour, behaviour_of, spared_types
 from jwinteractive.official.catalogue import Described, catalogue
 from jwinteractive.official.client import Done, Input, Job, run
 from jwinteractive.official.parameters import params_of, to_official
 from jwinteractive.official.results import read_result
-from jwinteractive.references.filed import FileReference, file_reference
+from jwinteractive.references.filed import NOT_APPLICABLE, FileReference, file_reference
 from jwinteractive.sip_views import sip_views
 from jwinteractive.step import OFFICIAL, Need, Ran, Step, Together, Whole
 
@@ -133,9 +133,13 @@ def _with_references(function: Callable[..., Any], first: str, types: tuple[str,
     return function
 
 
-def _overrides(references: dict[str, FileReference | None]) -> dict[str, str]:
-    """Official override parameters of the references that were found."""
-    return {f"override_{t}": r.override for t, r in references.items() if r is not None}
+def _overrides(
+    alias: str, exposure: Exposure, references: dict[str, FileReference | None]
+) -> dict[str, str]:
+    """Official override parameters of references: of those found, and of those not needed."""
+    found = {t: r.override for t, r in references.items() if r is not None}
+    spared = {t: NOT_APPLICABLE for t in spared_types(alias, exposure) if t in references}
+    return {f"override_{t}": value for t, value in (spared | found).items()}
 
 
 def _measure(described: Described, behaviour: Behaviour) -> Callable[..., Ran]:
@@ -147,7 +151,7 @@ def _measure(described: Described, behaviour: Behaviour) -> Callable[..., Ran]:
             inputs = tuple(_input(m, Path(taken), i) for i, m in enumerate(members))
             job = Job(
                 cls=described.cls,
-                params=to_official(p) | _overrides(references),
+                params=to_official(p) | _overrides(described.alias, first.exposure, references),
                 inputs=inputs,
                 folder=room,
                 names=tuple(m.exposure.filename for m in members),
@@ -187,12 +191,16 @@ def _ran(room: Path, members: tuple[str, ...], done: Done) -> Ran:
 
 def _function(described: Described, behaviour: Behaviour) -> Callable[..., Product]:
     def apply(
-        product: Product, p: Any, model: Ran | None = None, **references: FileReference | None
+        product: Product,
+        p: Any,
+        model: Ran | None = None,
+        gives: type[Product] | None = None,
+        **references: FileReference | None,
     ) -> Product:
-        gives = behaviour.gives_for(type(product), product.exposure)
+        gives = gives or behaviour.gives_for(type(product), product.exposure)
         if model is None:
             return _on_box(product, gives, described, p, references)
-        return read_result(model, product.exposure, type(product) if model.skipped else gives)
+        return read_result(model, product.exposure, gives)
 
     return apply
 
@@ -220,7 +228,7 @@ def _on_box(
                 np.save(planes[name], array)
         job = Job(
             cls=described.cls,
-            params=to_official(p) | _overrides(references),
+            params=to_official(p) | _overrides(described.alias, product.exposure, references),
             inputs=(
                 Input(
                     path=source,
@@ -235,7 +243,7 @@ def _on_box(
             suffix=described.suffix,
         )
         ran = _ran(folder, (product.exposure.name,), run(job))
-        made = read_result(ran, product.exposure, type(product) if ran.skipped else gives)
+        made = read_result(ran, product.exposure, gives)
         return _placed(made.native(), product)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -18,6 +18,7 @@ import json
 import logging
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -70,11 +71,10 @@ def perform(job: Job) -> Done:
         _forget_peak()
         result = step.process(given)
         seconds, peak = time.perf_counter() - began, _memory("VmHWM") - before
-    present = {path for path in job.folder.iterdir() if path.is_file()}
     files, skipped = _written(result, job, step)
     return Done(
         files=files,
-        side=tuple(sorted(p for p in present if p.suffix != ".npy" and p not in files)),
+        side=tuple(sorted(p for p in job.folder.iterdir() if p.is_file() and p not in files)),
         seconds=seconds,
         peak=max(0, peak),
         skipped=skipped,
@@ -191,6 +191,7 @@ def _has_crds() -> bool:
 
 
 def _written(result: Any, job: Job, step: Any) -> tuple[tuple[Path, ...], bool]:
+    from astropy.table import Table
     from jwst.datamodels import ModelLibrary
 
     files: list[Path] = []
@@ -211,6 +212,13 @@ def _written(result: Any, job: Job, step: Any) -> tuple[tuple[Path, ...], bool]:
                 save(model, job.names[i], job.suffix)
                 result.shelve(model, i, modify=False)
         return tuple(files), skipped
+    if isinstance(result, Table):  # a catalogue or a light curve: the product stays as it is
+        name = job.names[0]
+        ending = "cat" if job.suffix == "i2d" else job.suffix
+        result.write(job.folder / f"{name}_{ending}.ecsv", format="ascii.ecsv", overwrite=True)
+        path = job.folder / f"{name}_{job.suffix}.fits"
+        shutil.copyfile(job.inputs[0].path, path)
+        return (path,), False
     every = list(result) if isinstance(result, Sequence) and not _is_model(result) else [result]
     if job.suffix == "rate" and len(every) == 2:
         pairs = zip(every, ("rate", "rateints"), strict=True)

@@ -21,7 +21,7 @@ NOT_APPLICABLE = "N/A"
 class FileReference(Reference):
     """The file of a reference, for a step that reads it by itself; None: it goes without one."""
 
-    files: ClassVar[tuple[str, ...]] = ("*.fits", "*.fits.gz", "*.asdf")
+    files: ClassVar[tuple[str, ...]] = ("*.fits", "*.fits.gz", "*.asdf", "*.json")
     selects: ClassVar[tuple[str, ...]] = (
         "DETECTOR",
         "FILTER",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses as dc
 import functools
 import hashlib
+import json
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -445,6 +446,9 @@ def _headers(path: Path, size: int, modified: int) -> dict[str, Any]:
             cards[card] = str(part.get(name) or "")
             cards[pattern] = str(part.get(pattern.lower()) or "")
         return cards | ({"INSTRUME": instrument} if instrument else {})
+    if path.suffix == ".json":
+        plain = json.loads(path.read_text())
+        return {"REFTYPE": str(plain.get("reftype", plain.get("REFTYPE", "")))}
     with fits.open(path, memmap=path.suffix != ".gz", lazy_load_hdus=True) as hdus:
         return _cards(hdus)
 

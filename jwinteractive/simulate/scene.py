@@ -12,7 +12,7 @@ from jwinteractive.simulate.window import Window
 
 Image = NDArray[np.float64]
 
-_BETA = 3.0
+BETA = 3.0
 _OVERSAMPLE = 4
 # Clouds: power of the logarithm of their light falls as this power of the frequency, between
 # structure of some hundred pixels and of twenty.
@@ -57,7 +57,7 @@ def make_scene(
     stars = [*zip(x + move_x, y + move_y, rates, strict=True), *fixed]
     catalogue = np.array(stars, dtype=[("x", "f8"), ("y", "f8"), ("rate", "f8")])
     for x0, y0, rate in catalogue.tolist():
-        _add_moffat(image, x0, y0, rate, settings.fwhm, _BETA, _OVERSAMPLE)
+        _add_moffat(image, x0, y0, rate, settings.fwhm, BETA, _OVERSAMPLE)
     for _ in range(settings.galaxies):
         _add_disk(image, rng, settings.dither)
     if settings.nebula:

@@ -1,0 +1,223 @@
+"""Raw exposures of one field with what the later stages need: pointings and references.
+
+The scene is drawn on a linear grid, so the simulated distortion is linear too: a scale and the
+parity of NIRCam. Exposures are moved by whole and half pixels; the pointing that their headers tell
+is off by known amounts, for an alignment to find. Truth: positions and fluxes of the stars.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from jwinteractive.data import Array
+from jwinteractive.errors import InputError
+from jwinteractive.simulate.exposure import SimulatedExposure, simulate
+from jwinteractive.simulate.scene import BETA
+
+__all__ = ["SimulatedField", "field"]
+
+RA, DEC = 53.16, -27.79
+SCALE: Final = 0.031  # arcsec, side of a pixel
+_SR: Final = (SCALE / 206264.806) ** 2
+_MJYSR: Final = 2.0  # MJy/sr of 1 DN/s
+_FULL: Final = 2048
+_ENERGY: Final = (0.3, 0.5, 0.7)  # shares of a star's light that apertures hold
+_MOVES: Final = ((0.0, 0.0), (9.5, -6.0), (-7.0, 8.5), (12.0, 11.5), (-10.5, -9.0), (4.0, -13.5))
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedField:
+    """Exposures of one field.
+
+    Attributes
+    ----------
+    exposures
+        Raw ramps of the same stars on the same detector.
+    errors
+        Arcsec (+V2, +V3) by which the pointing that each header tells is off.
+    """
+
+    exposures: tuple[SimulatedExposure, ...]
+    errors: tuple[tuple[float, float], ...]
+
+    def name(self, number: int) -> str:
+        """Root of the file names of an exposure."""
+        detector = self.exposures[number].settings.detector.lower()
+        return f"jw99999001001_02101_{number + 1:05d}_{detector}"
+
+    def stars(self) -> dict[str, Array]:
+        """True place and light of each star: ra, dec in degrees, flux in Jy, rate in e-/s."""
+        first = self.exposures[0]
+        catalogue, window = first.truth.catalogue, first.window
+        move = first.settings.dither
+        x, y = catalogue["x"] - move[0], catalogue["y"] - move[1]
+        along = -(x - (window.nx - 1) / 2) * SCALE / 3600
+        up = (y - (window.ny - 1) / 2) * SCALE / 3600
+        dec = DEC + up
+        flux = catalogue["rate"] / self.gain * _MJYSR * 1e6 * _SR
+        return {
+            "ra": RA + along / np.cos(np.deg2rad(DEC)),
+            "dec": dec,
+            "flux": flux,
+            "rate": np.asarray(catalogue["rate"]),
+        }
+
+    @property
+    def gain(self) -> float:
+        """Mean electrons of a DN."""
+        return float(np.mean(self.exposures[0].pixels.gain))
+
+    def write(self, folder: Path | str) -> list[Path]:
+        """Write all exposures, each with its references beside it, and the truth of the field."""
+        from astropy.table import Table
+        from stdatamodels.jwst import datamodels
+
+        folder = Path(folder)
+        paths = []
+        for i, exposure in enumerate(self.exposures):
+            path = exposure.write(folder, self.name(i))
+            with datamodels.Level1bModel(str(path)) as model:
+                self._point(model.meta, i)
+                model.save(str(path), overwrite=True)
+            refs = path.with_name(f"{self.name(i)}_refs")
+            for kind, reference in _references(exposure).items():
+                ending = "asdf" if kind in ("distortion", "abvegaoffset") else "fits"
+                reference.save(str(refs / f"jwst_nircam_{kind}_sim.{ending}"))
+            paths.append(path)
+        Table(self.stars()).write(folder / "field_truth.ecsv", overwrite=True)
+        errors = {self.name(i): e for i, e in enumerate(self.errors)}
+        (folder / "field_pointing.json").write_text(json.dumps(errors, indent=1))
+        return paths
+
+    def _point(self, meta: Any, number: int) -> None:
+        exposure, (off_v2, off_v3) = self.exposures[number], self.errors[number]
+        dx, dy = exposure.settings.dither
+        # a scene that moves to the right on the detector: the telescope points further east
+        ra = RA + (dx * SCALE + off_v2) / 3600 / np.cos(np.deg2rad(DEC))
+        dec = DEC + (-dy * SCALE + off_v3) / 3600
+        meta.wcsinfo.instance.update(
+            ra_ref=ra, dec_ref=dec, crval1=ra, crval2=dec, cdelt1=SCALE / 3600, cdelt2=SCALE / 3600
+        )
+        meta.pointing.ra_v1, meta.pointing.dec_v1 = ra, dec
+        meta.observation.exposure_number = str(number + 1)
+        meta.dither.position_number, meta.dither.total_points = number + 1, len(self.exposures)
+        meta.filename = f"{self.name(number)}_uncal.fits"
+
+
+def field(
+    size: tuple[int, int] = (256, 256),
+    count: int = 4,
+    pointing: float = 0.04,
+    seed: int = 1,
+    **settings: Any,
+) -> SimulatedField:
+    """Simulate NIRCam exposures of one field.
+
+    Parameters
+    ----------
+    size
+        Rows and columns of the window.
+    count
+        Exposures, 1 to 6.
+    pointing
+        Arcsec; scatter of the errors of the pointings of all but the first.
+    seed
+        Of everything.
+    **settings
+        Fields of `Settings` for all of them.
+
+    Raises
+    ------
+    InputError
+        If there are too many exposures, or a setting is unknown.
+    """
+    if not 1 <= count <= len(_MOVES):
+        raise InputError(f"count = {count}: must lie in [1, {len(_MOVES)}]")
+    rng = np.random.default_rng(seed)
+    common = {
+        "size": size, "scene_seed": seed + 1, "detector_seed": seed + 2, "exp_type": "NRC_IMAGE",
+        "filter": "F200W", "pupil": "CLEAR", "crowding": 900.0, "brightest": 30000.0,
+        "faintest": 2000.0, "galaxies": 2,
+    }  # fmt: skip
+    made = tuple(
+        simulate("nircam", **(common | {"seed": seed + 10 + i, "dither": _MOVES[i]} | settings))
+        for i in range(count)
+    )
+    errors = [(0.0, 0.0), *(tuple(rng.normal(0, pointing, 2).tolist()) for _ in range(count - 1))]
+    return SimulatedField(made, tuple((float(a), float(b)) for a, b in errors))
+
+
+def _references(exposure: SimulatedExposure) -> dict[str, Any]:
+    """References of stages 2 and 3 for the window of an exposure; its flat is of the detector."""
+    from astropy.modeling.models import Scale, Shift
+    from astropy.table import Table
+    from stdatamodels.jwst import datamodels
+
+    window = exposure.window
+    shape = (window.ny, window.nx)
+    x0 = window.xstart - 1 + (window.nx - 1) / 2
+    y0 = window.ystart - 1 + (window.ny - 1) / 2
+    # parity -1: +x is -V2
+    transform = (Shift(-x0) & Shift(-y0)) | (Scale(-SCALE) & Scale(SCALE))
+    distortion = datamodels.DistortionModel()
+    distortion.model = transform
+    distortion.meta.input_units, distortion.meta.output_units = "pixel", "arcsec"
+    settings = exposure.settings
+    optics = (settings.filter, settings.pupil)
+    photom = datamodels.NrcImgPhotomModel()
+    photom.phot_table = np.array([(*optics, _MJYSR, 0.02 * _MJYSR)], photom.get_dtype("phot_table"))
+    area = datamodels.PixelAreaModel(data=np.ones(shape, np.float32))
+    for made in (photom, area):
+        made.meta.photometry.pixelarea_steradians = _SR
+        made.meta.photometry.pixelarea_arcsecsq = SCALE**2
+    apcorr = datamodels.NrcImgApcorrModel()
+    rows = [(*optics, *row) for row in _apertures(settings.fwhm)]
+    apcorr.apcorr_table = np.array(rows, apcorr.get_dtype("apcorr_table"))
+    vega = datamodels.ABVegaOffsetModel()
+    vega.abvega_offset = Table(
+        {"filter": [optics[0]], "pupil": [optics[1]], "abvega_offset": [1.7]}
+    )
+    found = {
+        "distortion": distortion, "photom": photom, "area": area, "apcorr": apcorr,
+        "abvegaoffset": vega,
+    }  # fmt: skip
+    for kind, model in found.items():
+        _describe(model, kind, exposure)
+    area.meta.instance.setdefault("subarray", {}).update(
+        name=window.name, xstart=window.xstart, ystart=window.ystart, xsize=window.nx,
+        ysize=window.ny, fastaxis=window.detector.fastaxis, slowaxis=window.detector.slowaxis,
+    )  # fmt: skip
+    return found
+
+
+def _apertures(fwhm: float) -> Sequence[tuple[float, float, float, float, float]]:
+    """Share of the light of a Moffat profile, radius, correction, radii of the sky; pixels."""
+    alpha = fwhm / (2 * np.sqrt(2 ** (1 / BETA) - 1))
+    found = []
+    for share in _ENERGY:
+        radius = alpha * np.sqrt((1 - share) ** (1 / (1 - BETA)) - 1)
+        found.append((share, float(radius), 1 / share, 12.0, 18.0))
+    return found
+
+
+def _describe(model: Any, kind: str, exposure: SimulatedExposure) -> None:
+    """What a reference says of itself."""
+    meta, settings = model.meta, exposure.settings
+    meta.telescope, meta.reftype, meta.pedigree = "JWST", kind, "SIMULATION"
+    meta.author, meta.useafter = "jwinteractive", "2022-05-01T00:00:00"
+    meta.description = f"Simulated {kind}: chosen, not measured"
+    instrument = meta.instance.setdefault("instrument", {})
+    instrument.update(
+        name="NIRCAM", detector=settings.detector, module=settings.detector[3], channel="SHORT"
+    )
+    if kind == "distortion":
+        instrument.update(p_pupil=f"{settings.pupil}|")
+    if kind == "area":
+        instrument.update(filter=settings.filter, pupil=settings.pupil)
+    meta.instance.setdefault("exposure", {}).update(type="NRC_IMAGE")
