@@ -325,13 +325,13 @@ class Reduction:
         links: list[Link] = []
         if plan:
             warm_once()
-        for p in plan:
+        for i, p in enumerate(plan):
             with errors_of(p.step.name, f"{p.step.name}: references cannot be read"):
                 references = load_references(p, self.file, self.references)
             link = Link(p.step, p.stage.params, references)
             local = p.step.local is not None and p.step.local(p.stage.params)
             if p.step.measure is not None and not (local and part and not self._is_measured(p)):
-                done = [*before, *plan[: len(links)]]
+                done = [*before, *plan[:i]]
                 # a box cannot tell what the whole is like, nor can what older models gave
                 near = bool(held) or source.covers != self.file.product.covers
                 model, older = self._model(p, link, None if near else source, links, done, hold)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from jwinteractive.errors import InputError, suggestion
 from jwinteractive.simulate.cubes import simulate_cube
 from jwinteractive.simulate.dithers import dithers
+from jwinteractive.simulate.field import field
 from jwinteractive.simulate.lrs import simulate_lrs
 from jwinteractive.simulate.mrs import simulate_mrs
 from jwinteractive.simulate.slits import slit_dithers
@@ -31,6 +32,10 @@ def _cube(folder: Path, **settings: Any) -> list[Path]:
     return [simulate_cube(**settings).write(folder / "simulated_s3d.fits")]
 
 
+def _field(folder: Path, **settings: Any) -> list[Path]:
+    return field(**settings).write(folder)
+
+
 def _lrs(folder: Path, **settings: Any) -> list[Path]:
     return simulate_lrs(**settings).write(folder)
 
@@ -45,6 +50,7 @@ _MADE_BY: Final[Mapping[str, tuple[Callable[..., list[Path]], Callable[..., Any]
             "dithers": (_dithers, dithers),
             "slit-dithers": (_slits, slit_dithers),
             "mrs-cube": (_cube, simulate_cube),
+            "nircam-field": (_field, field),
             "lrs-slit": (_lrs, simulate_lrs),
             "mrs": (_mrs, simulate_mrs),
         }

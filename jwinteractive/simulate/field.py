@@ -8,7 +8,6 @@ is off by known amounts, for an alignment to find. Truth: positions and fluxes o
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,8 +25,8 @@ RA, DEC = 53.16, -27.79
 SCALE: Final = 0.031  # arcsec, side of a pixel
 _SR: Final = (SCALE / 206264.806) ** 2
 _MJYSR: Final = 2.0  # MJy/sr of 1 DN/s
-_FULL: Final = 2048
 _ENERGY: Final = (0.3, 0.5, 0.7)  # shares of a star's light that apertures hold
+_REACH, _FINE = 20, 9  # pixels that a star reaches, samples of a pixel
 _MOVES: Final = ((0.0, 0.0), (9.5, -6.0), (-7.0, 8.5), (12.0, 11.5), (-10.5, -9.0), (4.0, -13.5))
 
 
@@ -140,10 +139,10 @@ def field(
     if not 1 <= count <= len(_MOVES):
         raise InputError(f"count = {count}: must lie in [1, {len(_MOVES)}]")
     rng = np.random.default_rng(seed)
-    common = {
+    common: dict[str, Any] = {
         "size": size, "scene_seed": seed + 1, "detector_seed": seed + 2, "exp_type": "NRC_IMAGE",
-        "filter": "F200W", "pupil": "CLEAR", "crowding": 900.0, "brightest": 30000.0,
-        "faintest": 2000.0, "galaxies": 2,
+        "filter": "F200W", "pupil": "CLEAR", "crowding": 900.0, "brightest": 3000.0,
+        "faintest": 300.0, "galaxies": 2,
     }  # fmt: skip
     made = tuple(
         simulate("nircam", **(common | {"seed": seed + 10 + i, "dither": _MOVES[i]} | settings))
@@ -196,14 +195,23 @@ def _references(exposure: SimulatedExposure) -> dict[str, Any]:
     return found
 
 
-def _apertures(fwhm: float) -> Sequence[tuple[float, float, float, float, float]]:
-    """Share of the light of a Moffat profile, radius, correction, radii of the sky; pixels."""
+def _apertures(fwhm: float) -> list[tuple[float, float, float, float, float]]:
+    """Share of the light of a star, radius, correction, radii of the sky; pixels.
+
+    The profile is as a resampled image shows it: seen by pixels, and dropped in pixels once more.
+    """
+    from scipy.ndimage import uniform_filter
+
     alpha = fwhm / (2 * np.sqrt(2 ** (1 / BETA) - 1))
-    found = []
-    for share in _ENERGY:
-        radius = alpha * np.sqrt((1 - share) ** (1 / (1 - BETA)) - 1)
-        found.append((share, float(radius), 1 / share, 12.0, 18.0))
-    return found
+    at = (np.arange(-_REACH * _FINE, _REACH * _FINE + 1)) / _FINE
+    radius = np.hypot(at[:, None], at)
+    profile = (1 + (radius / alpha) ** 2) ** -BETA
+    for _ in range(2):
+        profile = uniform_filter(profile, _FINE)
+    order = np.argsort(radius, axis=None)
+    light = np.cumsum(profile.ravel()[order])
+    radii = np.interp(_ENERGY, light / light[-1], radius.ravel()[order])
+    return [(e, float(r), 1 / e, 12.0, 18.0) for e, r in zip(_ENERGY, radii, strict=True)]
 
 
 def _describe(model: Any, kind: str, exposure: SimulatedExposure) -> None:

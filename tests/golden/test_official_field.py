@@ -1,0 +1,102 @@
+"""NIRCam imaging from raw exposures to a catalogue: native and official steps, no network."""
+
+import json
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord, match_coordinates_sky
+from astropy.table import Table
+
+import jwinteractive
+from jwinteractive.data import Filed
+from jwinteractive.simulate.field import SCALE, field
+from jwinteractive.wcs import read_wcs
+
+LAST = "official_source_catalog"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("field")
+    field(size=(192, 192), count=3).write(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def session(folder):
+    made = jwinteractive.open(sorted(folder.glob("*_uncal.fits")), "mixed")
+    made.set("official_tweakreg", minobj=5, searchrad=0.5, separation=0.4, tolerance=0.2)
+    made.set("official_tweakreg", snr_threshold=20.0, fitgeometry="shift")
+    made.run()
+    return made
+
+
+def place(plan_file, y, x):
+    return np.array(read_wcs(plan_file)(x, y))
+
+
+def files_at(session, step):
+    found = []
+    for i in range(len(session.exposures)):
+        (p,) = (p for p in session.plan(exposure=i) if p.step.name == step)
+        found.append(session.store.get(p.model_key).file_of(session.input(i).exposure))
+    return found
+
+
+def test_the_recipe_mixes_native_and_official_steps(session):
+    names = [p.step.name for p in session.plan() if not p.skipped]
+    assert {"jump", "ramp_fit", "outlier_detection"} <= set(names)
+    assert names[-2:] == ["official_resample", LAST]
+
+
+def test_alignment_takes_out_the_errors_of_the_pointings(session, folder):
+    errors = np.array(list(json.loads((folder / "field_pointing.json").read_text()).values()))
+    given = [place(f, 96, 96) for f in files_at(session, "official_photom")]
+    aligned = [place(f, 96, 96) for f in files_at(session, "official_tweakreg")]
+    moved = (np.array(aligned) - given) * 3600
+    moved[:, 0] *= np.cos(np.deg2rad(given[0][1]))
+    # all exposures may be moved together: relative to the first
+    assert np.abs(errors[1:] - errors[0]).max() > 0.5 * SCALE
+    np.testing.assert_allclose(moved - moved[0], -(errors - errors[0]), atol=0.1 * SCALE)
+
+
+def test_the_catalogue_has_the_stars_where_they_are_and_as_bright_as_they_are(session, folder):
+    result = session.run()
+    assert isinstance(result, Filed)
+    (path,) = (p for p in result.beside if p.endswith("_cat.ecsv"))
+    catalogue, truth = Table.read(path), Table.read(folder / "field_truth.ecsv")
+    found = SkyCoord(catalogue["sky_centroid"])
+    true = SkyCoord(truth["ra"] * u.deg, truth["dec"] * u.deg)
+    number, apart, _ = match_coordinates_sky(true, found)
+    near = apart.arcsec < 1.5 * SCALE
+    assert near.sum() >= 10
+    assert np.median(apart.arcsec[near]) < 0.35 * SCALE
+    flux = np.asarray(catalogue["aper_total_flux"], float)[number[near]]
+    assert np.median(flux / truth["flux"][near]) == pytest.approx(1, abs=0.05)
+
+
+def test_another_parameter_of_the_last_step_computes_nothing_before_it(session):
+    before = {p.step.name: p.key for p in session.plan()}
+    files = files_at(session, "official_resample")
+    stamps = [f.stat().st_mtime_ns for f in files]
+    said = []
+    session.logged.connect(said.append)
+    session.rerun(LAST, snr_threshold=10.0)
+    after = {p.step.name: p.key for p in session.plan()}
+    assert {n for n in before if before[n] != after[n]} == {LAST}
+    assert [f.stat().st_mtime_ns for f in files] == stamps
+    assert {line.split()[1] for line in said if "instance created" in line} == {"SourceCatalogStep"}
+    session.undo()
+
+
+def test_image_and_catalogue_are_written_by_their_proper_names(session, tmp_path):
+    paths = session.write(tmp_path)
+    assert sorted(p.name.rpartition("_")[2] for p in paths) == ["cat.ecsv", "i2d.fits"]
+
+
+def test_without_its_reference_a_step_names_the_type_before_long_work(folder):
+    one = jwinteractive.open(sorted(folder.glob("*_uncal.fits"))[:1], "mixed")
+    one.use("distortion", "N/A")
+    with pytest.raises(jwinteractive.errors.JwinteractiveError, match="AssignWcs"):
+        one.run("official_assign_wcs")
