@@ -191,7 +191,8 @@ class Reduction:
             Take models that were measured before an edit of an earlier step rather than measure
             them again.
         cancel
-            Set it to stop between two strips.
+            Set it to stop between two strips. What a step measures of the whole goes on, for it is
+            kept.
 
         Raises
         ------
@@ -200,8 +201,6 @@ class Reduction:
         """
         if not plan:
             return Glance(self.file.product.crop(box), full=True)
-        if cancel is not None and self.cancel is None:
-            return dc.replace(self, cancel=cancel).glance(plan, box, knob, before, hold, cancel)
         last = plan[-1]
         taken: Product | None = None
         older: tuple[str, ...] = ()

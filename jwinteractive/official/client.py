@@ -47,7 +47,7 @@ def run(
     with _worker_for(job, cancel) as worker:
         # results appear whole or not at all
         job.folder.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(dir=job.folder, prefix=".run-"))
+        draft = Path(tempfile.mkdtemp(dir=job.folder.absolute(), prefix=".run-"))
         try:
             plain = job.plain() | {"folder": str(draft)}
             answer, lines = worker.ask(plain, _name(job), log, cancel)

@@ -10,6 +10,11 @@ from typing import Any, Self
 __all__ = ["Done", "Input", "Job"]
 
 
+def _absolute(path: Path) -> str:
+    """Path for another process, which may be in another folder."""
+    return str(path.absolute())
+
+
 @dc.dataclass(frozen=True)
 class Input:
     """What a step takes.
@@ -62,13 +67,15 @@ class Job:
     together: bool = False
 
     def plain(self) -> dict[str, Any]:
-        """Values for JSON."""
+        """Values for JSON, with absolute paths."""
         inputs = [
-            dc.asdict(i) | {"path": str(i.path), "planes": {k: str(p) for k, p in i.planes.items()}}
+            dc.asdict(i)
+            | {"path": _absolute(i.path), "planes": {k: _absolute(p) for k, p in i.planes.items()}}
             for i in self.inputs
         ]
         own = {f.name: getattr(self, f.name) for f in dc.fields(self)}
-        return own | {"inputs": inputs, "folder": str(self.folder), "params": dict(self.params)}
+        folder = _absolute(self.folder)
+        return own | {"inputs": inputs, "folder": folder, "params": dict(self.params)}
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Self:

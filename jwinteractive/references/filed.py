@@ -40,7 +40,7 @@ class FileReference(Reference):
     @property
     def override(self) -> str:
         """Value of an official override parameter."""
-        return NOT_APPLICABLE if self.path is None else str(self.path)
+        return NOT_APPLICABLE if self.path is None else str(self.path.absolute())
 
     def arrays(self) -> dict[str, Array]:
         """Nothing."""

@@ -198,7 +198,8 @@ def _references(exposure: SimulatedExposure) -> dict[str, Any]:
 def _apertures(fwhm: float) -> list[tuple[float, float, float, float, float]]:
     """Share of the light of a star, radius, correction, radii of the sky; pixels.
 
-    The profile is as a resampled image shows it: seen by pixels, and dropped in pixels once more.
+    The profile is as a resampled image shows it to an aperture: seen by pixels, dropped in pixels,
+    and each of these taken for flat.
     """
     from scipy.ndimage import uniform_filter
 
@@ -206,7 +207,7 @@ def _apertures(fwhm: float) -> list[tuple[float, float, float, float, float]]:
     at = (np.arange(-_REACH * _FINE, _REACH * _FINE + 1)) / _FINE
     radius = np.hypot(at[:, None], at)
     profile = (1 + (radius / alpha) ** 2) ** -BETA
-    for _ in range(2):
+    for _ in range(3):
         profile = uniform_filter(profile, _FINE)
     order = np.argsort(radius, axis=None)
     light = np.cumsum(profile.ravel()[order])

@@ -73,7 +73,7 @@ def test_the_catalogue_has_the_stars_where_they_are_and_as_bright_as_they_are(se
     assert near.sum() >= 10
     assert np.median(apart.arcsec[near]) < 0.35 * SCALE
     flux = np.asarray(catalogue["aper_total_flux"], float)[number[near]]
-    assert np.median(flux / truth["flux"][near]) == pytest.approx(1, abs=0.05)
+    assert np.median(flux / truth["flux"][near]) == pytest.approx(1, abs=0.03)
 
 
 def test_another_parameter_of_the_last_step_computes_nothing_before_it(session):

@@ -135,6 +135,17 @@ def test_a_job_that_waits_for_another_can_be_cancelled(job):
     assert not thread.is_alive()
 
 
+def test_paths_may_be_relative(job, nircam_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(nircam_file.parent)
+    one = job()
+    here = Job(
+        **vars(one) | {"inputs": (Input(Path(nircam_file.name)),), "folder": Path("made-here")}
+    )
+    done = client.run(here)
+    assert done.files == (Path("made-here/a_mischief.fits"),)
+    assert done.files[0].exists()
+
+
 def test_planes_take_the_place_of_those_of_the_file(job, tmp_path, nircam_file):
     from stdatamodels.jwst import datamodels
 
