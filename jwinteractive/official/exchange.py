@@ -1,0 +1,374 @@
+"""Official parameters in the forms that users keep: ``pars-*.asdf``, ``.cfg``, ``strun``, ``call``.
+
+Each form is read into and written from `Settings`, exact both ways. A file of a pipeline holds the
+settings of its steps.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses as dc
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+
+from jwinteractive.errors import InputError, suggestion
+from jwinteractive.official.catalogue import Described, Knob, catalogue
+from jwinteractive.official.parameters import from_official, to_official
+from jwinteractive.recipe import Stage
+from jwinteractive.step import OFFICIAL
+
+__all__ = [
+    "Settings",
+    "call_text",
+    "read_call",
+    "read_pars",
+    "read_strun",
+    "strun_line",
+    "write_pars",
+]
+
+_PIPELINES: Final = "jwst.pipeline."
+
+
+@dc.dataclass(frozen=True)
+class Settings:
+    """Parameters of an official step.
+
+    Attributes
+    ----------
+    alias
+        Its name.
+    values
+        By name, in the official types; what they leave out has the default of the spec.
+    skip
+        Whether the step is off; None where nothing is said.
+    left_out
+        Names that the installed version of the step does not know, those that are given no value
+        but need one, and those of files and hooks, which a session sees to.
+    """
+
+    alias: str
+    values: Mapping[str, Any]
+    skip: bool | None = None
+    left_out: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, stage: Stage) -> Self:
+        """Settings of an official stage of a recipe, all values spelt out.
+
+        Raises
+        ------
+        InputError
+            If the stage is of a native step.
+        """
+        if not stage.step.startswith(OFFICIAL):
+            raise InputError(f"{stage.step}: is a native step: official files hold official ones")
+        alias = stage.step.removeprefix(OFFICIAL)
+        return cls(alias, to_official(stage.params), not stage.enabled)
+
+    def stage(self) -> Stage:
+        """Stage of a recipe.
+
+        Raises
+        ------
+        ParamError
+            If a value is not allowed.
+        """
+        described = catalogue().steps[self.alias]
+        off = described.skipped if self.skip is None else self.skip
+        return Stage(OFFICIAL + self.alias, from_official(self.alias, self.values), not off)
+
+    @property
+    def described(self) -> Described:
+        """The step."""
+        return catalogue().steps[self.alias]
+
+    @classmethod
+    def sorted_out(cls, alias: str, given: Mapping[str, Any]) -> Self:
+        """Settings of what a file holds: names that are no parameters are left out."""
+        knobs = {knob.name: knob for knob in catalogue().steps[alias].knobs}
+        # None says nothing of a parameter that always has a value
+        values = {
+            name: value
+            for name, value in given.items()
+            if name in knobs and not (value is None and knobs[name].default is not None)
+        }
+        skip = given.get("skip")
+        rest = tuple(name for name in given if name not in values and name != "skip")
+        return cls(alias, values, None if skip is None else bool(skip), rest)
+
+
+# -- parameter files ----------------------------------------------------------------------------
+
+
+def read_pars(path: Path | str) -> tuple[Settings, ...]:
+    """Settings of the step, or of the steps of the pipeline, of a ``.asdf`` or ``.cfg`` file.
+
+    Steps of a pipeline that the installed package does not have are left out.
+
+    Raises
+    ------
+    InputError
+        If it is no such file, or of a step that is not installed.
+    """
+    path = Path(path)
+    try:
+        tree = _asdf_tree(path) if path.suffix == ".asdf" else _cfg_tree(path)
+    except (OSError, ValueError, KeyError, TypeError, SyntaxError) as error:
+        raise InputError(
+            f"{path.name}: is no file of official parameters ({error}): give a .asdf or a .cfg"
+        ) from None
+    steps = tree["steps"] if tree["steps"] else [tree]
+    aliases = [_alias_of(one["class"], one["name"]) for one in steps]
+    if not any(aliases):
+        name = steps[0]["name"]
+        raise InputError(
+            f"{path.name}: step {name!r}: {suggestion(name, sorted(catalogue().steps))}"
+        )
+    return tuple(
+        Settings.sorted_out(alias, one["parameters"])
+        for alias, one in zip(aliases, steps, strict=True)
+        if alias
+    )
+
+
+def _asdf_tree(path: Path) -> dict[str, Any]:
+    import asdf
+
+    with asdf.open(path, lazy_load=False, memmap=False) as file:
+        return _plain(file.tree)
+
+
+def _plain(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """What matters of a parameter tree, in plain Python; old ones have all of it in one table."""
+    if "class" not in tree:
+        table = dict(tree["parameters"])
+        steps = [{"parameters": {"name": n, **t}} for n, t in table.pop("steps", {}).items()]
+        own = {"class": table.pop("class", ""), "name": table.pop("name")}
+        tree = own | {"parameters": table, "steps": steps}
+    return {
+        "class": str(tree["class"]),
+        "name": str(tree["name"]),
+        "parameters": {str(k): _bare(v) for k, v in tree["parameters"].items()},
+        "steps": [_plain(step) for step in tree.get("steps", [])],
+    }
+
+
+def _bare(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _bare(v) for k, v in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_bare(item) for item in value]
+    return value
+
+
+def _cfg_tree(path: Path) -> dict[str, Any]:
+    from astropy.extern.configobj.configobj import ConfigObj
+
+    config = ConfigObj(str(path), interpolation=False, file_error=True, raise_errors=True)
+    return _of_section(config, str(config.get("name", "")))
+
+
+def _of_section(section: Any, name: str) -> dict[str, Any]:
+    steps = section.get("steps", {})
+    found = {k: v for k, v in section.items() if k not in ("name", "class", "steps")}
+    described = catalogue().steps.get(name)
+    knobs = {} if described is None else {k.name: k for k in described.knobs}
+    typed = {k: _from_text(knobs.get(k), k, v) for k, v in found.items()}
+    return {
+        "class": str(section.get("class", "")),
+        "name": name,
+        "parameters": typed,
+        "steps": [_of_section(step, step_name) for step_name, step in steps.items()],
+    }
+
+
+def _alias_of(cls: str, name: str) -> str:
+    """Alias of a step by its class, else by its name; "" where there is none."""
+    known = catalogue().steps
+    short = cls.rpartition(".")[2]
+    for alias, described in known.items():
+        if described.cls.rpartition(".")[2] == short:
+            return alias
+    return name if name in known else ""
+
+
+def write_pars(path: Path | str, settings: Iterable[Settings], pipeline: str = "") -> Path:
+    """Write a ``.asdf`` or ``.cfg`` file that the official package reads.
+
+    Parameters
+    ----------
+    path
+        Its ending says the form.
+    settings
+        Of one step; of several with the name of their pipeline's class.
+
+    Raises
+    ------
+    InputError
+        If there are several steps and no pipeline.
+    """
+    path, settings = Path(path), tuple(settings)
+    if len(settings) != 1 and not pipeline:
+        raise InputError(f"{path.name}: {len(settings)} steps: name the pipeline that they are of")
+    trees = [_tree(one) for one in settings]
+    whole = trees[0]
+    if pipeline:
+        whole = {"class": _PIPELINES + pipeline, "name": pipeline, "parameters": {}, "steps": trees}
+    if path.suffix == ".asdf":
+        import asdf
+
+        with asdf.AsdfFile(whole) as file:
+            file.write_to(path)
+    else:
+        path.write_text("\n".join(_cfg_lines(whole, "")) + "\n")
+    return path
+
+
+def _tree(one: Settings) -> dict[str, Any]:
+    skip = {} if one.skip is None else {"skip": one.skip}
+    return {
+        "class": one.described.cls,
+        "name": one.alias,
+        "parameters": dict(one.values) | skip,
+    }
+
+
+def _cfg_lines(tree: Mapping[str, Any], indent: str) -> list[str]:
+    lines = [f'{indent}name = "{tree["name"]}"', f'{indent}class = "{tree["class"]}"']
+    lines += [f"{indent}{k} = {_cfg_value(v)}" for k, v in tree["parameters"].items()]
+    if tree.get("steps"):
+        lines.append(f"{indent}[steps]")
+        for step in tree["steps"]:
+            lines.append(f"{indent}  [[{step['name']}]]")
+            lines += _cfg_lines(step, indent + "    ")[1:]
+    return lines
+
+
+def _cfg_value(value: Any) -> str:
+    if isinstance(value, list):
+        items = [_cfg_value(item) for item in value]
+        return ", ".join(items) + ("," if len(items) < 2 else "")
+    if not isinstance(value, str):
+        return str(value)
+    if '"' not in value:
+        return f'"{value}"'
+    if "'" not in value:
+        return f"'{value}'"
+    return f'"""{value}"""'
+
+
+# -- command lines and calls ----------------------------------------------------------------------
+
+
+def strun_line(one: Settings, file: str = "FILE") -> str:
+    """Command line of a step: what differs from the defaults."""
+    words = ["strun", one.alias, file]
+    for name, value in _changed(one).items():
+        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        words.append(f"--{name}={text}")
+    if one.skip is not None and one.skip != one.described.skipped:
+        words.append(f"--skip={one.skip}")
+    return shlex.join(words)
+
+
+def read_strun(line: str) -> Settings:
+    """Settings of a command line of one step.
+
+    Raises
+    ------
+    InputError
+        If it is none, or of a step that is not installed.
+    """
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise InputError(f"{line!r}: is no command line ({error})") from None
+    if words[:1] == ["strun"]:
+        words = words[1:]
+    if not words:
+        raise InputError("an empty command line: give: strun STEP FILE --PARAMETER=VALUE")
+    alias = _known_alias(words[0])
+    knobs = {k.name: k for k in catalogue().steps[alias].knobs}
+    given: dict[str, Any] = {}
+    rest = iter(words[1:])
+    for word in rest:
+        if not word.startswith("--"):
+            continue  # a file
+        name, equals, text = word.removeprefix("--").partition("=")
+        text = text if equals else next(rest, "")
+        given[name] = _from_text(knobs.get(name), name, text)
+    return Settings.sorted_out(alias, given)
+
+
+def call_text(one: Settings, file: str = '"FILE"') -> str:
+    """Python that calls a step with what differs from the defaults."""
+    name = one.described.cls.rpartition(".")[2]
+    words = [f"{k}={v!r}" for k, v in _changed(one).items()]
+    if one.skip is not None and one.skip != one.described.skipped:
+        words.append(f"skip={one.skip!r}")
+    return f"{name}.call({', '.join([file, *words])})"
+
+
+def read_call(text: str) -> Settings:
+    """Settings of such a call; nothing is evaluated but literals.
+
+    Raises
+    ------
+    InputError
+        If it is none, or of a step that is not installed.
+    """
+    try:
+        call = ast.parse(text.strip(), mode="eval").body
+        assert isinstance(call, ast.Call)
+        name = ast.unparse(call.func).split(".")[-2 if isinstance(call.func, ast.Attribute) else -1]
+        given = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+    except (SyntaxError, AssertionError, ValueError, IndexError):
+        raise InputError(
+            f"{text!r}: is no call of a step: give one such as JumpStep.call(x, skip=True)"
+        ) from None
+    alias = _known_alias(name)
+    values = {k: list(v) if isinstance(v, tuple) else v for k, v in given.items()}
+    return Settings.sorted_out(alias, values)
+
+
+def _known_alias(name: str) -> str:
+    known = catalogue().steps
+    short = name.rpartition(".")[2]
+    for alias, described in known.items():
+        if name == alias or described.cls.rpartition(".")[2] == short:
+            return alias
+    raise InputError(f"step {name!r}: {suggestion(name, sorted(known))}")
+
+
+def _changed(one: Settings) -> dict[str, Any]:
+    defaults = {knob.name: knob.default for knob in one.described.knobs}
+    return {k: v for k, v in one.values.items() if v != defaults[k]}
+
+
+def _from_text(knob: Knob | None, name: str, text: Any) -> Any:
+    """Value of a text, in the type of its parameter; a text where nobody knows it."""
+    if knob is None:
+        if name == "skip":
+            return str(text).lower() in ("true", "yes", "1", "on")
+        return text
+    if "list" in knob.kind:
+        if text in ("None", ""):
+            return None
+        items = text if isinstance(text, list) else [t.strip() for t in str(text).split(",") if t]
+        of: Any = {"float_list": float, "int_list": int}.get(knob.kind, str)
+        return [of(item) for item in items]
+    if isinstance(text, list):  # a text with commas that had no quotes
+        text = ", ".join(text)
+    if text == "None" and knob.default is None:
+        return None
+    match knob.kind:
+        case "boolean":
+            return str(text).lower() in ("true", "yes", "1", "on")
+        case "float":
+            return float(text)
+        case "integer":
+            return int(text)
+    return str(text)

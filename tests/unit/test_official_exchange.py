@@ -1,0 +1,139 @@
+"""Official parameters come back from every form that users keep them in."""
+
+import importlib
+
+import pytest
+
+from jwinteractive.errors import InputError
+from jwinteractive.official.catalogue import catalogue
+from jwinteractive.official.exchange import (
+    Settings,
+    call_text,
+    read_call,
+    read_pars,
+    read_strun,
+    strun_line,
+    write_pars,
+)
+from jwinteractive.official.parameters import params_of, to_official
+from jwinteractive.recipe import Recipe
+
+STEPS = catalogue().steps
+every = pytest.mark.parametrize("alias", sorted(STEPS))
+
+
+def other(knob):
+    match knob.kind:
+        case "option":
+            return next(c for c in knob.choices if c != knob.default)
+        case "boolean":
+            return not knob.default
+        case "float":
+            low = knob.low if knob.low is not None else 0.0
+            return next(v for v in (low + 0.125, low + 0.25) if v != knob.default)
+        case "integer":
+            low = int(knob.low) if knob.low is not None else 0
+            return next(v for v in (low + 1, low + 2) if v != knob.default)
+        case "float_list":
+            return [1.5, -2.0]
+        case "int_list":
+            return [3, 4]
+    if "list" in knob.kind:
+        return ["one", "two"]
+    return "it's a text, with = and # in it"
+
+
+def settings(alias):
+    return Settings(alias, {k.name: other(k) for k in STEPS[alias].knobs}, not STEPS[alias].skipped)
+
+
+@every
+@pytest.mark.parametrize("ending", ["asdf", "cfg"])
+def test_a_file_comes_back(alias, ending, tmp_path):
+    (again,) = read_pars(write_pars(tmp_path / f"pars.{ending}", [settings(alias)]))
+    assert again == settings(alias)
+    for name, value in settings(alias).values.items():
+        assert type(again.values[name]) is type(value), name
+
+
+@every
+def test_a_command_line_comes_back(alias):
+    assert read_strun(strun_line(settings(alias), "a b.fits")) == settings(alias)
+
+
+@every
+def test_a_call_comes_back(alias):
+    assert read_call(call_text(settings(alias))) == settings(alias)
+
+
+@every
+def test_a_stage_comes_back(alias):
+    assert Settings.of(settings(alias).stage()) == settings(alias)
+
+
+def official(alias):
+    module, _, name = STEPS[alias].cls.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+@pytest.mark.parametrize("alias", ["jump", "tweakreg", "resample", "outlier_detection"])
+@pytest.mark.parametrize("ending", ["asdf", "cfg"])
+def test_the_official_package_reads_our_files(alias, ending, tmp_path):
+    path = write_pars(tmp_path / f"pars.{ending}", [settings(alias)])
+    step = official(alias).from_config_file(str(path))
+    for name, value in settings(alias).values.items():
+        assert getattr(step, name) == value, name
+
+
+@pytest.mark.parametrize("alias", ["jump", "tweakreg", "source_catalog"])
+def test_ours_reads_what_the_official_package_writes(alias, tmp_path):
+    step = official(alias)(**settings(alias).values)
+    step.export_config(str(tmp_path / "pars.asdf"))
+    (read,) = read_pars(tmp_path / "pars.asdf")
+    assert {k: v for k, v in read.values.items() if v is not None} == settings(alias).values
+
+
+def test_the_settings_of_a_pipeline_come_back_step_by_step(tmp_path):
+    several = [settings("dq_init"), settings("jump")]
+    for ending in ("asdf", "cfg"):
+        path = write_pars(tmp_path / f"all.{ending}", several, "Detector1Pipeline")
+        assert list(read_pars(path)) == several
+    with pytest.raises(InputError, match="name the pipeline"):
+        write_pars(tmp_path / "none.asdf", several)
+
+
+def test_real_parameter_files_are_read(real):
+    for name in ("calwebb_det1", "calwebb_spec2", "calwebb_spec3"):
+        found = read_pars(real / f"spec/manual_{name}.asdf")
+        assert len(found) > 5
+        for one in found:
+            if one.alias != "master_background_mos":
+                Recipe((one.stage(),))
+    (tweakreg,) = read_pars(real / "refs/pars_like/jwst_miri_pars-tweakreg_0001.asdf")
+    assert tweakreg.alias == "tweakreg"
+
+
+def test_defaults_are_not_written_into_a_command():
+    one = Settings("jump", to_official(params_of(STEPS["jump"])()))
+    assert strun_line(one) == "strun jump FILE"
+    assert call_text(one) == 'JumpStep.call("FILE")'
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "words"),
+    [
+        (read_strun, "strun jmp x.fits", "did you mean 'jump'"),
+        (read_call, "__import__('os').system('x')", "^step "),
+        (read_call, "JumpStep.call(x, skip=open('f'))", "is no call of a step"),
+        (read_strun, "", "empty command line"),
+    ],
+)
+def test_what_cannot_be_read_is_said(read, text, words):
+    with pytest.raises(InputError, match=words):
+        read(text)
+
+
+def test_a_file_that_is_none_is_said(tmp_path):
+    (tmp_path / "a.asdf").write_text("no")
+    with pytest.raises(InputError, match=r"a.asdf: is no file of official parameters"):
+        read_pars(tmp_path / "a.asdf")
