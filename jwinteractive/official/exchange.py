@@ -146,7 +146,7 @@ def _plain(tree: Mapping[str, Any]) -> dict[str, Any]:
     if "class" not in tree:
         table = dict(tree["parameters"])
         steps = [{"parameters": {"name": n, **t}} for n, t in table.pop("steps", {}).items()]
-        own = {"class": table.pop("class", ""), "name": table.pop("name")}
+        own = {"class": table.pop("class", ""), "name": table.pop("name", "")}
         tree = own | {"parameters": table, "steps": steps}
     return {
         "class": str(tree["class"]),
