@@ -31,6 +31,7 @@ class FileReference(Reference):
         "BAND",
         "EXP_TYPE",
     )
+    of_pixels: ClassVar[bool] = False
 
     path: Path | None = None
 
@@ -71,6 +72,6 @@ def file_reference(reftype: str) -> type[FileReference]:
     body: dict[str, Any] = {"reftype": reftype, "__module__": __name__}
     for kind in Reference.__subclasses__():
         if getattr(kind, "reftype", "") == reftype:  # our own steps know what it depends on
-            body["selects"] = kind.selects
+            body |= {"selects": kind.selects, "of_pixels": kind.of_pixels}
     made: Any = type(f"FileReference_{reftype}", (FileReference,), body)
     return dc.dataclass(frozen=True, kw_only=True)(made)

@@ -57,6 +57,7 @@ class Reference:
     hdus: ClassVar[Mapping[str, str]] = {"data": "SCI", "dq": "DQ"}
     required: ClassVar[tuple[str, ...]] = ("data",)
     selects: ClassVar[tuple[str, ...]] = ("DETECTOR",)
+    of_pixels: ClassVar[bool] = True  # False: it need not cover the exposure's pixels
     searched: ClassVar[bool] = True  # False: there is none unless the user gives it
     from_mask: ClassVar[Part | None] = None  # what of the user's masks it is; None: nothing
 

@@ -7,9 +7,7 @@ step asks; what was found is known by a key, so that a plan touches no arrays.
 from __future__ import annotations
 
 import dataclasses as dc
-import functools
 import hashlib
-import json
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,26 +24,13 @@ from jwinteractive.irs2 import FAST
 from jwinteractive.masks import Mask, read_text
 from jwinteractive.pages import release
 from jwinteractive.references.filed import NOT_APPLICABLE, FileReference
+from jwinteractive.references.headers import ANY, allowed, cards, header_of
 from jwinteractive.references.kinds import Reference
 
 __all__ = ["Found", "References"]
 
 Source = Literal["override", "folder", "crds", "simulated", "nominal"]
 R = TypeVar("R", bound=Reference)
-
-_KERNEL = 7  # pixels a side at most; images that small are not of the detector
-_ANY = {"", "ANY", "N/A", "GENERIC", "NONE"}
-_PATTERN_KEYWORDS = {
-    "READPATT": "P_READPA",
-    "DETECTOR": "P_DETECT",
-    "FILTER": "P_FILTER",
-    "PUPIL": "P_PUPIL",
-    "GRATING": "P_GRATIN",
-    "CHANNEL": "P_CHANNE",
-    "BAND": "P_BAND",
-    "EXP_TYPE": "P_EXP_TY",
-}
-_MEANING = {"EXP_TYPE": ("exposure", "type")}  # of keywords in ASDF files; others: instrument
 
 
 @dc.dataclass(frozen=True)
@@ -199,6 +184,8 @@ class References:
         else:
             found = next(self._search_files(kind, exposure, shape), None)
         if found is None:
+            if self.crds and self._best_of_crds(kind, exposure) == NOT_APPLICABLE:
+                return Found(kind, f"none-{kind.reftype}", "crds", NOT_APPLICABLE, value=kind())
             return Found(kind, f"nominal-{kind.reftype}", "nominal", "nominal")
         # its own key: a step of ours may have read the same file
         key = f"file-{found.key}"
@@ -265,8 +252,13 @@ class References:
             yield _file(kind, path, "simulated")
 
     def _from_crds(self, kind: type[Reference], exposure: Exposure) -> Path | None:
+        best = self._best_of_crds(kind, exposure)
+        return Path(best) if best not in ANY else None
+
+    def _best_of_crds(self, kind: type[Reference], exposure: Exposure) -> str:
+        """Path that CRDS answers, "N/A" where it says that none applies, "" for no answer."""
         if self.crds_said:  # it failed before: do not wait for the network once more
-            return None
+            return ""
         try:
             import crds
 
@@ -275,12 +267,14 @@ class References:
             )
         except SystemExit:  # its way of saying so
             self.crds_said = "no server can be reached and CRDS_PATH holds no cache"
-            return None
+            return ""
         except Exception as error:
             self.crds_said = str(error).partition("\n")[0] or type(error).__name__
-            return None
+            return ""
         path = str(best.get(kind.reftype, ""))
-        return None if path.upper().startswith("NOT FOUND") or path in _ANY else Path(path)
+        if path.upper().startswith("NOT FOUND"):
+            return NOT_APPLICABLE if NOT_APPLICABLE in path.upper() else ""
+        return path
 
 
 def _digest(data: bytes) -> str:
@@ -362,7 +356,7 @@ def _read_file(
     except OSError as error:
         raise MissingReference(f"{kind.reftype} reference {path}: {error}") from None
     with hdus:  # arrays that were mapped stay open behind their views
-        window = _window(_cards(hdus), exposure, shape)
+        window = _window(cards(hdus), exposure, shape)
         if window is None:
             raise MissingReference(
                 f"{kind.reftype} reference {path.name}: does not cover the exposure's subarray "
@@ -421,38 +415,6 @@ def _tree(path: Path) -> Mapping[str, Any]:
         return dict(file.tree)
 
 
-def _cards(hdus: fits.HDUList) -> dict[str, Any]:
-    """Keywords of the primary header, with the size of the pixels where it is not given."""
-    cards = {k: v for k, v in hdus[0].header.items() if k}
-    for hdu in hdus:
-        shape: tuple[int, ...] = hdu.shape if hdu.is_image else ()
-        if len(shape) >= 2 and (shape[-2] != shape[-1] or shape[-1] > _KERNEL):
-            cards.setdefault("SUBSIZE2", shape[-2])
-            cards.setdefault("SUBSIZE1", shape[-1])
-            break
-    return cards
-
-
-@functools.lru_cache(maxsize=4096)
-def _headers(path: Path, size: int, modified: int) -> dict[str, Any]:
-    if path.suffix == ".asdf":
-        meta = _tree(path).get("meta", {})
-        instrument = meta.get("instrument", {}).get("name")
-        named = {"REFTYPE": "reftype", "USEAFTER": "useafter"}
-        cards = {card: str(meta.get(name, "")) for card, name in named.items()}
-        for card, pattern in _PATTERN_KEYWORDS.items():
-            group, name = _MEANING.get(card, ("instrument", card.lower()))
-            part = meta.get(group) or {}
-            cards[card] = str(part.get(name) or "")
-            cards[pattern] = str(part.get(pattern.lower()) or "")
-        return cards | ({"INSTRUME": instrument} if instrument else {})
-    if path.suffix == ".json":
-        plain = json.loads(path.read_text())
-        return {"REFTYPE": str(plain.get("reftype", plain.get("REFTYPE", "")))}
-    with fits.open(path, memmap=path.suffix != ".gz", lazy_load_hdus=True) as hdus:
-        return _cards(hdus)
-
-
 def _select(
     kind: type[Reference], folder: Path, exposure: Exposure, shape: tuple[int, int]
 ) -> Path | None:
@@ -470,17 +432,18 @@ def _select(
     best: tuple[Any, ...] | None = None
     for path in sorted(p for pattern in kind.files for p in folder.glob(pattern)):
         try:
-            stat = path.stat()
-            header = _headers(path, stat.st_size, stat.st_mtime_ns)
+            header = header_of(path)
         except (OSError, ValueError):
             continue  # not such a file after all
         if str(header.get("REFTYPE", "")).lower() != kind.reftype:
             continue
-        if str(header.get("INSTRUME", exposure.instrument)).upper() != exposure.instrument:
+        instrument = str(header.get("INSTRUME") or exposure.instrument).upper()
+        if instrument not in ANY | {exposure.instrument}:
             continue
         if not all(_allows(header, keyword, wanted[keyword]) for keyword in kind.selects):
             continue
-        if _window(header, exposure, shape) is None:
+        framed = kind.of_pixels or "SUBSTRT1" in header
+        if framed and _window(header, exposure, shape) is None:
             continue
         useafter = str(header.get("USEAFTER", ""))
         if exposure.date and useafter[:10] > exposure.date:
@@ -493,10 +456,8 @@ def _select(
 
 
 def _allows(header: Mapping[str, Any], keyword: str, value: str) -> bool:
-    pattern = str(header.get(_PATTERN_KEYWORDS[keyword]) or "")
-    given = {p.strip().upper() for p in pattern.split("|") if p.strip()}
-    given = given or {str(header.get(keyword) or "").strip().upper()}
-    return bool(given & _ANY) or any(same_detector(name, value) for name in given)
+    given = allowed(header, keyword)
+    return not given or any(same_detector(name, value) for name in given)
 
 
 def _crds_configured() -> bool:
@@ -521,6 +482,7 @@ def _crds_parameters(exposure: Exposure) -> dict[str, Any]:
         "EXPOSURE.NFRAMES": exposure.nframes,
         "EXPOSURE.GROUPGAP": exposure.groupgap,
         "SUBARRAY.NAME": exposure.subarray,
+        "VISIT.TSOVISIT": "T" if exposure.tso else "F",
         "OBSERVATION.DATE": date,
         "OBSERVATION.TIME": time or "00:00:00",
     }
