@@ -84,11 +84,13 @@ class Catalogue:
     """Steps by alias; the orders in which pipelines call them, by mode.
 
     A mode is an instrument (stage 1), a type of exposure, or "" where it makes no difference.
+    ``named`` has what pipelines call steps, by alias, where it is another name than that.
     """
 
     version: str
     steps: Mapping[str, Described]
     orders: Mapping[str, Mapping[str, tuple[str, ...]]]
+    named: Mapping[str, Mapping[str, str]]
 
     def order(self, pipeline: str, instrument: str, exp_type: str) -> tuple[str, ...]:
         """Aliases of the steps that a pipeline runs for a mode; none if it is not for that."""
@@ -186,4 +188,5 @@ def _read(plain: Mapping[str, Any]) -> Catalogue:
         name: {mode: tuple(aliases) for mode, aliases in modes.items()}
         for name, modes in plain["orders"].items()
     }
-    return Catalogue(plain["version"], MappingProxyType(steps), MappingProxyType(orders))
+    named = MappingProxyType(dict(plain["named"]))
+    return Catalogue(plain["version"], MappingProxyType(steps), MappingProxyType(orders), named)

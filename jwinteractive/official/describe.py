@@ -52,16 +52,32 @@ def describe() -> dict[str, Any]:
     for name, (_, cls) in pipelines.items():
         for step in cls.step_defs.values():
             used.setdefault(step.__name__, []).append(name)
+    aliases = {
+        name: {key: _alias(step) for key, step in cls.step_defs.items()}
+        for name, (_, cls) in pipelines.items()
+    }
     steps = [_step(dotted, cls, used.get(name, [])) for name, (dotted, cls) in classes.items()]
     return {
         "version": jwst.__version__,
         "steps": steps,
-        "orders": {name: orders_of(cls) for name, (_, cls) in pipelines.items()},
+        "orders": {
+            name: {m: [aliases[name][key] for key in o] for m, o in orders_of(cls).items()}
+            for name, (_, cls) in pipelines.items()
+        },
+        "named": {
+            name: {alias: key for key, alias in keys.items() if alias != key}
+            for name, keys in aliases.items()
+        },
     }
 
 
+def _alias(cls: Any) -> str:
+    alias: str = cls.class_alias or cls.__name__.removesuffix("Step").lower()
+    return alias
+
+
 def _step(dotted: str, cls: Any, pipelines: list[str]) -> dict[str, Any]:
-    alias = cls.class_alias or cls.__name__.removesuffix("Step").lower()
+    alias = _alias(cls)
     spec = cls.load_spec_file()
     types = cls.reference_file_types
     types = cls().reference_file_types if isinstance(types, property) else types

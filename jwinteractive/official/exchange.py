@@ -213,7 +213,7 @@ def write_pars(path: Path | str, settings: Iterable[Settings], pipeline: str = "
     path, settings = Path(path), tuple(settings)
     if len(settings) != 1 and not pipeline:
         raise InputError(f"{path.name}: {len(settings)} steps: name the pipeline that they are of")
-    trees = [_tree(one) for one in settings]
+    trees = [_tree(one, _name_in(pipeline, one.alias)) for one in settings]
     whole = trees[0]
     if pipeline:
         whole = {"class": _PIPELINES + pipeline, "name": pipeline, "parameters": {}, "steps": trees}
@@ -227,18 +227,19 @@ def write_pars(path: Path | str, settings: Iterable[Settings], pipeline: str = "
     return path
 
 
-def _tree(one: Settings) -> dict[str, Any]:
+def _tree(one: Settings, name: str) -> dict[str, Any]:
     skip = {} if one.skip is None else {"skip": one.skip}
     return {
         "class": one.described.cls,
-        "name": one.alias,
+        "name": name,
         "parameters": dict(one.values) | skip,
     }
 
 
 def _cfg_lines(tree: Mapping[str, Any], indent: str) -> list[str]:
     lines = [f'{indent}name = "{tree["name"]}"', f'{indent}class = "{tree["class"]}"']
-    lines += [f"{indent}{k} = {_cfg_value(v)}" for k, v in tree["parameters"].items()]
+    given = {k: v for k, v in tree["parameters"].items() if v is not None}  # it has no None
+    lines += [f"{indent}{k} = {_written(k, v)}" for k, v in given.items()]
     if tree.get("steps"):
         lines.append(f"{indent}[steps]")
         for step in tree["steps"]:
@@ -247,35 +248,50 @@ def _cfg_lines(tree: Mapping[str, Any], indent: str) -> list[str]:
     return lines
 
 
-def _cfg_value(value: Any) -> str:
+def _written(name: str, value: Any) -> str:
+    """Value as a parameter file or a command line has it; both read it by the same rules.
+
+    Raises
+    ------
+    InputError
+        If no quotes can hold a text.
+    """
     if isinstance(value, list):
-        items = [_cfg_value(item) for item in value]
+        items = [_written(name, item) for item in value]
         return ", ".join(items) + ("," if len(items) < 2 else "")
     if not isinstance(value, str):
         return str(value)
-    if '"' not in value:
-        return f'"{value}"'
-    if "'" not in value:
-        return f"'{value}'"
-    return f'"""{value}"""'
+    quote = next((q for q in "\"'" if q not in value), "")
+    if not quote or "\n" in value or "%(" in value:
+        raise InputError(
+            f"{name} = {value!r}: a .cfg or a command line cannot hold this text: write a .asdf"
+        )
+    return f"{quote}{value}{quote}"
 
 
 # -- command lines and calls ----------------------------------------------------------------------
 
 
-def strun_line(one: Settings, file: str = "FILE") -> str:
-    """Command line of a step: what differs from the defaults."""
-    words = ["strun", one.alias, file]
-    for name, value in _changed(one).items():
-        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-        words.append(f"--{name}={text}")
-    if one.skip is not None and one.skip != one.described.skipped:
-        words.append(f"--skip={one.skip}")
+def strun_line(settings: Iterable[Settings], file: str = "FILE", pipeline: str = "") -> str:
+    """Command line of a step, or of steps of a pipeline: what differs from the defaults.
+
+    Raises
+    ------
+    InputError
+        If there are several steps and no pipeline, or a text that it cannot hold.
+    """
+    settings = tuple(settings)
+    if len(settings) != 1 and not pipeline:
+        raise InputError(f"{len(settings)} steps: name the pipeline that they are of")
+    words = ["strun", _PIPELINES + pipeline if pipeline else settings[0].alias, file]
+    for one in settings:
+        start = f"--steps.{_name_in(pipeline, one.alias)}." if pipeline else "--"
+        words += [f"{start}{k}={_written(k, v)}" for k, v in _changed(one).items()]
     return shlex.join(words)
 
 
-def read_strun(line: str) -> Settings:
-    """Settings of a command line of one step.
+def read_strun(line: str) -> tuple[Settings, ...]:
+    """Settings of a command line of a step or a pipeline, by step.
 
     Raises
     ------
@@ -286,34 +302,66 @@ def read_strun(line: str) -> Settings:
         words = shlex.split(line)
     except ValueError as error:
         raise InputError(f"{line!r}: is no command line ({error})") from None
-    if words[:1] == ["strun"]:
-        words = words[1:]
-    if not words:
-        raise InputError("an empty command line: give: strun STEP FILE --PARAMETER=VALUE")
-    alias = _known_alias(words[0])
-    knobs = {k.name: k for k in catalogue().steps[alias].knobs}
-    given: dict[str, Any] = {}
-    rest = iter(words[1:])
-    for word in rest:
-        if not word.startswith("--"):
-            continue  # a file
+    words = words[1:] if words[:1] == ["strun"] else words
+    plain = [word for word in words if not word.startswith("--")]
+    if not plain:
+        raise InputError("no step in this command line: give: strun STEP FILE --PARAMETER=VALUE")
+    pipeline = _pipeline_of(plain[0])
+    given: dict[str, dict[str, Any]] = {} if pipeline else {_known_alias(plain[0]): {}}
+    for word in words:
         name, equals, text = word.removeprefix("--").partition("=")
-        text = text if equals else next(rest, "")
-        given[name] = _from_text(knobs.get(name), name, text)
-    return Settings.sorted_out(alias, given)
+        if not word.startswith("--") or not equals:
+            continue  # a file, or a switch of the command itself
+        alias, name = _place(pipeline, next(iter(given), ""), name)
+        if not alias:
+            continue  # of the pipeline itself
+        knob = next((k for k in catalogue().steps[alias].knobs if k.name == name), None)
+        given.setdefault(alias, {})[name] = _from_text(knob, name, _unquoted(text))
+    return tuple(Settings.sorted_out(alias, values) for alias, values in given.items())
 
 
-def call_text(one: Settings, file: str = '"FILE"') -> str:
-    """Python that calls a step with what differs from the defaults."""
-    name = one.described.cls.rpartition(".")[2]
-    words = [f"{k}={v!r}" for k, v in _changed(one).items()]
-    if one.skip is not None and one.skip != one.described.skipped:
-        words.append(f"skip={one.skip!r}")
-    return f"{name}.call({', '.join([file, *words])})"
+def _place(pipeline: str, alias: str, name: str) -> tuple[str, str]:
+    """Alias of the step that an option is of, and its parameter."""
+    if not pipeline:
+        return alias, name
+    if not name.startswith("steps."):
+        return "", name
+    _, step, name = name.split(".", 2)
+    return _alias_in(pipeline, step), name
 
 
-def read_call(text: str) -> Settings:
-    """Settings of such a call; nothing is evaluated but literals.
+def _unquoted(text: str) -> Any:
+    """Text or list of texts that a value stands for, by the rules of parameter files."""
+    from astropy.extern.configobj.configobj import ConfigObj
+
+    try:
+        found = ConfigObj([f"x = {text}"], interpolation=False, raise_errors=True)
+    except (SyntaxError, ValueError) as error:
+        raise InputError(f"{text!r}: is no value ({error})") from None
+    return found["x"]
+
+
+def call_text(settings: Iterable[Settings], file: str = '"FILE"', pipeline: str = "") -> str:
+    """Python that calls a step, or a pipeline, with what differs from the defaults.
+
+    Raises
+    ------
+    InputError
+        If there are several steps and no pipeline.
+    """
+    settings = tuple(settings)
+    if len(settings) != 1 and not pipeline:
+        raise InputError(f"{len(settings)} steps: name the pipeline that they are of")
+    if pipeline:
+        steps = {_name_in(pipeline, one.alias): _changed(one) for one in settings}
+        return f"{pipeline}.call({file}, steps={steps!r})"
+    (one,) = settings
+    words = [file, *(f"{k}={v!r}" for k, v in _changed(one).items())]
+    return f"{one.described.cls.rpartition('.')[2]}.call({', '.join(words)})"
+
+
+def read_call(text: str) -> tuple[Settings, ...]:
+    """Settings of such a call, by step; nothing is evaluated but literals.
 
     Raises
     ------
@@ -325,13 +373,42 @@ def read_call(text: str) -> Settings:
         assert isinstance(call, ast.Call)
         name = ast.unparse(call.func).split(".")[-2 if isinstance(call.func, ast.Attribute) else -1]
         given = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
-    except (SyntaxError, AssertionError, ValueError, IndexError):
+        pipeline = _pipeline_of(name)
+        if not pipeline:
+            return (Settings.sorted_out(_known_alias(name), _lists(given)),)
+        steps = given.get("steps", {})
+        return tuple(
+            Settings.sorted_out(_alias_in(pipeline, step), _lists(values))
+            for step, values in steps.items()
+        )
+    except (SyntaxError, AssertionError, ValueError, IndexError, AttributeError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(
             f"{text!r}: is no call of a step: give one such as JumpStep.call(x, skip=True)"
         ) from None
-    alias = _known_alias(name)
-    values = {k: list(v) if isinstance(v, tuple) else v for k, v in given.items()}
-    return Settings.sorted_out(alias, values)
+
+
+def _lists(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in given.items()}
+
+
+def _pipeline_of(name: str) -> str:
+    """Class of a pipeline by that name or by what the command calls it; "" if it is none."""
+    short = name.rpartition(".")[2]
+    for pipeline in catalogue().orders:
+        if short in (pipeline, f"calwebb_{pipeline.removesuffix('Pipeline').lower()}"):
+            return pipeline
+    return ""
+
+
+def _name_in(pipeline: str, alias: str) -> str:
+    return catalogue().named.get(pipeline, {}).get(alias, alias)
+
+
+def _alias_in(pipeline: str, name: str) -> str:
+    names = {own: alias for alias, own in catalogue().named.get(pipeline, {}).items()}
+    return _known_alias(names.get(name, name))
 
 
 def _known_alias(name: str) -> str:
@@ -345,11 +422,27 @@ def _known_alias(name: str) -> str:
 
 def _changed(one: Settings) -> dict[str, Any]:
     defaults = {knob.name: knob.default for knob in one.described.knobs}
-    return {k: v for k, v in one.values.items() if v != defaults[k]}
+    changed = {k: v for k, v in one.values.items() if v != defaults[k]}
+    own = one.skip is not None and one.skip != one.described.skipped
+    return changed | ({"skip": one.skip} if own else {})
 
 
 def _from_text(knob: Knob | None, name: str, text: Any) -> Any:
-    """Value of a text, in the type of its parameter; a text where nobody knows it."""
+    """Value of a text, in the type of its parameter; a text where nobody knows it.
+
+    Raises
+    ------
+    InputError
+        If it is no such value.
+    """
+    try:
+        return _typed(knob, name, text)
+    except ValueError:
+        kind = "" if knob is None else knob.kind.replace("_", " of ")
+        raise InputError(f"{name} = {text!r}: needs a value of kind {kind}") from None
+
+
+def _typed(knob: Knob | None, name: str, text: Any) -> Any:
     if knob is None:
         if name == "skip":
             return str(text).lower() in ("true", "yes", "1", "on")

@@ -48,8 +48,11 @@ def orders_of(pipeline: Any) -> dict[str, list[str]]:
         return {i: _recorded(pipeline, plain, i, "") for i in _INSTRUMENTS}
     if name == "Spec2Pipeline":
         return {e: _recorded(pipeline, plain, i, e) for e, i in _SPECTRA.items()}
+    if name == "Image2Pipeline":  # a plain image is resampled, no other
+        other = [a for a in plain if a != "resample"]
+        return {"": other} | dict.fromkeys(pipeline.image_exptypes, plain)
     if name == "Spec3Pipeline":
-        return {e: _for(plain, e) for e in _SPECTRA if e not in _SERIES}
+        return {e: _third(plain, e) for e in _SPECTRA if e not in _SERIES}
     if name == "Tso3Pipeline":
         return {e: _for(plain, e) for e in (*_SERIES, "NRC_TSIMAGE")}
     return {"": [a for a in plain if _ONLY.get(a, "any") != ()]}
@@ -57,6 +60,16 @@ def orders_of(pipeline: Any) -> dict[str, list[str]]:
 
 def _for(aliases: list[str], exp_type: str) -> list[str]:
     return [a for a in aliases if exp_type in _ONLY.get(a, (exp_type,))]
+
+
+def _third(aliases: list[str], exp_type: str) -> list[str]:
+    """Spectra of sources without a slit are combined; others are resampled, their images, before.
+
+    Source: ``process`` of ``Spec3Pipeline``, jwst 3.0.
+    """
+    slitless = exp_type.endswith("_WFSS")
+    other = ("outlier_detection", "adaptive_trace_model") if slitless else ("combine_1d",)
+    return [a for a in _for(aliases, exp_type) if a not in other]
 
 
 def written_order(pipeline: Any) -> list[str]:

@@ -28,7 +28,8 @@ def order(table, pipeline, mode):
     part = table.split(f"#### {pipeline}", 1)[1].split("####", 1)[0]
     (line,) = re.findall(rf"^\* \*\*{re.escape(mode)}\*\*: (.*)$", part, re.MULTILINE)
     steps = [s.strip() for s in line.split("→")]
-    return [s for s in steps if not s.startswith(("~~", "ERR"))]
+    names = {name: alias for alias, name in catalogue().named[pipeline].items()}
+    return [names.get(s, s) for s in steps if not s.startswith(("~~", "ERR"))]
 
 
 def test_orders_are_those_that_the_dossier_lists(real):
@@ -102,3 +103,23 @@ def test_the_mixed_recipe_takes_native_steps_where_there_are():
     assert {"jump", "ramp_fit", "outlier_detection", "official_assign_wcs"} <= set(names)
     assert names.index("ramp_fit") < names.index("official_assign_wcs")
     assert names.index("outlier_detection") < names.index("official_resample")
+
+
+@pytest.mark.parametrize("exp_type", ["NRC_TSIMAGE", "NRC_CORON", "NIS_AMI"])
+def test_only_plain_images_are_resampled_in_the_second_stage(exp_type):
+    assert "resample" not in catalogue().order("Image2Pipeline", "", exp_type)
+    assert catalogue().order("Image2Pipeline", "NIRCAM", "NRC_IMAGE")[-1] == "resample"
+
+
+@pytest.mark.parametrize("exp_type", ["NIS_WFSS", "NRC_WFSS", "MIR_WFSS"])
+def test_sources_without_a_slit_are_combined_but_not_searched_for_outliers(exp_type):
+    steps = catalogue().order("Spec3Pipeline", "", exp_type)
+    assert steps[-3:] == ("pixel_replace", "extract_1d", "combine_1d")
+    assert not {"outlier_detection", "adaptive_trace_model"} & set(steps)
+
+
+@pytest.mark.parametrize("exp_type", ["MIR_MRS", "NRS_IFU", "NRS_FIXEDSLIT", "MIR_LRS-FIXEDSLIT"])
+def test_spectra_of_resampled_images_are_not_combined(exp_type):
+    steps = catalogue().order("Spec3Pipeline", "", exp_type)
+    assert "outlier_detection" in steps
+    assert "combine_1d" not in steps

@@ -58,17 +58,23 @@ def test_a_file_comes_back(alias, ending, tmp_path):
 
 @every
 def test_a_command_line_comes_back(alias):
-    assert read_strun(strun_line(settings(alias), "a b.fits")) == settings(alias)
+    assert read_strun(strun_line([settings(alias)], "a b.fits")) == (settings(alias),)
 
 
 @every
 def test_a_call_comes_back(alias):
-    assert read_call(call_text(settings(alias))) == settings(alias)
+    assert read_call(call_text([settings(alias)])) == (settings(alias),)
 
 
 @every
 def test_a_stage_comes_back(alias):
     assert Settings.of(settings(alias).stage()) == settings(alias)
+
+
+def spelt_out(alias):
+    """Settings of a recipe's stage: defaults too, which may be None."""
+    name = f"official_{alias}"
+    return Settings.of(Recipe.of(name)[name])
 
 
 def official(alias):
@@ -78,10 +84,11 @@ def official(alias):
 
 @pytest.mark.parametrize("alias", ["jump", "tweakreg", "resample", "outlier_detection"])
 @pytest.mark.parametrize("ending", ["asdf", "cfg"])
-def test_the_official_package_reads_our_files(alias, ending, tmp_path):
-    path = write_pars(tmp_path / f"pars.{ending}", [settings(alias)])
+@pytest.mark.parametrize("made", [settings, spelt_out])
+def test_the_official_package_reads_our_files(alias, ending, made, tmp_path):
+    path = write_pars(tmp_path / f"pars.{ending}", [made(alias)])
     step = official(alias).from_config_file(str(path))
-    for name, value in settings(alias).values.items():
+    for name, value in made(alias).values.items():
         assert getattr(step, name) == value, name
 
 
@@ -93,11 +100,19 @@ def test_ours_reads_what_the_official_package_writes(alias, tmp_path):
     assert {k: v for k, v in read.values.items() if v is not None} == settings(alias).values
 
 
-def test_the_settings_of_a_pipeline_come_back_step_by_step(tmp_path):
-    several = [settings("dq_init"), settings("jump")]
+@pytest.mark.parametrize(
+    ("pipeline", "aliases"),
+    [("Detector1Pipeline", ("dq_init", "jump")), ("Spec2Pipeline", ("imprint", "photom"))],
+)
+def test_the_settings_of_a_pipeline_come_back_step_by_step(pipeline, aliases, tmp_path):
+    several = [settings(alias) for alias in aliases]
+    cls = getattr(importlib.import_module("jwst.pipeline"), pipeline)
     for ending in ("asdf", "cfg"):
-        path = write_pars(tmp_path / f"all.{ending}", several, "Detector1Pipeline")
+        path = write_pars(tmp_path / f"all.{ending}", several, pipeline)
         assert list(read_pars(path)) == several
+        cls.from_config_file(str(path))
+    assert list(read_strun(strun_line(several, pipeline=pipeline))) == several
+    assert list(read_call(call_text(several, pipeline=pipeline))) == several
     with pytest.raises(InputError, match="name the pipeline"):
         write_pars(tmp_path / "none.asdf", several)
 
@@ -115,17 +130,18 @@ def test_real_parameter_files_are_read(real):
 
 def test_defaults_are_not_written_into_a_command():
     one = Settings("jump", to_official(params_of(STEPS["jump"])()))
-    assert strun_line(one) == "strun jump FILE"
-    assert call_text(one) == 'JumpStep.call("FILE")'
+    assert strun_line([one]) == "strun jump FILE"
+    assert call_text([one]) == 'JumpStep.call("FILE")'
 
 
 @pytest.mark.parametrize(
     ("read", "text", "words"),
     [
         (read_strun, "strun jmp x.fits", "did you mean 'jump'"),
+        (read_strun, "strun jump x --rejection_threshold=abc", "needs a value of kind float"),
         (read_call, "__import__('os').system('x')", "^step "),
         (read_call, "JumpStep.call(x, skip=open('f'))", "is no call of a step"),
-        (read_strun, "", "empty command line"),
+        (read_strun, "", "no step in this command line"),
     ],
 )
 def test_what_cannot_be_read_is_said(read, text, words):
