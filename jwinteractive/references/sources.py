@@ -268,6 +268,8 @@ class References:
         except SystemExit:  # its way of saying so
             self.crds_said = "no server can be reached and CRDS_PATH holds no cache"
             return ""
+        except LookupError:  # it has none of this type; of others it may
+            return ""
         except Exception as error:
             self.crds_said = str(error).partition("\n")[0] or type(error).__name__
             return ""
@@ -442,6 +444,8 @@ def _select(
             continue
         if not all(_allows(header, keyword, wanted[keyword]) for keyword in kind.selects):
             continue
+        if not kind.of_pixels and not _is_for_subarray(header, exposure):
+            continue
         framed = kind.of_pixels or "SUBSTRT1" in header
         if framed and _window(header, exposure, shape) is None:
             continue
@@ -458,6 +462,11 @@ def _select(
 def _allows(header: Mapping[str, Any], keyword: str, value: str) -> bool:
     given = allowed(header, keyword)
     return not given or any(same_detector(name, value) for name in given)
+
+
+def _is_for_subarray(header: Mapping[str, Any], exposure: Exposure) -> bool:
+    given = allowed(header, "SUBARRAY")
+    return not given or "FULL" in given or exposure.subarray in given
 
 
 def _crds_configured() -> bool:

@@ -180,6 +180,19 @@ def test_crds_is_not_asked_unless_it_is_set_up(monkeypatch):
     assert not References().crds
 
 
+def test_crds_that_has_none_of_a_type_is_asked_for_the_next(monkeypatch):
+    import sys
+    import types
+
+    def getreferences(parameters, reftypes, observatory):
+        raise LookupError("unknown reference type")
+
+    monkeypatch.setitem(sys.modules, "crds", types.SimpleNamespace(getreferences=getreferences))
+    references = References(crds=True)
+    assert find(references)[0].source == "nominal"
+    assert references.crds_said == ""
+
+
 def test_crds_gives_its_best_reference_and_a_failure_is_remembered(tmp_path, monkeypatch):
     import sys
     import types

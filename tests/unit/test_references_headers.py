@@ -9,7 +9,7 @@ import pytest
 from astropy.io import fits
 
 from jwinteractive.references import FlatRef, References
-from jwinteractive.references.filed import NOT_APPLICABLE, file_reference
+from jwinteractive.references.filed import NOT_APPLICABLE, FileReference, file_reference
 from jwinteractive.references.headers import allowed, header_of
 from jwinteractive.testing import example_exposure
 
@@ -91,6 +91,17 @@ def test_what_is_no_image_of_the_detector_need_not_cover_it(tmp_path):
     assert references.find(FlatRef, example_exposure(), SHAPE).name == "nominal"
 
 
+def test_what_is_for_a_subarray_is_for_no_other(tmp_path):
+    write_image(tmp_path / "p.fits", "PATHLOSS", (21, 21), SUBARRAY="SUB64")
+
+    def found(subarray):
+        exposure = example_exposure(subarray=subarray)
+        return References(tmp_path).find(file_reference("pathloss"), exposure, SHAPE).name
+
+    assert found("SUB64") == "p.fits"
+    assert found("SUB400P") == "nominal"
+
+
 def test_a_generic_file_holds_for_every_instrument(tmp_path):
     write_image(tmp_path / "p.fits", "PATHLOSS", (21, 21), INSTRUME="GENERIC")
     found = References(tmp_path).find(file_reference("pathloss"), example_exposure(), SHAPE)
@@ -110,4 +121,5 @@ def test_crds_may_say_that_no_reference_applies(monkeypatch, answer, source):
     assert found.source == source
     if source == "crds":
         loaded = references.load(found, example_exposure(), SHAPE)
+        assert isinstance(loaded, FileReference)
         assert loaded.override == NOT_APPLICABLE
