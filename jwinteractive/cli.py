@@ -23,6 +23,7 @@ from jwinteractive.errors import (
 from jwinteractive.mask_command import add_options as add_mask_options
 from jwinteractive.mask_command import use_files
 from jwinteractive.params import fields_of, split_option
+from jwinteractive.refs_command import add_options as add_refs_options
 from jwinteractive.sip_command import add_options as add_sip_options
 
 __all__ = ["main"]
@@ -227,6 +228,8 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--no-browser", action="store_true")
 
     add_mask_options(command("mask", _mask, "Make, show, compare and convert masks of bad pixels."))
+
+    add_refs_options(command("refs", _refs, "Check references; make a CRDS cache of a folder."))
 
     add_sip_options(command("sip", _sip, "Fit SIP to the WCS of an image; write it into a copy."))
 
@@ -584,6 +587,12 @@ def _mask(asked: argparse.Namespace) -> int:
     from jwinteractive.mask_command import run
 
     return run(asked, _ProgressBar)
+
+
+def _refs(asked: argparse.Namespace) -> int:
+    from jwinteractive.refs_command import run
+
+    return run(asked)
 
 
 def _sip(asked: argparse.Namespace) -> int:

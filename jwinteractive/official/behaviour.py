@@ -148,6 +148,7 @@ _WCS_TYPES: Final = (
 _NIRSPEC: Final = (
     "camera", "collimator", "disperser", "fore", "fpa", "msa", "ote", "wavelengthrange"
 )  # fmt: skip
+_NIRSPEC_SPECTRA: Final = ("NRS_FIXEDSLIT", "NRS_IFU", "NRS_MSASPEC", "NRS_BRIGHTOBJ")
 _IFU: Final = ("ifupost", "ifufore", "ifuslicer")
 
 
@@ -162,8 +163,12 @@ def spared_types(alias: str, exposure: Exposure) -> tuple[str, ...]:
         case "assign_wcs":
             needed = _needed_for_wcs(kind, image)
             return tuple(t for t in _WCS_TYPES if t not in needed)
+        case "saturation" if exposure.instrument == "MIRI":
+            return ("superbias",)
         case "flat_field" if not kind.startswith("NRS_"):
             return ("fflat", "sflat", "dflat")
+        case "flat_field" if kind in _NIRSPEC_SPECTRA:
+            return ("flat",)
         case "photom" if not image:
             return ("area",)
         case "extract_1d" if kind != "NIS_SOSS":

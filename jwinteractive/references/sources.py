@@ -171,9 +171,9 @@ class References:
         """The file of a type that only official steps read; None for other types."""
         if not issubclass(kind, FileReference):
             return None
-        if self.overrides.get(kind.reftype) == NOT_APPLICABLE:
-            return Found(kind, f"none-{kind.reftype}", "override", NOT_APPLICABLE, value=kind())
         override = self.overrides.get(kind.reftype)
+        if isinstance(override, str) and override == NOT_APPLICABLE:
+            return Found(kind, f"none-{kind.reftype}", "override", NOT_APPLICABLE, value=kind())
         if override is not None and not isinstance(override, str | Path):
             raise MissingReference(
                 f"override of {kind.reftype}: official steps read files, not arrays: give a file"

@@ -1,0 +1,148 @@
+"""What a recipe needs of references, what there is of it, and the command that says so."""
+
+import json
+
+import pytest
+
+import jwinteractive
+from jwinteractive.cli import main
+from jwinteractive.errors import MissingReference
+from jwinteractive.refs_check import as_text, check
+
+
+@pytest.fixture
+def bare(miri_file, tmp_path, monkeypatch):
+    """The MIRI exposure alone, without its simulated references and without CRDS."""
+    for name in ("CRDS_PATH", "CRDS_SERVER_URL"):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "alone" / miri_file.name
+    path.parent.mkdir()
+    path.symlink_to(miri_file)
+    return path
+
+
+def checked(path, recipe, refs=None, reftypes=()):
+    session = jwinteractive.open(path, recipe, refs)
+    for reftype, file in dict(reftypes).items():
+        session.use(reftype, file)
+    file = session.exposures[0]
+    references = session.references.beside_of(file.simulated_references)
+    return {one.step: one for one in check(file, session.recipe, references)}
+
+
+def states(one):
+    return {wanted.reftype: wanted.state for wanted in one.wanted}
+
+
+def folder_of(miri_file):
+    return miri_file.with_name(miri_file.name.replace("_uncal.fits", "_refs"))
+
+
+def test_every_reference_says_where_it_is_from_and_its_size(miri_file, bare):
+    refs = folder_of(miri_file)
+    gain = next(refs.glob("*gain*"))
+    (from_folder,) = [w for w in checked(bare, "auto", refs)["jump"].wanted if w.reftype == "gain"]
+    assert (from_folder.source, from_folder.path) == ("folder", gain)
+    assert from_folder.size == gain.stat().st_size
+    named = checked(bare, "auto", refs, {"gain": str(gain)})["jump"].wanted[0]
+    assert named.source == "override"
+    assert checked(miri_file, "auto")["jump"].wanted[0].source == "simulated"
+
+
+def test_native_steps_have_nominal_values_and_run(bare):
+    steps = checked(bare, "auto")
+    assert states(steps["jump"]) == {"gain": "nominal", "readnoise": "nominal"}
+    assert not any(one.missing for one in steps.values())
+    assert "give a folder that holds one, or --ref gain=FILE" in steps["jump"].wanted[0].advice
+
+
+def test_official_steps_without_a_file_cannot_run(bare):
+    steps = checked(bare, "official")
+    assert steps["official_jump"].missing == ("gain", "readnoise")
+    assert "set CRDS_PATH and CRDS_SERVER_URL" in steps["official_jump"].wanted[0].advice
+    assert steps["official_group_scale"].missing == ()
+    assert steps["official_emicorr"].skipped == "switched off in the recipe"
+    wcs = states(steps["official_assign_wcs"])
+    assert wcs.pop("distortion") == "missing"
+    assert set(wcs.values()) == {"not needed"}
+    # infrared detectors alone have a bias image; refpix reads a file of interleaved frames alone
+    assert states(steps["official_saturation"])["superbias"] == "not needed"
+    assert states(steps["official_refpix"]) == {"refpix": "not needed", "sirskernel": "not needed"}
+
+
+def test_what_it_says_of_official_steps_is_what_they_do(miri_file):
+    steps = checked(miri_file, "official")
+    assert not steps["official_saturation"].missing
+    assert steps["official_ipc"].missing == ("ipc",)
+    session = jwinteractive.open(miri_file, "official")
+    session.run("official_saturation")
+    with pytest.raises(MissingReference, match="ipc"):
+        session.run("official_ipc")
+    session.use("ipc", "N/A")
+    session.run("official_ipc")
+    assert states(checked(miri_file, "official", None, {"ipc": "N/A"})["official_ipc"]) == {
+        "ipc": "not needed"
+    }
+
+
+def test_no_reference_is_read(miri_file, monkeypatch):
+    def read(*_):
+        raise AssertionError("a reference was read")
+
+    monkeypatch.setattr("jwinteractive.references.sources._read_file", read)
+    for recipe in ("auto", "official"):
+        assert checked(miri_file, recipe)
+
+
+def test_a_reference_of_the_user_that_is_not_there_is_an_error(bare):
+    with pytest.raises(MissingReference, match="no such file"):
+        checked(bare, "official", None, {"gain": "nowhere.fits"})
+
+
+def test_an_array_is_no_file_for_an_official_step(bare):
+    import numpy as np
+
+    with pytest.raises(MissingReference, match="official steps read files, not arrays"):
+        checked(bare, "official", None, {"gain": np.ones((64, 72), np.float32)})
+
+
+def test_the_text_names_steps_that_cannot_run(bare):
+    text = as_text(tuple(checked(bare, "official").values()))
+    assert "official_jump: CANNOT RUN" in text
+    assert "official_jump cannot run without gain, readnoise" in text
+    assert "(MIR_IMAGE goes without)" in text
+
+
+def test_the_command_says_by_its_exit_code_whether_all_can_run(miri_file, bare, capsys):
+    assert main(["refs", "check", str(bare)]) == 0
+    capsys.readouterr()
+    assert main(["refs", "check", str(bare), "--recipe", "official", "--json"]) == 1
+    told = {one["step"]: one for one in json.loads(capsys.readouterr().out)}
+    assert told["official_dark_current"]["missing"] == ["dark"]
+    assert not told["official_dark_current"]["runs"]
+    skips = [f"--skip={one['step']}" for one in told.values() if one["missing"]]
+    assert len(skips) > 4
+    refs = ["--refs", str(folder_of(miri_file))]
+    told = ["official_ipc", "official_assign_wcs", "official_photom", "official_source_catalog"]
+    assert set(told) < {skip.removeprefix("--skip=") for skip in skips}
+    skips = [f"--skip={name}" for name in told]
+    assert main(["refs", "check", str(bare), "--recipe", "official", *refs, *skips[1:]]) == 1
+    assert main(["refs", "check", str(bare), "--recipe", "official", *refs, *skips]) == 0
+    assert "0 cannot" in capsys.readouterr().out
+
+
+def test_the_command_makes_a_cache_and_says_how_to_use_it(miri_file, tmp_path, capsys):
+    refs, out = str(folder_of(miri_file)), tmp_path / "cache"
+    assert main(["refs", "cache", refs, "-o", str(out)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[-2:] == [
+        f"export CRDS_PATH={out}",
+        "export CRDS_SERVER_URL=https://jwst-serverless-mode.stsci.edu",
+    ]
+    assert any("steps that need these fail: abvegaoffset, distortion" in line for line in told)
+    assert main(["refs", "cache", refs, "-o", str(out)]) == 6
+    assert "is there and not empty" in capsys.readouterr().err
+    other = str(tmp_path / "other")
+    assert main(["refs", "cache", refs, "-o", other, "--instrument", "miri", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["files"]["MIRI"]["rscd"] == ["jwst_miri_rscd_sim.fits"]
