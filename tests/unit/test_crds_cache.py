@@ -78,6 +78,9 @@ def test_files_of_a_type_are_told_apart_as_crds_reads_them(tmp_path):
     write(refs, "gain.fits", "GAIN", **NIRCAM, FILTER="F200W")
     write(refs, "full.fits", "DARK", **NIRCAM, SUBARRAY="FULL")
     write(refs, "sub.fits", "DARK", **NIRCAM, SUBARRAY="SUB64P")
+    # CRDS's own list of what it asks for this type has no pupil
+    write(refs, "clear.fits", "PHOTOM", **NIRCAM, FILTER="F150W2", PUPIL="CLEAR")
+    write(refs, "f162.fits", "PHOTOM", **NIRCAM, FILTER="F150W2", PUPIL="F162M")
     write_parameters(refs, "any.asdf", "jwst.jump.JumpStep", instrument={"name": "GENERIC"})
     image, series = {"type": "NRC_IMAGE"}, {"type": "NRC_TSIMAGE"}
     tweakreg = "jwst.tweakreg.TweakRegStep"
@@ -107,6 +110,8 @@ def test_files_of_a_type_are_told_apart_as_crds_reads_them(tmp_path):
         ("NIRCAM", "pars-tweakregstep", {"EXPOSURE.TYPE": "NRC_TSIMAGE"}),
         ("NIRCAM", "pars-tweakregstep", {"EXPOSURE.TYPE": "NRC_CORON"}),
         ("NIRCAM", "pars-rampfitstep", one),
+        ("NIRCAM", "photom", one | {"INSTRUMENT.FILTER": "F150W2"}),
+        ("NIRCAM", "photom", one | {"INSTRUMENT.FILTER": "F150W2", "INSTRUMENT.PUPIL": "F162M"}),
     )
     none = "NOT FOUND n/a"
     assert found[:3] == ["f200.fits", "later.fits", "f150.fits"]
@@ -115,7 +120,7 @@ def test_files_of_a_type_are_told_apart_as_crds_reads_them(tmp_path):
     assert found[4:8] == ["gain.fits", "sub.fits", "full.fits", none]
     assert found[8].startswith("NOT FOUND")
     assert found[8] != none
-    assert found[9:] == ["any.asdf", "tso.asdf", none, none]
+    assert found[9:] == ["any.asdf", "tso.asdf", none, none, "clear.fits", "f162.fits"]
 
 
 def test_files_that_nothing_else_tells_apart_are_named(tmp_path):
