@@ -98,12 +98,11 @@ class Planned:
     skipped: str = ""
     takes: type[Product] = Product
     peers: tuple[Peer, ...] = ()
-    exposure: Exposure | None = None
 
     @property
     def gives(self) -> type[Product]:
         """Kind of its result."""
-        return self.step.given_for(self.takes, self.exposure)
+        return self.step.given_for(self.takes)
 
     @property
     def model_key(self) -> str:
@@ -228,10 +227,10 @@ def stages_of(
             keys = {name: f.key for name, f in found.items()}
             own = (step.name, step.version, stage.params.as_dict(), keys, parent)
             key = _digest(*own, *([p.key for p in together],) * bool(together))
-        yield Planned(stage, step, parent, key, found, why, kind, together, file.exposure)
+        yield Planned(stage, step, parent, key, found, why, kind, together)
         if not why:
             started, turned = True, turned or step.whole
-            kind = step.given_for(kind, file.exposure)
+            kind = step.given_for(kind)
             exposure = dc.replace(exposure, done=(*exposure.done, step.cal_step))
         parent = key
         if stage.step == to:

@@ -31,7 +31,7 @@ from jwinteractive.errors import JwinteractiveError
 from jwinteractive.plan import OpenFile, Planned, load_references
 from jwinteractive.products import provenance_of, write_products
 from jwinteractive.references import References
-from jwinteractive.step import Model, Ran, Together, Whole
+from jwinteractive.step import Model, Ran, Together, Whole, unheard
 from jwinteractive.store import Store
 from jwinteractive.warm import warm_once
 
@@ -71,10 +71,6 @@ class Measured:
 
     asked: tuple[Any, ...]
     model: Model
-
-
-def _unheard(line: str) -> None:
-    pass
 
 
 def _asked(p: Planned) -> tuple[Any, ...]:
@@ -124,7 +120,7 @@ class Reduction:
     store: Store
     boxes: Boxes
     models: dict[str, Measured]
-    tell: Callable[[str], None] = _unheard
+    tell: Callable[[str], None] = unheard
     cancel: threading.Event | None = None
 
     def run(
@@ -328,8 +324,7 @@ class Reduction:
             with errors_of(p.step.name, f"{p.step.name}: references cannot be read"):
                 references = load_references(p, self.file, self.references)
             link = Link(p.step, p.stage.params, references)
-            local = p.step.local is not None and p.step.local(p.stage.params)
-            if p.step.measure is not None and not (local and part and not self._is_measured(p)):
+            if p.step.measure is not None and not (part and self._runs_on_a_box(p)):
                 done = [*before, *plan[:i]]
                 # a box cannot tell what the whole is like, nor can what older models gave
                 near = bool(held) or source.covers != self.file.product.covers
@@ -378,8 +373,10 @@ class Reduction:
             source, links, _ = self.links(done)
         return self._measure(p, link, self._whole(source, links, done, p)), False
 
-    def _is_measured(self, p: Planned) -> bool:
-        return p.model_key in self.store
+    def _runs_on_a_box(self, p: Planned) -> bool:
+        """Whether a stage need not measure the whole for a box, and has not done so before."""
+        local = p.step.local is not None and p.step.local(p.stage.params)
+        return local and p.model_key not in self.store
 
     def _seen(self, plan: Sequence[Planned], asking: Planned) -> Whole:
         """The whole exposure at the end of a plan, for a step that asks for it."""

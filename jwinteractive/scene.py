@@ -156,7 +156,7 @@ def views_at(session: Session, upto: str, exposure: int | None = None) -> tuple[
         return product_views(type(session.input(exposure)))
     for p in session.plan(exposure=exposure):
         if p.step.name == upto:
-            return p.step.views(None if p.skipped else p.takes, p.exposure)
+            return p.step.views(None if p.skipped else p.takes)
     return registry[upto].views()
 
 

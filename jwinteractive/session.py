@@ -835,18 +835,16 @@ class Session:
         exposure = self._number(exposure)
         paths = self.outputs(folder, to, exposure)
         check_writable(paths, overwrite)
-        provenance = self.provenance(to, exposure)  # now: knobs may turn while it runs
-        last = self._running(to, exposure)[-1]
+        file, last = self._file(exposure), self._running(to, exposure)[-1]
         if last.step.filed:
             self.run(to, exposure)
             ran = self.store.get(last.model_key)
             assert isinstance(ran, Ran)  # the run has just made it
-            written = copy_files(ran, self._file(exposure).exposure, paths)
-            self.note("save", f"written: {', '.join(str(p) for p in written)}")
-            return written
-        product, *others = self._run_slits(to, exposure)
-        name = self._file(exposure).name
-        written = write_products(product, paths, provenance, name, overwrite, others)
+            written = copy_files(ran, file.exposure, paths)
+        else:
+            provenance = self.provenance(to, exposure)  # now: knobs may turn while it runs
+            product, *others = self._run_slits(to, exposure)
+            written = write_products(product, paths, provenance, file.name, overwrite, others)
         self.note("save", f"written: {', '.join(str(p) for p in written)}")
         return written
 

@@ -51,9 +51,12 @@ __all__ = [
     "Step",
     "Together",
     "Whole",
+    "never_skips",
     "only_for",
     "registry",
+    "runs_alone",
     "step",
+    "unheard",
 ]
 
 Context = Callable[[Exposure, Any, Box], Box]
@@ -119,8 +122,8 @@ class Ran(Model):
         return names[0] if len(names) == 1 else names[self.members.index(exposure.name)]
 
 
-def _nobody(line: str) -> None:
-    pass
+def unheard(line: str) -> None:
+    """Take a line that nobody listens to."""
 
 
 def _nowhere() -> Path:
@@ -164,7 +167,7 @@ class Whole:
     untouched: bool = False
     write: Callable[[Path], Path] = _unwritten
     room: Callable[[], Path] = _nowhere
-    tell: Callable[[str], None] = _nobody
+    tell: Callable[[str], None] = unheard
     cancel: threading.Event | None = None
 
 
@@ -183,11 +186,13 @@ class Need:
     optional: bool
 
 
-def _never(exposure: Exposure, p: Params) -> str:
+def never_skips(exposure: Exposure, p: Any) -> str:
+    """``skips`` of a step for every exposure."""
     return ""
 
 
-def _runs_alone(kind: type[Product], exposure: Exposure, p: Params) -> str:
+def runs_alone(kind: type[Product], exposure: Exposure, p: Any) -> str:
+    """``alone`` of a step that runs on a set of one too."""
     return ""
 
 
@@ -229,7 +234,7 @@ class Step:
     unread: Callable[[Any], Collection[str]] = _none
     unmeasured: Callable[[Any], Collection[str]] = _none
     together: Callable[[type[Product], Exposure, Exposure, Any], bool] | None = None
-    alone: Callable[[type[Product], Exposure, Any], str] = _runs_alone
+    alone: Callable[[type[Product], Exposure, Any], str] = runs_alone
     whole: bool = False
     suffix: str = ""
     filed: bool = False
@@ -237,10 +242,8 @@ class Step:
     gives_for: Callable[[type[Product], Exposure], type[Product]] | None = None
     turns: Callable[[type[Product], Exposure], bool] | None = None
 
-    def given_for(self, taken: type[Product], exposure: Exposure | None = None) -> type[Product]:
+    def given_for(self, taken: type[Product]) -> type[Product]:
         """Kind of product that it makes of one of a kind that it takes."""
-        if self.gives_for is not None and exposure is not None:
-            return self.gives_for(taken, exposure)
         return self.gives or taken
 
     def settled(self, taken: type[Product], exposure: Exposure, turned: bool) -> Step:
@@ -248,22 +251,19 @@ class Step:
 
         ``turned`` says that it takes other axes than the detector's.
         """
-        if self.turns is None:
+        if self.turns is None or self.gives_for is None:
             return self
         whole = self.whole or turned or self.turns(taken, exposure)
-        return dc.replace(
-            self, whole=whole, gives=self.given_for(taken, exposure), gives_for=None, turns=None
-        )
+        gives = self.gives_for(taken, exposure)
+        return dc.replace(self, whole=whole, gives=gives, gives_for=None, turns=None)
 
-    def views(
-        self, taken: type[Product] | None = None, exposure: Exposure | None = None
-    ) -> tuple[View, ...]:
+    def views(self, taken: type[Product] | None = None) -> tuple[View, ...]:
         """All there is to see of the step: its result, what it changed, its own views.
 
         ``taken`` is the kind of product that it takes; by default the first of those it can.
         """
         taken = taken or self.takes[0]
-        given = self.given_for(taken, exposure)
+        given = self.given_for(taken)
         return (*product_views(given), *change_views(taken, given), *self.own_views)
 
     def __call__(
@@ -456,7 +456,7 @@ def step(
     halo: int | Callable[[Any], int] = 0,
     version: int = 1,
     measure: Callable[..., Model] | None = None,
-    skips: Callable[[Exposure, Any], str] = _never,
+    skips: Callable[[Exposure, Any], str] = never_skips,
     cal_step: str = "",
     views: tuple[View, ...] = (),
     words: Mapping[str, Callable[[Any, Any], list[str]]] | None = None,
@@ -468,7 +468,7 @@ def step(
     unread: Callable[[Any], Collection[str]] = _none,
     unmeasured: Callable[[Any], Collection[str]] = _none,
     together: Callable[[type[Product], Exposure, Exposure, Any], bool] | None = None,
-    alone: Callable[[type[Product], Exposure, Any], str] = _runs_alone,
+    alone: Callable[[type[Product], Exposure, Any], str] = runs_alone,
     whole: bool = False,
     suffix: str = "",
 ) -> Callable[[F], F]:

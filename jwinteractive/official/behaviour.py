@@ -26,10 +26,6 @@ _ONE_SLIT: Final = frozenset({"NRS_BRIGHTOBJ", "NRC_TSGRISM"})
 """Modes of which `extract_2d` cuts one slit: an image like others."""
 
 
-def _never(p: Any) -> bool:
-    return False
-
-
 def _always(p: Any) -> bool:
     return True
 
@@ -67,7 +63,6 @@ class Behaviour:
     alone: bool = True
     local: Callable[[Any], bool] | None = None
     halo: int | Callable[[Any], int] = 0
-
     cuts: bool = False
 
     def gives_for(self, taken: type[Product], exposure: Exposure) -> type[Product]:

@@ -30,7 +30,16 @@ from jwinteractive.official.parameters import params_of, to_official
 from jwinteractive.official.results import read_result
 from jwinteractive.references.filed import NOT_APPLICABLE, FileReference, file_reference
 from jwinteractive.sip_views import sip_views
-from jwinteractive.step import OFFICIAL, Need, Ran, Step, Together, Whole
+from jwinteractive.step import (
+    OFFICIAL,
+    Need,
+    Ran,
+    Step,
+    Together,
+    Whole,
+    never_skips,
+    runs_alone,
+)
 
 __all__ = ["official_step", "official_steps"]
 
@@ -81,9 +90,9 @@ def _made(alias: str) -> Step:
         cal_step=alias,
         measure=_measure(described, behaviour),
         models=(Ran,),
-        skips=_skips(described),
+        skips=_one_group if alias == "ramp_fit" else never_skips,
         together=_together if behaviour.together else None,
-        alone=_alone if not behaviour.alone else _runs_alone,
+        alone=runs_alone if behaviour.alone else _alone,
         suffix=described.suffix,
         own_views=sip_views() if alias in _WITH_WCS else (),
         filed=True,
@@ -100,13 +109,10 @@ def _version(text: str) -> int:
     return found
 
 
-def _skips(described: Described) -> Callable[[Exposure, Any], str]:
-    def skips(exposure: Exposure, p: Any) -> str:
-        if described.alias == "ramp_fit" and exposure.ngroups == 1 and p.suppress_one_group:
-            return "one group tells no slope: set suppress_one_group to false"
-        return ""
-
-    return skips
+def _one_group(exposure: Exposure, p: Any) -> str:
+    if exposure.ngroups == 1 and p.suppress_one_group:
+        return "one group tells no slope: set suppress_one_group to false"
+    return ""
 
 
 def _together(kind: type[Product], one: Exposure, other: Exposure, p: Any) -> bool:
@@ -114,23 +120,10 @@ def _together(kind: type[Product], one: Exposure, other: Exposure, p: Any) -> bo
     return alike and kind is not RateInts
 
 
-def _runs_alone(kind: type[Product], exposure: Exposure, p: Any) -> str:
-    return ""
-
-
 def _alone(kind: type[Product], exposure: Exposure, p: Any) -> str:
     if kind is RateInts:
         return ""
     return "one exposure alone: open the others of its field with it"
-
-
-def _with_references(function: Callable[..., Any], first: str, types: tuple[str, ...]) -> Any:
-    """Let a function say by its signature which references it takes by name."""
-    names = (first, "p", *types)
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    signature = inspect.Signature([inspect.Parameter(name, kind) for name in names])
-    function.__signature__ = signature  # type: ignore[attr-defined]
-    return function
 
 
 def _overrides(
@@ -161,15 +154,20 @@ def _measure(described: Described, behaviour: Behaviour) -> Callable[..., Ran]:
             done = run(job, log=first.tell, cancel=first.cancel)
         return _ran(room, tuple(m.exposure.name for m in members), done)
 
-    return _with_references(measure, "whole", described.reftypes)  # type: ignore[no-any-return]
+    # what is asked for is read off the signature: see `Step.learns_from`
+    names = ("whole", "p", *described.reftypes)
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    signature = inspect.Signature([inspect.Parameter(name, kind) for name in names])
+    measure.__signature__ = signature  # type: ignore[attr-defined]
+    return measure
 
 
 def _input(whole: Whole, folder: Path, number: int) -> Input:
     """What the official step opens: the file as it is, or one with what was done to it since."""
-    if whole.untouched and whole.path is not None:
-        return Input(path=whole.path, planes={}, slit=whole.exposure.slit)
-    name = f"{whole.exposure.filename}_taken.fits"
-    return Input(path=whole.write(folder / str(number) / name), planes={}, slit=whole.exposure.slit)
+    path = whole.path if whole.untouched else None
+    if path is None:
+        path = whole.write(folder / str(number) / f"{whole.exposure.filename}_taken.fits")
+    return Input(path, slit=whole.exposure.slit)
 
 
 def _ran(room: Path, members: tuple[str, ...], done: Done) -> Ran:
