@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from jwinteractive.data import Exposure
 from jwinteractive.errors import MissingReference
+from jwinteractive.official.behaviour import spared_types
 from jwinteractive.plan import OpenFile, Planned, plan_of
 from jwinteractive.recipe import Recipe
 from jwinteractive.references import Found, References
@@ -107,21 +108,13 @@ def _wanted(
     exposure = file.exposure
     if issubclass(need.kind, FileReference):
         alias = planned.step.name.removeprefix(OFFICIAL)
-        if _is_spared(alias, reftype, exposure):
+        if reftype in spared_types(alias, exposure):
             return Wanted(reftype, "not needed", advice=f"{exposure.exp_type} goes without")
     elif _has_nominal(need.kind, exposure, file.product.shape):
         return Wanted(reftype, "nominal", "nominal", advice="for real values " + _way(reftype))
     elif need.optional:
         return Wanted(reftype, "not needed", advice="optional")
     return Wanted(reftype, "missing", advice=_way(reftype) + _crds(references))
-
-
-def _is_spared(alias: str, reftype: str, exposure: Exposure) -> bool:
-    from jwinteractive.official.behaviour import spared_types
-
-    if (alias, reftype) == ("refpix", "refpix"):  # asked for by this mode of read-out alone
-        return "IRS2" not in exposure.readpatt
-    return reftype in spared_types(alias, exposure)
 
 
 def _has_nominal(kind: type[Any], exposure: Exposure, shape: tuple[int, int]) -> bool:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from jwinteractive.data import Cube, Exposure, Filed, Product, Ramp, Rate, RateInts
+from jwinteractive.references.filed import NIRSPEC_WCS
 
 __all__ = ["Behaviour", "behaviour_of", "spared_types"]
 
@@ -140,9 +141,6 @@ _WCS_TYPES: Final = (
     "distortion", "filteroffset", "specwcs", "regions", "wavelengthrange", "camera", "chromcorr",
     "collimator", "disperser", "fore", "fpa", "msa", "ote", "ifupost", "ifufore", "ifuslicer",
 )  # fmt: skip
-_NIRSPEC: Final = (
-    "camera", "collimator", "disperser", "fore", "fpa", "msa", "ote", "wavelengthrange"
-)  # fmt: skip
 _NIRSPEC_SPECTRA: Final = ("NRS_FIXEDSLIT", "NRS_IFU", "NRS_MSASPEC", "NRS_BRIGHTOBJ")
 _IFU: Final = ("ifupost", "ifufore", "ifuslicer")
 
@@ -170,8 +168,8 @@ def spared_types(alias: str, exposure: Exposure) -> tuple[str, ...]:
             return ("pastasoss", "specprofile", "speckernel", "psf")
         case "bkg_subtract" if not kind.endswith(("_WFSS", "_SOSS")):
             return ("bkg", "wavelengthrange")
-        case "refpix":
-            return ("sirskernel",)
+        case "refpix":  # its own type is asked for by one mode of read-out alone
+            return ("sirskernel",) if "IRS2" in exposure.readpatt else ("sirskernel", "refpix")
         case "clean_flicker_noise":
             return ("flat", "pastasoss")
     return ()
@@ -179,7 +177,7 @@ def spared_types(alias: str, exposure: Exposure) -> tuple[str, ...]:
 
 def _needed_for_wcs(kind: str, image: bool) -> tuple[str, ...]:
     if kind.startswith("NRS_"):
-        return (*_NIRSPEC, *_IFU) if kind == "NRS_IFU" else _NIRSPEC
+        return (*NIRSPEC_WCS, *_IFU) if kind == "NRS_IFU" else NIRSPEC_WCS
     if image:
         return ("distortion",)
     if kind == "MIR_MRS":

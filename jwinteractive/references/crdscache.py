@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from jwinteractive.errors import InputError, MissingReference, OutputError, ParamError
-from jwinteractive.references.crdsrules import SERVER, Filed, by_type, write_rules
+from jwinteractive.references.crdsrules import SERVER, RuledFile, by_type, write_rules
 from jwinteractive.references.headers import ANY, SELECTORS, allowed, header_of
 
 __all__ = ["INSTRUMENTS", "CrdsCache", "write_crds_cache"]
@@ -119,8 +119,8 @@ def write_crds_cache(
 # -- what there is -----------------------------------------------------------------------------
 
 
-def _files(folder: Path) -> tuple[list[Filed], list[str]]:
-    files: list[Filed] = []
+def _files(folder: Path) -> tuple[list[RuledFile], list[str]]:
+    files: list[RuledFile] = []
     notes: list[str] = []
     for path in sorted(p for p in folder.iterdir() if p.is_file()):
         if path.name.endswith(".fits.gz"):
@@ -137,7 +137,7 @@ def _files(folder: Path) -> tuple[list[Filed], list[str]]:
             notes.append(f"{path.name}: left out: it has no REFTYPE")
             continue
         files.append(
-            Filed(
+            RuledFile(
                 path=path,
                 name=re.sub(r"[^A-Za-z0-9._-]", "_", path.name),
                 instrument=str(header.get("INSTRUME") or "").strip().upper(),
@@ -169,7 +169,7 @@ def _specs() -> Mapping[str, Any]:
 # -- files -------------------------------------------------------------------------------------
 
 
-def _place(files: Iterable[Filed], place: Path, copy: bool) -> None:
+def _place(files: Iterable[RuledFile], place: Path, copy: bool) -> None:
     place.mkdir(parents=True)
     for one in files:
         target = place / one.name

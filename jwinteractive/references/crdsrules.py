@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from jwinteractive.references.filed import FileReference
+from jwinteractive.references.filed import NIRSPEC_WCS, FileReference
 from jwinteractive.references.headers import ANY, SELECTORS
-from jwinteractive.references.kinds import Reference
+from jwinteractive.references.kinds import kind_of
 
-__all__ = ["SERVER", "Filed", "by_type", "write_rules"]
+__all__ = ["SERVER", "RuledFile", "by_type", "write_rules"]
 
 SERVER: Final = "https://jwst-serverless-mode.stsci.edu"
 """A name that tells CRDS to ask no server."""
@@ -25,9 +25,6 @@ _CONTEXT: Final = "jwst_0000.pmap"
 _MADE: Final = "made by jwinteractive"
 _DATE: Final = ("META.OBSERVATION.DATE", "META.OBSERVATION.TIME")
 _BEYOND_FULL: Final = ANY | {"FULL"}  # of a full frame any subarray is cut
-_NIRSPEC_WCS: Final = (
-    "camera", "collimator", "disperser", "fore", "fpa", "msa", "ote", "wavelengthrange"
-)  # fmt: skip
 
 # official steps fail without one, rather than go on or be skipped
 _NEEDED: Final = frozenset({"gain", "readnoise", "distortion", "abvegaoffset", "nrm"})
@@ -38,7 +35,7 @@ _OF_ALL_MODES: Final = _NEEDED | {
 
 
 @dc.dataclass(frozen=True)
-class Filed:
+class RuledFile:
     """A reference file: what it is and whom it is for."""
 
     path: Path
@@ -49,7 +46,7 @@ class Filed:
     values: Mapping[str, frozenset[str]]
 
 
-def by_type(files: Sequence[Filed], instrument: str) -> list[tuple[str, list[Filed]]]:
+def by_type(files: Sequence[RuledFile], instrument: str) -> list[tuple[str, list[RuledFile]]]:
     """Types in their order, each with its files of an instrument and of any."""
     mine = [f for f in files if f.instrument in {instrument, *ANY}]
     return [(t, [f for f in mine if f.reftype == t]) for t in sorted({f.reftype for f in mine})]
@@ -57,7 +54,7 @@ def by_type(files: Sequence[Filed], instrument: str) -> list[tuple[str, list[Fil
 
 def write_rules(
     root: Path,
-    files: Sequence[Filed],
+    files: Sequence[RuledFile],
     instruments: Sequence[str],
     specs: Mapping[str, Any],
     notes: list[str],
@@ -76,7 +73,7 @@ def write_rules(
             selector[reftype] = name
         needed = _NEEDED & {*specs.get(instrument.lower(), {})}
         if instrument == "NIRSPEC":
-            needed = needed - {"distortion"} | {*_NIRSPEC_WCS}
+            needed = needed - {"distortion"} | {*NIRSPEC_WCS}
         missing[instrument] = tuple(sorted(t for t in needed if selector[t] == "N/A"))
         for reftype in missing[instrument]:  # CRDS then says that there is none
             del selector[reftype]
@@ -123,7 +120,7 @@ def _rmap(
     name: str,
     instrument: str,
     reftype: str,
-    files: Sequence[Filed],
+    files: Sequence[RuledFile],
     spec: Mapping[str, Any],
     notes: list[str],
 ) -> str:
@@ -156,7 +153,7 @@ def _rmap(
     return _mapping(name, head, f"Match({{\n{text}}})")
 
 
-def _other_modes(files: Sequence[Filed], keys: Sequence[str]) -> tuple[str, ...]:
+def _other_modes(files: Sequence[RuledFile], keys: Sequence[str]) -> tuple[str, ...]:
     """Cell of the modes that no file is for: those have none; () if a file is for all."""
     for key in ("EXP_TYPE", "READPATT"):
         if key in keys and all(f.values[key] for f in files):
@@ -167,9 +164,8 @@ def _other_modes(files: Sequence[Filed], keys: Sequence[str]) -> tuple[str, ...]
 
 def _keywords(reftype: str, spec: Mapping[str, Any]) -> list[str]:
     """Keywords that matter to a type: as our own steps choose it, else as CRDS does."""
-    for kind in Reference.__subclasses__():
-        if getattr(kind, "reftype", "") == reftype and kind.searched:
-            return list(dict.fromkeys(("DETECTOR", *kind.selects, "SUBARRAY")))
+    if (kind := kind_of(reftype)) is not None and kind.searched:
+        return list(dict.fromkeys(("DETECTOR", *kind.selects, "SUBARRAY")))
     asked = [str(p).rpartition(".")[2] for p in (spec.get("parkey") or [[]])[0]]
     by_name = {s.place.rpartition(".")[2].upper(): key for key, s in SELECTORS.items()}
     by_name |= {"EXP_TYPE": "EXP_TYPE", "NAME": "SUBARRAY"}
@@ -177,7 +173,7 @@ def _keywords(reftype: str, spec: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(("DETECTOR", *known)))
 
 
-def _tells_apart(key: str, files: Sequence[Filed], keys: Sequence[str]) -> bool:
+def _tells_apart(key: str, files: Sequence[RuledFile], keys: Sequence[str]) -> bool:
     """Whether files that are the same by some keywords differ by another."""
     return any(
         a.useafter == b.useafter
@@ -187,7 +183,7 @@ def _tells_apart(key: str, files: Sequence[Filed], keys: Sequence[str]) -> bool:
     )
 
 
-def _cell(one: Filed, key: str) -> tuple[str, ...]:
+def _cell(one: RuledFile, key: str) -> tuple[str, ...]:
     """Values of a keyword that a file holds for; "N/A" stands for any."""
     values = one.values[key]
     if key == "SUBARRAY" and values & _BEYOND_FULL:

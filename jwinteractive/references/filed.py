@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses as dc
 import functools
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from jwinteractive.data import Array, Box, Exposure
 from jwinteractive.errors import MissingReference
-from jwinteractive.references.kinds import Reference
+from jwinteractive.references.kinds import Reference, kind_of
 
-__all__ = ["NOT_APPLICABLE", "FileReference", "file_reference"]
+__all__ = ["NIRSPEC_WCS", "NOT_APPLICABLE", "FileReference", "file_reference"]
 
 NOT_APPLICABLE = "N/A"
 """In place of a file: the official step goes on without one."""
+NIRSPEC_WCS: Final = (
+    "camera", "collimator", "disperser", "fore", "fpa", "msa", "ote", "wavelengthrange"
+)  # fmt: skip
+"""Types that the coordinates of NIRSpec are made of, as those of others are of a distortion."""
 
 
 @dc.dataclass(frozen=True, kw_only=True)
@@ -70,8 +74,7 @@ class FileReference(Reference):
 def file_reference(reftype: str) -> type[FileReference]:
     """Kind of reference for files of an official type."""
     body: dict[str, Any] = {"reftype": reftype, "__module__": __name__}
-    for kind in Reference.__subclasses__():
-        if getattr(kind, "reftype", "") == reftype:  # our own steps know what it depends on
-            body |= {"selects": kind.selects, "of_pixels": kind.of_pixels}
+    if (kind := kind_of(reftype)) is not None:  # our own steps know what it depends on
+        body |= {"selects": kind.selects, "of_pixels": kind.of_pixels}
     made: Any = type(f"FileReference_{reftype}", (FileReference,), body)
     return dc.dataclass(frozen=True, kw_only=True)(made)

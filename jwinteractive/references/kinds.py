@@ -40,6 +40,7 @@ __all__ = [
     "SuperbiasRef",
     "decoupling",
     "irs2_weights",
+    "kind_of",
 ]
 
 
@@ -151,6 +152,12 @@ class Reference:
             f"{cls.reftype} for {exposure.detector}: no file was found and no nominal one can be "
             "made; give one as an override or in a folder"
         )
+
+
+def kind_of(reftype: str) -> type[Reference] | None:
+    """Our own kind for references of an official type, if there is one."""
+    kinds = (k for k in Reference.__subclasses__() if getattr(k, "reftype", "") == reftype)
+    return next(kinds, None)
 
 
 def pixel_rows(whole: Array, exposure: Exposure) -> Array:

@@ -160,8 +160,7 @@ class References:
             found = self._found.get(where)
             if found is None:
                 found = self._of_file(kind, exposure, shape)
-            if found is None:
-                found = next(self._search(kind, exposure, shape))
+                found = found or next(self._search(kind, exposure, shape))
                 self._found[where] = found
             return found
 
@@ -178,11 +177,8 @@ class References:
             raise MissingReference(
                 f"override of {kind.reftype}: official steps read files, not arrays: give a file"
             )
-        found: Found | None
-        if override is not None:
-            found = _override(kind, override)
-        else:
-            found = next(self._search_files(kind, exposure, shape), None)
+        files = self._search_files(kind, exposure, shape)
+        found = next(files, None) if override is None else _override(kind, override)
         if found is None:
             if self.crds and self._best_of_crds(kind, exposure) == NOT_APPLICABLE:
                 return Found(kind, f"none-{kind.reftype}", "crds", NOT_APPLICABLE, value=kind())
