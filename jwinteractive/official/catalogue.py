@@ -22,8 +22,9 @@ from typing import Any, Final
 from platformdirs import user_cache_path
 
 from jwinteractive.errors import StepError
+from jwinteractive.official.modes import IMAGES, MASKED, SERIES, SPECTRA
 
-__all__ = ["Catalogue", "Described", "Knob", "catalogue"]
+__all__ = ["Catalogue", "Described", "Knob", "catalogue", "is_true", "item_type"]
 
 _STAGES: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
     {
@@ -49,6 +50,16 @@ class Knob:
     high: float | None = None
     choices: tuple[str, ...] = ()
     doc: str = ""
+
+
+def item_type(kind: str) -> type:
+    """Type of the items of a kind of list."""
+    return {"float_list": float, "int_list": int}.get(kind, str)
+
+
+def is_true(text: Any) -> bool:
+    """What a word for a boolean says, as official parameter files have them."""
+    return str(text).lower() in ("true", "yes", "on", "1")
 
 
 @dc.dataclass(frozen=True)
@@ -78,6 +89,11 @@ class Described:
     doc: str
     knobs: tuple[Knob, ...]
 
+    @functools.cached_property
+    def knob(self) -> Mapping[str, Knob]:
+        """Parameters by name."""
+        return {knob.name: knob for knob in self.knobs}
+
 
 @dc.dataclass(frozen=True)
 class Catalogue:
@@ -102,26 +118,14 @@ class Catalogue:
         return tuple(p for p in _STAGES[stage] if exp_type in _MODES.get(p, (exp_type,)))
 
 
-_IMAGES: Final = (
-    "FGS_IMAGE", "MIR_IMAGE", "NIS_AMI", "NIS_IMAGE", "NRC_IMAGE", "NRC_CORON", "NRC_TSIMAGE",
-    "MIR_4QPM", "MIR_LYOT",
-)  # fmt: skip
-_SPECTRA: Final = (
-    "MIR_LRS-FIXEDSLIT", "MIR_LRS-SLITLESS", "MIR_MRS", "MIR_WFSS", "NIS_SOSS", "NIS_WFSS",
-    "NRC_TSGRISM", "NRC_WFSS", "NRS_BRIGHTOBJ", "NRS_FIXEDSLIT", "NRS_IFU", "NRS_MSASPEC",
-)  # fmt: skip
-_SERIES: Final = (
-    "MIR_LRS-SLITLESS", "NIS_SOSS", "NRC_TSGRISM", "NRC_TSIMAGE", "NRS_BRIGHTOBJ"
-)  # fmt: skip
-_MASKED: Final = ("NRC_CORON", "MIR_4QPM", "MIR_LYOT")
 _MODES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "Image2Pipeline": _IMAGES,
-        "Spec2Pipeline": _SPECTRA,
+        "Image2Pipeline": IMAGES,
+        "Spec2Pipeline": tuple(SPECTRA),
         "Image3Pipeline": ("FGS_IMAGE", "MIR_IMAGE", "NIS_IMAGE", "NRC_IMAGE"),
-        "Spec3Pipeline": tuple(e for e in _SPECTRA if e not in _SERIES),
-        "Tso3Pipeline": _SERIES,
-        "Coron3Pipeline": _MASKED,
+        "Spec3Pipeline": tuple(e for e in SPECTRA if e not in SERIES),
+        "Tso3Pipeline": (*SERIES, "NRC_TSIMAGE"),
+        "Coron3Pipeline": MASKED,
         "Ami3Pipeline": ("NIS_AMI",),
     }
 )
@@ -155,7 +159,7 @@ def catalogue() -> Catalogue:
 def _form() -> str:
     """Digest of the code that describes: what it wrote before may be of another form."""
     folder = Path(__file__).parent
-    own = b"".join((folder / name).read_bytes() for name in ("describe.py", "order.py"))
+    own = b"".join((folder / name).read_bytes() for name in ("describe.py", "modes.py", "order.py"))
     return hashlib.blake2b(own, digest_size=4).hexdigest()
 
 

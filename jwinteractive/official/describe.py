@@ -15,6 +15,7 @@ import sys
 import warnings
 from typing import Any, Final
 
+from jwinteractive.official.catalogue import is_true, item_type
 from jwinteractive.official.order import orders_of
 
 __all__ = ["describe"]
@@ -87,7 +88,7 @@ def _step(dotted: str, cls: Any, pipelines: list[str]) -> dict[str, Any]:
         "suffix": _SUFFIXES.get(alias, alias),
         "pipelines": sorted(pipelines),
         "reftypes": list(dict.fromkeys(types)),
-        "skipped": _default(spec, "skip") in ("True", "true", True),
+        "skipped": "skip" in spec and is_true(_parsed(spec["skip"])[3]),
         "doc": inspect.cleandoc(cls.__doc__ or alias),
         "knobs": [
             _knob(name, spec[name], str(spec.inline_comments.get(name) or ""))
@@ -104,10 +105,6 @@ def _parsed(check: str) -> tuple[str, list[str], dict[str, str], str | None]:
 
     kind, options, limits, default = Validator()._parse_check(check)
     return kind, options, limits, default
-
-
-def _default(spec: Any, name: str) -> Any:
-    return _parsed(spec[name])[3] if name in spec else None
 
 
 def _knob(name: str, check: str, comment: str) -> dict[str, Any]:
@@ -133,10 +130,9 @@ def _value(kind: str, text: Any) -> Any:
     if kind == "integer":
         return int(text)
     if kind == "boolean":
-        return str(text).lower() in ("true", "yes", "on", "1")
+        return is_true(text)
     if isinstance(text, list):
-        of = {"float_list": float, "int_list": int}.get(kind, str)
-        return [of(item) for item in text]
+        return [item_type(kind)(item) for item in text]
     return str(text)
 
 

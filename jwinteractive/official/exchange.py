@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from jwinteractive.errors import InputError, suggestion
-from jwinteractive.official.catalogue import Described, Knob, catalogue
+from jwinteractive.official.catalogue import Described, Knob, catalogue, is_true, item_type
 from jwinteractive.official.parameters import from_official, to_official
 from jwinteractive.recipe import Stage
 from jwinteractive.step import OFFICIAL
@@ -88,7 +88,7 @@ class Settings:
     @classmethod
     def sorted_out(cls, alias: str, given: Mapping[str, Any]) -> Self:
         """Settings of what a file holds: names that are no parameters are left out."""
-        knobs = {knob.name: knob for knob in catalogue().steps[alias].knobs}
+        knobs = catalogue().steps[alias].knob
         # None says nothing of a parameter that always has a value
         values = {
             name: value
@@ -175,7 +175,7 @@ def _of_section(section: Any, name: str) -> dict[str, Any]:
     steps = section.get("steps", {})
     found = {k: v for k, v in section.items() if k not in ("name", "class", "steps")}
     described = catalogue().steps.get(name)
-    knobs = {} if described is None else {k.name: k for k in described.knobs}
+    knobs = {} if described is None else described.knob
     typed = {k: _from_text(knobs.get(k), k, v) for k, v in found.items()}
     return {
         "class": str(section.get("class", "")),
@@ -183,16 +183,6 @@ def _of_section(section: Any, name: str) -> dict[str, Any]:
         "parameters": typed,
         "steps": [_of_section(step, step_name) for step_name, step in steps.items()],
     }
-
-
-def _alias_of(cls: str, name: str) -> str:
-    """Alias of a step by its class, else by its name; "" where there is none."""
-    known = catalogue().steps
-    short = cls.rpartition(".")[2]
-    for alias, described in known.items():
-        if described.cls.rpartition(".")[2] == short:
-            return alias
-    return name if name in known else ""
 
 
 def write_pars(path: Path | str, settings: Iterable[Settings], pipeline: str = "") -> Path:
@@ -210,9 +200,8 @@ def write_pars(path: Path | str, settings: Iterable[Settings], pipeline: str = "
     InputError
         If there are several steps and no pipeline.
     """
-    path, settings = Path(path), tuple(settings)
-    if len(settings) != 1 and not pipeline:
-        raise InputError(f"{path.name}: {len(settings)} steps: name the pipeline that they are of")
+    path = Path(path)
+    settings = _of_one_call(settings, pipeline, f"{path.name}: ")
     trees = [_tree(one, _name_in(pipeline, one.alias)) for one in settings]
     whole = trees[0]
     if pipeline:
@@ -225,6 +214,16 @@ def write_pars(path: Path | str, settings: Iterable[Settings], pipeline: str = "
     else:
         path.write_text("\n".join(_cfg_lines(whole, "")) + "\n")
     return path
+
+
+def _of_one_call(
+    settings: Iterable[Settings], pipeline: str, where: str = ""
+) -> tuple[Settings, ...]:
+    """Settings that one file, command or call can hold."""
+    settings = tuple(settings)
+    if len(settings) != 1 and not pipeline:
+        raise InputError(f"{where}{len(settings)} steps: name the pipeline that they are of")
+    return settings
 
 
 def _tree(one: Settings, name: str) -> dict[str, Any]:
@@ -280,9 +279,7 @@ def strun_line(settings: Iterable[Settings], file: str = "FILE", pipeline: str =
     InputError
         If there are several steps and no pipeline, or a text that it cannot hold.
     """
-    settings = tuple(settings)
-    if len(settings) != 1 and not pipeline:
-        raise InputError(f"{len(settings)} steps: name the pipeline that they are of")
+    settings = _of_one_call(settings, pipeline)
     words = ["strun", _PIPELINES + pipeline if pipeline else settings[0].alias, file]
     for one in settings:
         start = f"--steps.{_name_in(pipeline, one.alias)}." if pipeline else "--"
@@ -315,7 +312,7 @@ def read_strun(line: str) -> tuple[Settings, ...]:
         alias, name = _place(pipeline, next(iter(given), ""), name)
         if not alias:
             continue  # of the pipeline itself
-        knob = next((k for k in catalogue().steps[alias].knobs if k.name == name), None)
+        knob = catalogue().steps[alias].knob.get(name)
         given.setdefault(alias, {})[name] = _from_text(knob, name, _unquoted(text))
     return tuple(Settings.sorted_out(alias, values) for alias, values in given.items())
 
@@ -349,9 +346,7 @@ def call_text(settings: Iterable[Settings], file: str = '"FILE"', pipeline: str 
     InputError
         If there are several steps and no pipeline.
     """
-    settings = tuple(settings)
-    if len(settings) != 1 and not pipeline:
-        raise InputError(f"{len(settings)} steps: name the pipeline that they are of")
+    settings = _of_one_call(settings, pipeline)
     if pipeline:
         steps = {_name_in(pipeline, one.alias): _changed(one) for one in settings}
         return f"{pipeline}.call({file}, steps={steps!r})"
@@ -412,17 +407,30 @@ def _alias_in(pipeline: str, name: str) -> str:
 
 
 def _known_alias(name: str) -> str:
+    """Alias of a step by that or by its class.
+
+    Raises
+    ------
+    InputError
+        If it is not installed.
+    """
+    alias = _alias_of(name)
+    if not alias:
+        raise InputError(f"step {name!r}: {suggestion(name, sorted(catalogue().steps))}")
+    return alias
+
+
+def _alias_of(*names: str) -> str:
+    """Alias of a step by the first of some names that is one, or a class; "" where none is."""
     known = catalogue().steps
-    short = name.rpartition(".")[2]
-    for alias, described in known.items():
-        if name == alias or described.cls.rpartition(".")[2] == short:
-            return alias
-    raise InputError(f"step {name!r}: {suggestion(name, sorted(known))}")
+    classes = {described.cls.rpartition(".")[2]: alias for alias, described in known.items()}
+    found = (classes.get(n.rpartition(".")[2]) or (n if n in known else "") for n in names)
+    return next((alias for alias in found if alias), "")
 
 
 def _changed(one: Settings) -> dict[str, Any]:
-    defaults = {knob.name: knob.default for knob in one.described.knobs}
-    changed = {k: v for k, v in one.values.items() if v != defaults[k]}
+    knobs = one.described.knob
+    changed = {k: v for k, v in one.values.items() if v != knobs[k].default}
     own = one.skip is not None and one.skip != one.described.skipped
     return changed | ({"skip": one.skip} if own else {})
 
@@ -444,22 +452,19 @@ def _from_text(knob: Knob | None, name: str, text: Any) -> Any:
 
 def _typed(knob: Knob | None, name: str, text: Any) -> Any:
     if knob is None:
-        if name == "skip":
-            return str(text).lower() in ("true", "yes", "1", "on")
-        return text
+        return is_true(text) if name == "skip" else text
     if "list" in knob.kind:
         if text in ("None", ""):
             return None
         items = text if isinstance(text, list) else [t.strip() for t in str(text).split(",") if t]
-        of: Any = {"float_list": float, "int_list": int}.get(knob.kind, str)
-        return [of(item) for item in items]
+        return [item_type(knob.kind)(item) for item in items]
     if isinstance(text, list):  # a text with commas that had no quotes
         text = ", ".join(text)
     if text == "None" and knob.default is None:
         return None
     match knob.kind:
         case "boolean":
-            return str(text).lower() in ("true", "yes", "1", "on")
+            return is_true(text)
         case "float":
             return float(text)
         case "integer":

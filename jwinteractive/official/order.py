@@ -15,28 +15,22 @@ import traceback
 from collections.abc import Iterator
 from typing import Any, Final
 
+from jwinteractive.official.modes import IFU, SERIES, SPECTRA
+
 __all__ = ["orders_of", "written_order"]
 
 _INSTRUMENTS: Final = ("NIRCAM", "NIRISS", "NIRSPEC", "MIRI", "FGS")
-_SPECTRA: Final = {
-    "MIR_LRS-FIXEDSLIT": "MIRI", "MIR_LRS-SLITLESS": "MIRI", "MIR_MRS": "MIRI",
-    "MIR_WFSS": "MIRI", "NRS_FIXEDSLIT": "NIRSPEC", "NRS_MSASPEC": "NIRSPEC",
-    "NRS_IFU": "NIRSPEC", "NRS_BRIGHTOBJ": "NIRSPEC", "NIS_SOSS": "NIRISS", "NIS_WFSS": "NIRISS",
-    "NRC_WFSS": "NIRCAM", "NRC_TSGRISM": "NIRCAM",
-}  # fmt: skip
-_SERIES: Final = ("MIR_LRS-SLITLESS", "NRS_BRIGHTOBJ", "NIS_SOSS", "NRC_TSGRISM")
-_IFU: Final = ("MIR_MRS", "NRS_IFU")
 _ONLY: Final = {
     "assign_mtwcs": (),  # for targets that move
-    "cube_build": _IFU,
+    "cube_build": IFU,
     "spectral_leak": ("MIR_MRS",),
     "resample_spec": ("MIR_LRS-FIXEDSLIT", "NRS_FIXEDSLIT", "NRS_MSASPEC"),
     "photom": ("NIS_SOSS",),
     "tso_photometry": ("NRC_TSIMAGE",),
-    "extract_1d": tuple(_SPECTRA),
-    "white_light": tuple(_SPECTRA),
-    "adaptive_trace_model": tuple(_SPECTRA),
-    "pixel_replace": tuple(_SPECTRA),
+    "extract_1d": tuple(SPECTRA),
+    "white_light": tuple(SPECTRA),
+    "adaptive_trace_model": tuple(SPECTRA),
+    "pixel_replace": tuple(SPECTRA),
 }
 """Modes of steps of the third stage, whose pipelines decide by what the exposures hold."""
 
@@ -47,14 +41,14 @@ def orders_of(pipeline: Any) -> dict[str, list[str]]:
     if name in ("Detector1Pipeline", "DarkPipeline"):
         return {i: _recorded(pipeline, plain, i, "") for i in _INSTRUMENTS}
     if name == "Spec2Pipeline":
-        return {e: _recorded(pipeline, plain, i, e) for e, i in _SPECTRA.items()}
+        return {e: _recorded(pipeline, plain, i, e) for e, i in SPECTRA.items()}
     if name == "Image2Pipeline":  # a plain image is resampled, no other
         other = [a for a in plain if a != "resample"]
         return {"": other} | dict.fromkeys(pipeline.image_exptypes, plain)
     if name == "Spec3Pipeline":
-        return {e: _third(plain, e) for e in _SPECTRA if e not in _SERIES}
+        return {e: _third(plain, e) for e in SPECTRA if e not in SERIES}
     if name == "Tso3Pipeline":
-        return {e: _for(plain, e) for e in (*_SERIES, "NRC_TSIMAGE")}
+        return {e: _for(plain, e) for e in (*SERIES, "NRC_TSIMAGE")}
     return {"": [a for a in plain if _ONLY.get(a, "any") != ()]}
 
 
@@ -152,7 +146,7 @@ def _go(pipe: Any, instrument: str, exp_type: str) -> None:
         ramp.meta.instrument.name = instrument
         pipe.process(ramp)
         return
-    series = exp_type in _SERIES
+    series = exp_type in SERIES
     members = []
     for kind in ("science", "background", "imprint"):
         if kind == "imprint" and exp_type not in ("NRS_MSASPEC", "NRS_IFU"):

@@ -16,17 +16,17 @@ from typing import Annotated, Any, Final, Literal, Optional
 import annotated_types as at
 
 from jwinteractive.errors import ParamError
-from jwinteractive.official.catalogue import Described, Knob, catalogue
+from jwinteractive.official.catalogue import Described, Knob, catalogue, item_type
 from jwinteractive.params import Doc, Params, Unit, Usual, When
 
 __all__ = ["from_official", "params_of", "to_official"]
 
+_ALIAS: Final = "__official__"  # of the step, on the class of its parameters
 _TYPES: Final[Mapping[str, type]] = {
     "float": float,
     "integer": int,
     "boolean": bool,
 }
-_ITEMS: Final[Mapping[str, type]] = {"float_list": float, "int_list": int}
 
 
 def params_of(described: Described) -> type[Params]:
@@ -42,6 +42,7 @@ def _made(alias: str) -> type[Params]:
     hints = {knob.name: _hint(knob, overlay.get(knob.name, {})) for knob in described.knobs}
     body: dict[str, Any] = {knob.name: _ours(knob, knob.default) for knob in described.knobs}
     body |= {
+        _ALIAS: alias,
         "__annotations__": hints,
         "__module__": __name__,
         "__doc__": f"Parameters of the official step {alias}, by its spec.",
@@ -127,17 +128,17 @@ def from_official(alias: str, values: Mapping[str, Any]) -> Params:
     return kind.from_dict({n: _ours(knobs[n], v) if n in knobs else v for n, v in values.items()})
 
 
-def _knobs_of(kind: type[Params]) -> dict[str, Knob]:
-    for alias, described in catalogue().steps.items():
-        if _made(alias) is kind:
-            return {knob.name: knob for knob in described.knobs}
-    raise ParamError(f"{kind.__name__} are no parameters of an official step")
+def _knobs_of(kind: type[Params]) -> Mapping[str, Knob]:
+    alias = getattr(kind, _ALIAS, None)
+    if alias is None:
+        raise ParamError(f"{kind.__name__} are no parameters of an official step")
+    return catalogue().steps[alias].knob
 
 
 def _theirs(knob: Knob, value: Any) -> Any:
     if value is None or "list" not in knob.kind:
         return value
-    of = _ITEMS.get(knob.kind, str)
+    of = item_type(knob.kind)
     try:
         return [of(item) for item in _items(value)]
     except ValueError:
