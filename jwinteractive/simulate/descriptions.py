@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses as dc
 import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["describe_exposure", "describe_reference", "point_at", "write_references"]
+import numpy as np
+
+from jwinteractive.data import Array
+
+__all__ = [
+    "SimulatedRate",
+    "describe_exposure",
+    "describe_reference",
+    "point_at",
+    "write_references",
+]
 
 
 def write_references(references: dict[str, Any], folder: Path) -> list[Path]:
@@ -36,13 +47,52 @@ def write_references(references: dict[str, Any], folder: Path) -> list[Path]:
     return paths
 
 
-def describe_reference(model: Any, kind: str, detector: str, exposure: str) -> None:
+@dc.dataclass(frozen=True, eq=False, slots=True)
+class SimulatedRate:
+    """An exposure at the beginning of stage 2, its references and the truth.
+
+    Attributes
+    ----------
+    root
+        Of the file names.
+    rate
+        Official data model of the rate, DN/s.
+    references
+        Reference type -> data model, or the dict that becomes a JSON file.
+    wavelength
+        Of each row of the spectrum, um, rising.
+    flux
+        Of the source, Jy.
+    """
+
+    root: str
+    rate: Any
+    references: dict[str, Any]
+    wavelength: Array
+    flux: Array
+
+    def write(self, folder: Path | str) -> list[Path]:
+        """Write the rate, its references (folder `<root>_refs`) and the truth; return paths."""
+        folder = Path(folder)
+        refs = folder / f"{self.root}_refs"
+        refs.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{self.root}_rate.fits"
+        self.rate.save(path)
+        truth = folder / f"{self.root}_truth.csv"
+        table = np.column_stack([self.wavelength, self.flux])
+        np.savetxt(truth, table, delimiter=",", header="wavelength_um,flux_Jy", comments="")
+        return [path, *write_references(self.references, refs), truth]
+
+
+def describe_reference(
+    model: Any, kind: str, detector: str, exposure: str, instrument: str = "MIRI"
+) -> None:
     """Write what reference files say of themselves."""
     meta = model.meta
     meta.telescope, meta.reftype, meta.pedigree = "JWST", kind, "SIMULATION"
     meta.author, meta.useafter = "jwinteractive", "2022-05-01T00:00:00"
     meta.description = f"Simulated {kind}: chosen, not measured"
-    meta.instance.setdefault("instrument", {}).update(name="MIRI", detector=detector)
+    meta.instance.setdefault("instrument", {}).update(name=instrument, detector=detector)
     # not every kind has these in its schema
     meta.instance.setdefault("exposure", {})["type"] = exposure
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
+from jwinteractive.simulate.descriptions import describe_reference
 from jwinteractive.simulate.exposure import SimulatedExposure, simulate
 from jwinteractive.simulate.scene import BETA
 
@@ -217,16 +218,11 @@ def _apertures(fwhm: float) -> list[tuple[float, float, float, float, float]]:
 
 def _describe(model: Any, kind: str, exposure: SimulatedExposure) -> None:
     """What a reference says of itself."""
-    meta, settings = model.meta, exposure.settings
-    meta.telescope, meta.reftype, meta.pedigree = "JWST", kind, "SIMULATION"
-    meta.author, meta.useafter = "jwinteractive", "2022-05-01T00:00:00"
-    meta.description = f"Simulated {kind}: chosen, not measured"
-    instrument = meta.instance.setdefault("instrument", {})
-    instrument.update(
-        name="NIRCAM", detector=settings.detector, module=settings.detector[3], channel="SHORT"
-    )
+    settings = exposure.settings
+    describe_reference(model, kind, settings.detector, "NRC_IMAGE", "NIRCAM")
+    instrument = model.meta.instance["instrument"]
+    instrument.update(module=settings.detector[3], channel="SHORT")
     if kind == "distortion":
         instrument.update(p_pupil=f"{settings.pupil}|")
     if kind == "area":
         instrument.update(filter=settings.filter, pupil=settings.pupil)
-    meta.instance.setdefault("exposure", {}).update(type="NRC_IMAGE")

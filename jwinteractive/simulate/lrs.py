@@ -7,8 +7,6 @@ the real ones in, so that a chain of theirs ends at the spectrum that went in.
 
 from __future__ import annotations
 
-import dataclasses as dc
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,13 +15,13 @@ from scipy.special import erf
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
 from jwinteractive.simulate.descriptions import (
+    SimulatedRate,
     describe_exposure,
     describe_reference,
     point_at,
-    write_references,
 )
 
-__all__ = ["SimulatedSlit", "simulate_lrs"]
+__all__ = ["simulate_lrs"]
 
 _SHAPE = (1024, 1032)
 _X, _Y = 326.13, 300.7  # the slit's middle, pixels from 1
@@ -32,6 +30,7 @@ _HALF = 20.0  # pixels: half the slit's length
 _SCALE = 0.11  # arcsec
 _SLIT = 0.51 / _SCALE  # pixels: width of the slit
 _V2, _V3 = -414.34, -400.60  # arcsec: the slit's middle
+_ROOT = "jw99999001001_04101_00001_mirimage"
 _RA, _DEC = 53.16, -27.79
 _SIGMA = 0.125  # pixels for each um: diffraction of the telescope
 _AREA = (_SCALE * np.pi / 180 / 3600) ** 2
@@ -42,43 +41,7 @@ _FLAT = 0.02  # scatter of the flat
 _WIDTH = 8  # pixels of the aperture
 
 
-@dc.dataclass(frozen=True, eq=False, slots=True)
-class SimulatedSlit:
-    """An exposure, its references and the truth.
-
-    Parameters
-    ----------
-    rate
-        ImageModel, DN/s.
-    references
-        Reference type -> data model, or the dict that becomes a JSON file.
-    wavelength
-        Of each row of the spectrum, um, rising.
-    flux
-        Of the source, Jy.
-    """
-
-    rate: Any
-    references: dict[str, Any]
-    wavelength: Array
-    flux: Array
-
-    def write(self, folder: Path | str) -> list[Path]:
-        """Write the rate, its references (folder `<root>_refs`) and the truth; return paths."""
-        folder = Path(folder)
-        root = "jw99999001001_04101_00001_mirimage"
-        refs = folder / f"{root}_refs"
-        refs.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{root}_rate.fits"
-        self.rate.save(path)
-        paths = [path, *write_references(self.references, refs)]
-        truth = folder / f"{root}_truth.csv"
-        table = np.column_stack([self.wavelength, self.flux])
-        np.savetxt(truth, table, delimiter=",", header="wavelength_um,flux_Jy", comments="")
-        return [*paths, truth]
-
-
-def simulate_lrs(level: float = 0.01, nod: float = 0.94, seed: int = 0) -> SimulatedSlit:
+def simulate_lrs(level: float = 0.01, nod: float = 0.94, seed: int = 0) -> SimulatedRate:
     """Return an exposure of a point source in the slit, with references and truth.
 
     Parameters
@@ -106,7 +69,7 @@ def simulate_lrs(level: float = 0.01, nod: float = 0.94, seed: int = 0) -> Simul
     flat = 1 + _FLAT * rng.standard_normal(_SHAPE)
     rate, variances = _light(table, flux, nod, flat, rng)
     references = _references(table, flat)
-    return SimulatedSlit(_model(rate, variances, nod), references, table, flux)
+    return SimulatedRate(_ROOT, _model(rate, variances, nod), references, table, flux)
 
 
 def wavelengths() -> Array:

@@ -7,8 +7,6 @@ reference for straylight, whose official step then lets the exposure pass.
 
 from __future__ import annotations
 
-import dataclasses as dc
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +15,9 @@ from scipy.special import erf
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
 from jwinteractive.simulate.descriptions import (
+    SimulatedRate,
     describe_exposure,
     point_at,
-    write_references,
 )
 from jwinteractive.simulate.mrs_references import mrs_references
 from jwinteractive.simulate.mrs_slices import (
@@ -34,52 +32,18 @@ from jwinteractive.simulate.mrs_slices import (
     frame,
 )
 
-__all__ = ["SimulatedMRS", "simulate_mrs"]
+__all__ = ["simulate_mrs"]
 
+_ROOT = "jw99999001001_05101_00001_mirifushort"
 _RA, _DEC = 53.16, -27.79
 _SKY = 15.0  # MJy/sr
 _GAIN, _SECONDS, _READ = 3.1, 600.0, 0.01  # e-/DN, s, DN/s
 _FLAT, _FRINGE = 0.01, 0.1  # scatter of the flat, half the depth of fringes
 
 
-@dc.dataclass(frozen=True, eq=False, slots=True)
-class SimulatedMRS:
-    """An exposure, its references and the truth.
-
-    Parameters
-    ----------
-    rate
-        IFUImageModel, DN/s.
-    references
-        Reference type -> data model.
-    wavelength
-        Of each row of channel 1, um, rising.
-    flux
-        Of the source, Jy.
-    """
-
-    rate: Any
-    references: dict[str, Any]
-    wavelength: Array
-    flux: Array
-
-    def write(self, folder: Path | str) -> list[Path]:
-        """Write the rate, its references (folder `<root>_refs`) and the truth; return paths."""
-        folder = Path(folder)
-        root = "jw99999001001_05101_00001_mirifushort"
-        refs = folder / f"{root}_refs"
-        refs.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{root}_rate.fits"
-        self.rate.save(path)
-        truth = folder / f"{root}_truth.csv"
-        table = np.column_stack([self.wavelength, self.flux])
-        np.savetxt(truth, table, delimiter=",", header="wavelength_um,flux_Jy", comments="")
-        return [path, *write_references(self.references, refs), truth]
-
-
 def simulate_mrs(
     level: float = 0.01, place: tuple[float, float] = (0.3, -0.2), seed: int = 0
-) -> SimulatedMRS:
+) -> SimulatedRate:
     """Return an exposure of a point source, with references and truth.
 
     Parameters
@@ -111,7 +75,9 @@ def simulate_mrs(
     model = _model(light + noise * rng.standard_normal(SHAPE), photons, place)
     first = CHANNELS[0]
     rows = first.short + first.step * np.arange(SHAPE[0])
-    return SimulatedMRS(model, mrs_references(regions, flat, fringe), rows, _spectrum(rows, level))
+    return SimulatedRate(
+        _ROOT, model, mrs_references(regions, flat, fringe), rows, _spectrum(rows, level)
+    )
 
 
 def _spectrum(wavelength: Array, level: float) -> Array:
