@@ -9,13 +9,14 @@ import copy
 import functools
 import io
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jwinteractive.errors import InputError
 from jwinteractive.fitsfile import opened_fits
 
-__all__ = ["brief", "read_wcs", "wcs_in"]
+__all__ = ["brief", "read_wcs", "slit_number", "wcs_in"]
 
 
 def read_wcs(path: Path | str, slit: str = "") -> Any:
@@ -82,16 +83,21 @@ def wcs_in(stored: bytes, slit: str = "") -> Any:
 
 
 def _slit(slits: Any, name: str) -> Any:
-    """Tree of a slit by its name, or by the number that tells slits of a name apart."""
-    named = [s for s in slits if str(s.get("name", "")) == name]
-    if len(named) == 1:
-        return named[0]
-    number = name.rpartition("-")[2]
-    if number.isdigit() and 1 <= int(number) <= len(slits):
-        return slits[int(number) - 1]
-    if len(slits) == 1:
-        return slits[0]
-    raise InputError(f"its ASDF extension knows no slit {name!r}")
+    """Tree of a slit by its name."""
+    number = slit_number([str(s.get("name", "")) for s in slits], name)
+    if number is None:
+        raise InputError(f"its ASDF extension knows no slit {name!r}")
+    return slits[number]
+
+
+def slit_number(names: Sequence[str], wanted: str) -> int | None:
+    """Number of a slit by its name, or by the number that tells slits of a name apart."""
+    if names.count(wanted) == 1:
+        return names.index(wanted)
+    number = wanted.rpartition("-")[2]
+    if number.isdigit() and 1 <= int(number) <= len(names):
+        return int(number) - 1
+    return 0 if len(names) == 1 else None
 
 
 def brief(error: Exception) -> str:

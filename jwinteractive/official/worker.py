@@ -30,6 +30,7 @@ from typing import Any, Final
 import numpy as np
 
 from jwinteractive.official.jobs import Done, Input, Job
+from jwinteractive.wcs import slit_number
 
 __all__ = ["perform"]
 
@@ -90,7 +91,7 @@ def _opened(one: Input) -> Any:
     if one.box is not None:
         return _boxed(one)
     model = datamodels.open(str(one.path))
-    if type(model).__name__ in ("Level1bModel",) or _is_raw(model):
+    if _is_raw(model):
         model.close()
         model = datamodels.RampModel(str(one.path))  # from the path: an open one stays uint16
     if one.slit and hasattr(model, "slits") and len(model.slits) > 1:
@@ -101,15 +102,17 @@ def _opened(one: Input) -> Any:
 
 
 def _is_raw(model: Any) -> bool:
-    data = getattr(model, "data", None)
-    return data is not None and data.ndim == 4 and type(model).__name__ != "RampModel"
+    kind, data = type(model).__name__, getattr(model, "data", None)
+    ramp = data is not None and data.ndim == 4 and kind != "RampModel"
+    return ramp or kind == "Level1bModel"
 
 
 def _one_slit(model: Any, name: str) -> Any:
+    number = slit_number([str(slit.name) for slit in model.slits], name)
+    if number is None:
+        raise ValueError(f"its file has no slit {name!r}")
     one = type(model)()
     one.update(model, only="PRIMARY")
-    names = [str(slit.name) for slit in model.slits]
-    number = names.index(name) if name in names else int(name.rpartition("-")[2]) - 1
     one.slits.append(model.slits[number])
     return one
 

@@ -26,7 +26,7 @@ from jwinteractive.errors import InputError, StepError
 from jwinteractive.params import Doc, Params, Unit, When
 from jwinteractive.step import Model, Whole, step
 from jwinteractive.views import Frame, Shown, View
-from jwinteractive.wcs import brief
+from jwinteractive.wcs import brief, slit_number
 
 __all__ = ["AdaptiveTraceModelParams", "TraceModel", "adaptive_trace_model"]
 
@@ -167,22 +167,15 @@ def _part(model: Any, exposure: Exposure) -> Any:
             f"adaptive_trace_model: the file is an {type(model).__name__}: the official step takes "
             "slits and images of integral field units: take a cal file of jwst 2.0 or later"
         )
+    number = slit_number([str(slit.name) for slit in model.slits], exposure.slit)
+    if number is None:
+        raise InputError(
+            f"adaptive_trace_model: the file has no slit {exposure.slit!r}: open it again"
+        )
     one = datamodels.MultiSlitModel()
     one.update(model, only="PRIMARY")
-    one.slits.append(model.slits[_number([str(s.name) for s in model.slits], exposure.slit)])
+    one.slits.append(model.slits[number])
     return one
-
-
-def _number(names: list[str], wanted: str) -> int:
-    """Number of a slit by its name, or by the number that tells slits of a name apart."""
-    if names.count(wanted) == 1:
-        return names.index(wanted)
-    number = wanted.rpartition("-")[2]
-    if number.isdigit() and 1 <= int(number) <= len(names):
-        return int(number) - 1
-    if len(names) == 1:
-        return 0
-    raise InputError(f"adaptive_trace_model: the file has no slit {wanted!r}: open it again")
 
 
 def _frame(s: Shown) -> Frame:
