@@ -177,14 +177,14 @@ def screen_of(open_notebook):
 def open_bench(notebook, screen_of, jupyter):
     """Open a workbench on copies of exposures; ``name`` is that of its notebook and session."""
 
-    def opened(exposures, name, size=(1500, 1000)):
+    def opened(exposures, name, size=(1500, 1000), recipe="auto"):
         exposures = [exposures] if isinstance(exposures, Path) else exposures
         folder = jupyter.work / name
         shutil.copytree(exposures[0].parent, folder)
         paths = [f"{name}/{exposure.name}" for exposure in exposures]
         code = (
             "from jwinteractive_widgets import workbench\n"
-            f"wb = workbench({paths!r}, folder={f'{name}-session'!r})\n"
+            f"wb = workbench({paths!r}, recipe={recipe!r}, folder={f'{name}-session'!r})\n"
             "wb"
         )
         notebook(f"{name}.ipynb", code)
@@ -235,9 +235,9 @@ class Screen:
         assert not answer.startswith("ERROR"), answer
         return json.loads(answer[1:-1].encode().decode("unicode_escape"))
 
-    def until(self, expression, wanted):
+    def until(self, expression, wanted, tries=150):
         """Wait until a Python expression has a value."""
-        for _ in range(150):
+        for _ in range(tries):
             now = self.ask(expression)
             if now == wanted:
                 return
