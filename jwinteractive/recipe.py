@@ -191,14 +191,35 @@ class Recipe:
         return self.with_stage(new.step, new)
 
     def diff(self, other: Recipe) -> list[tuple[str, str, Any, Any]]:
-        """What differs: (step, parameter, here, there); a missing or disabled step is None."""
+        """What differs: (step, parameter, here, there); a missing or disabled step is None.
+
+        Of a step that is native in one and official in the other: its "form", and the parameters
+        that both have.
+        """
         found: list[tuple[str, str, Any, Any]] = []
         for name in dict.fromkeys([s.step for s in (*self.stages, *other.stages)]):
-            mine, its = (_settings(r, name) for r in (self, other))
+            step, mine, its = name, _settings(self, name), _settings(other, name)
+            form = _other_form(name)
+            if mine and not its and form in other and form not in self:
+                step, its = name.removeprefix(OFFICIAL), _settings(other, form)
+                found.append((step, "form", _form(name), _form(form)))
+                mine, its = (
+                    {k: v for k, v in m.items() if k in n} for m, n in ((mine, its), (its, mine))
+                )
+            elif its and not mine and form in self and form not in other:
+                continue  # said of the form that is here
             for key in dict.fromkeys([*mine, *its]):
                 if mine.get(key) != its.get(key):
-                    found.append((name, key, mine.get(key), its.get(key)))
+                    found.append((step, key, mine.get(key), its.get(key)))
         return found
+
+
+def _other_form(name: str) -> str:
+    return name.removeprefix(OFFICIAL) if name.startswith(OFFICIAL) else OFFICIAL + name
+
+
+def _form(name: str) -> str:
+    return "official" if name.startswith(OFFICIAL) else "native"
 
 
 def counterpart(stage: Stage) -> Stage:
@@ -211,10 +232,9 @@ def counterpart(stage: Stage) -> Stage:
     RecipeError
         If there is none.
     """
-    official = stage.step.startswith(OFFICIAL)
-    name = stage.step.removeprefix(OFFICIAL) if official else OFFICIAL + stage.step
+    name = _other_form(stage.step)
     if name not in registry:
-        raise RecipeError(f"step {stage.step!r} has no {'native' if official else 'official'} form")
+        raise RecipeError(f"step {stage.step!r} has no {_form(name)} form")
     params = registry[name].params()
     known = {f.name for f in fields_of(type(params))}
     for field, value in stage.params.changed().items():

@@ -178,6 +178,7 @@ class Session:
         self._beside: dict[int, tuple[References, References]] = {}
         self._lock = threading.RLock()
         self._cancel = threading.Event()
+        self._runs = 0  # in work, those inside others counted too
 
     @property
     def settings(self) -> Settings:
@@ -580,7 +581,8 @@ class Session:
 
     def run_all(self, to: str | None = None, **options: Any) -> list[Product]:
         """Run every exposure; see `run`."""
-        return [self.run(to, i, **options) for i in range(len(self.exposures))]
+        with self.at_work():
+            return [self.run(to, i, **options) for i in range(len(self.exposures))]
 
     def rerun(self, name: str, **params: Any) -> Product:
         """Run one step again with other parameters, from the result before it; return its result.
@@ -593,31 +595,50 @@ class Session:
         if name not in steps:
             (why,) = (p.skipped for p in self.plan(name) if p.step.name == name)
             raise RecipeError(f"{name} does not run here: {why}")
-        if steps[:-1]:
-            self.run(steps[-2])
-        return self.run(name)
+        with self.at_work():
+            if steps[:-1]:
+                self.run(steps[-2])
+            return self.run(name)
 
     def cancel(self) -> None:
-        """Stop the run in work after the strips it is at."""
-        self._cancel.set()
+        """Stop the run in work after the strips it is at; without one, do nothing."""
+        with self._lock:
+            if self._runs:
+                self._cancel.set()
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[threading.Event]:
+        """Make one run of all that is run inside: `cancel` sets the event, and ends it."""
+        with self._lock:
+            self._runs += 1
+        try:
+            yield self._cancel
+        finally:
+            with self._lock:
+                self._runs -= 1
+                if not self._runs:
+                    self._cancel.clear()
 
     def result(
         self,
         to: str | None = None,
         exposure: int | None = None,
         *,
+        settings: Settings | None = None,
         threads: int = 0,
         report: Callable[[Progress], None] | None = None,
     ) -> Result:
-        """Like `run`, with the seconds it took and whether it was kept from before."""
-        self._cancel.clear()
+        """Like `run`, with the seconds it took and whether it was kept from before.
+
+        ``settings`` other than the present ones are run in their place, which stay as they are.
+        """
         self.rest()
         began = time.perf_counter()
         # knobs may turn, and another exposure be looked at, while this runs
-        exposure, settings = self._number(exposure), self.settings
-        file = self._file(exposure)
+        exposure, used = self._number(exposure), settings or self.settings
         plan = self._running(to, exposure, settings)
         if not plan:
+            file = self._file(exposure)
             product = file.product.crop(file.product.covers)  # IRS2 frames are read now
             return Result("input", file.key, product, 0.0, {}, cached=True)
         last = plan[-1]
@@ -633,22 +654,23 @@ class Session:
 
             self._working = frozenset(p.key for p in plan if self._is_stale(p))
             try:
-                with self._failures_of(plan):
-                    product, by_step = self._reduction(exposure).run(
-                        plan, threads, tell, self._cancel
-                    )
+                with self._failures_of(plan), self.at_work() as cancel:
+                    reduction = self.reduction(exposure, settings)
+                    product, by_step = reduction.run(plan, threads, tell, cancel)
             finally:
                 self._working = frozenset()
             spent = time.perf_counter() - began
             made = Result(last.step.name, last.key, product, spent, by_step, False)
             self._seconds.update(by_step)
         self._passed.update(p.key for p in plan)
-        self._remember(made, exposure, settings)
+        self._remember(made, exposure, used)
         self.done.emit(made)
         return made
 
     def _is_stale(self, p: Planned) -> bool:
-        return p.key not in self._passed and p.key not in self.store
+        # what lies in files was computed for a preview, too
+        kept = p.key in self.store or (p.step.filed and p.model_key in self.store)
+        return not kept and p.key not in self._passed
 
     @contextlib.contextmanager
     def _failures_of(self, plan: Iterable[Planned]) -> Iterator[None]:
@@ -703,7 +725,7 @@ class Session:
         """
         exposure = self._number(exposure)
         plan = self._running(upto, exposure, settings)
-        reduction = self._reduction(exposure, settings)
+        reduction = self.reduction(exposure, settings)
         box = box.clip(reduction.file.product.covers)
         with self._failures_of(plan):
             return reduction.glance(plan, box, knob, before, hold, cancel)
@@ -780,17 +802,28 @@ class Session:
             One line each.
         """
         plan = self._running(None, exposure, settings)
-        source, links, _ = self._reduction(exposure, settings).links(plan, fresh=True, hold=hold)
+        source, links, _ = self.reduction(exposure, settings).links(plan, fresh=True, hold=hold)
         return source, links
 
-    def _reduction(self, exposure: int | None, settings: Settings | None = None) -> Reduction:
+    def reduction(
+        self,
+        exposure: int | None = None,
+        settings: Settings | None = None,
+        store: Store | None = None,
+    ) -> Reduction:
+        """What computes the plans of an exposure, with the results of a store: its own or another.
+
+        ``settings`` as for `glance`.
+        """
         number = self._number(exposure)
         with self._lock:
             # a pinned run has measurements of its own; they must not pass for the present ones
-            models = {} if settings is not None else self._models.setdefault(number, {})
+            own = settings is None and store is None
+            models = self._models.setdefault(number, {}) if own else {}
         references = self._references(exposure, settings)
+        used = self.store if store is None else store
         return Reduction(
-            self._file(exposure), references, self.store, self._boxes, models, self.logged.emit
+            self._file(exposure), references, used, self._boxes, models, self.logged.emit
         )
 
     # -- taking it home -----------------------------------------------------------------------

@@ -21,7 +21,6 @@ import resource
 import shutil
 import signal
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -30,6 +29,7 @@ from typing import Any, Final
 import numpy as np
 
 from jwinteractive.official.jobs import Done, Input, Job
+from jwinteractive.spent import spent
 from jwinteractive.wcs import slit_number
 
 __all__ = ["perform"]
@@ -68,16 +68,14 @@ def perform(job: Job) -> Done:
     with _references_of(job):
         models = [_opened(one) for one in job.inputs]
         given = _gathered(models, name) if job.together else models[0]
-        before, began = _memory("VmRSS"), time.perf_counter()
-        _forget_peak()
-        result = step.process(given)
-        seconds, peak = time.perf_counter() - began, _memory("VmHWM") - before
+        with spent() as cost:
+            result = step.process(given)
     files, skipped = _written(result, job, step)
     return Done(
         files=files,
         side=tuple(sorted(p for p in job.folder.iterdir() if p.is_file() and p not in files)),
-        seconds=seconds,
-        peak=max(0, peak),
+        seconds=cost.seconds,
+        peak=cost.peak,
         skipped=skipped,
     )
 
@@ -261,20 +259,6 @@ def _finish(model: Any, step: Any) -> None:
 
 
 # -- the process ------------------------------------------------------------------------------
-
-
-def _memory(entry: str) -> int:
-    """Bytes of an entry of the process's status."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(entry)), 0)
-
-
-def _forget_peak() -> None:
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
 
 
 class _Told(logging.Handler):

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 import jwinteractive
+from jwinteractive import dq
 from jwinteractive.data import Box
+from jwinteractive.errors import RecipeError
 from jwinteractive.official.behaviour import behaviour_of
 from jwinteractive.official.catalogue import catalogue
 from jwinteractive.recipe import Recipe
+from jwinteractive.rivals import compare_rivals
 
 DETECTOR = (
     "dq_init", "saturation", "superbias", "refpix", "linearity", "dark_current", "jump", "ramp_fit",
@@ -150,6 +153,7 @@ def test_a_step_is_swapped_for_its_official_form_and_back(nircam_file):
     assert session.swap("saturation") == "official_saturation"
     assert session.recipe["official_saturation"].params.n_pix_grow_sat == 2
     assert [s.step for s in session.recipe] == ["dq_init", "official_saturation", "superbias"]
+    assert session.journal[-1].text == "saturation: form native → official"
     session.undo()
     assert "saturation" in session.recipe
     session.redo()
@@ -166,3 +170,46 @@ def test_results_of_official_steps_are_there_again_in_a_saved_session(nircam_fil
     assert result.cached
     np.testing.assert_array_equal(result.product.groupdq, first.groupdq)
     assert result.product.source.is_relative_to(tmp_path / "saved")
+
+
+def test_both_forms_of_a_step_are_compared_from_the_same_result_before_it(session, by_hand):
+    found = compare_rivals(session, "official_jump")
+    ours, theirs = found.a, found.b
+    assert (ours.step, theirs.step) == ("jump", "official_jump")
+    np.testing.assert_array_equal(theirs.product.groupdq, by_hand["jump"].groupdq)
+    by_flag = {row[0]: row[2:] for row in found.comparison.flags.rows if row[1] == "samples"}
+    mine, its = ((r.product.groupdq & dq.JUMP_DET) != 0 for r in (ours, theirs))
+    assert by_flag["JUMP_DET"] == ((mine & ~its).sum(), (its & ~mine).sum(), (mine & its).sum())
+    assert found.comparison.parameters.rows[0] == ("jump", "form", "native", "official")
+    (_, seconds, memory), (_, its_seconds, its_memory), (_, ratio, _) = found.costs.rows
+    assert seconds > 0
+    assert min(memory, its_memory) >= 0
+    ran = session.store.get(session.plan("official_jump")[-1].model_key)
+    assert its_seconds == ran.seconds
+    assert ratio == its_seconds / seconds
+    assert "jump" not in session.recipe  # nothing of the session's settings was touched
+
+
+def test_the_native_form_gives_the_same_whether_it_is_compared_or_run(nircam_file):
+    session = jwinteractive.open(nircam_file, Recipe.of("dq_init", "saturation"))
+    found = compare_rivals(session, "saturation")
+    assert (found.a.step, found.b.step) == ("official_saturation", "saturation")
+    alone = jwinteractive.open(nircam_file, session.recipe).run()
+    np.testing.assert_array_equal(found.b.product.groupdq, alone.groupdq)
+    assert session.is_kept("saturation")
+
+
+def test_what_has_no_other_form_or_does_not_run_is_not_compared(nircam_file):
+    session = jwinteractive.open(nircam_file, recipe("dq_init", "saturation", "assign_wcs"))
+    with pytest.raises(RecipeError, match="'official_assign_wcs' has no native form"):
+        compare_rivals(session, "official_assign_wcs")
+    session.enable("official_saturation", False)
+    with pytest.raises(RecipeError, match="saturation does not run here: switched off"):
+        compare_rivals(session, "official_saturation")
+
+
+def test_a_step_that_ran_for_a_preview_is_fresh(nircam_file):
+    session = jwinteractive.open(nircam_file, recipe("dq_init", "saturation", "refpix"))
+    assert "official_refpix" in session.stale()
+    session.preview(TRUST)
+    assert "official_refpix" not in session.stale()  # it has seen the whole, and its file is there
