@@ -274,6 +274,9 @@ def _simulate(asked: argparse.Namespace) -> None:
 def _run(asked: argparse.Namespace) -> int:
     report: dict[str, Any] = {"outputs": [], "steps": [], "references": {}}
     session = _prepare(asked)
+    for entry in session.journal:
+        if entry.kind == "note":
+            _say(entry.text)
     first = [session.slits_of(i)[0] for i in range(len(session.exposures))]
     # slits of a file go into one file, which is written with the first of them
     plans = [
@@ -295,6 +298,7 @@ def _run(asked: argparse.Namespace) -> int:
         ):
             todo.add(i)
         report["references"] |= _announce(session, i)
+        _announce_stops(session, i, asked.to)
         seconds = _reduce(session, i, asked, windows) if i in todo else {}
         report["outputs"] += [str(p) for p in (*plans[i], windows) if p]
         report["steps"] += _states(session, asked.to, i, seconds)
@@ -331,6 +335,17 @@ def _announce(session: Any, number: int) -> dict[str, str]:
             "stand in for real files; give --refs DIR for calibrated numbers"
         )
     return sources
+
+
+def _announce_stops(session: Any, number: int, to: str | None) -> None:
+    """Say before the run which of its steps have no reference that they cannot do without."""
+    from jwinteractive.refs_check import check
+
+    name = session.exposures[number].name
+    for one in (one for files in check(session, [number], to) for one in files.stopped):
+        for wanted in one.wanted:
+            if wanted.state == "missing":
+                _say(f"{name}: {one.step} will stop: no {wanted.reftype}: {wanted.advice}")
 
 
 def _in_order(session: Any) -> list[int]:

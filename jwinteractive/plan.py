@@ -15,7 +15,7 @@ from typing import Any
 
 from jwinteractive.data import Exposure, Product, Ramp
 from jwinteractive.errors import InputError, MissingReference, RecipeError
-from jwinteractive.io import open_products, root_name
+from jwinteractive.io import open_products, read_association, root_name
 from jwinteractive.recipe import Recipe, Stage
 from jwinteractive.references import Found, Reference, References
 from jwinteractive.step import Step, registry
@@ -138,11 +138,15 @@ def open_file(path: Path, slit: str = "") -> OpenFile:
 def open_files(path: Path, slits: Sequence[str] = ()) -> tuple[OpenFile, ...]:
     """Open the exposure of a file, or each of its slits, or those that are named.
 
+    Of an association those of its exposures of the target are opened.
+
     Raises
     ------
     InputError
         If it cannot be reduced, or there is no such slit.
     """
+    if path.suffix == ".json":
+        return _members_of(path, slits)
     stat = path.stat() if path.exists() else None
     found = []
     for opened in open_products(path, slits):
@@ -152,6 +156,16 @@ def open_files(path: Path, slits: Sequence[str] = ()) -> tuple[OpenFile, ...]:
         key = _digest(path.name, stat.st_size, stat.st_mtime_ns, *own)
         product = opened.product.replace(exposure=exposure)
         found.append(OpenFile(path.absolute(), product, key, opened.notes))
+    return tuple(found)
+
+
+def _members_of(path: Path, slits: Sequence[str]) -> tuple[OpenFile, ...]:
+    association = read_association(path)
+    found = [file for member in association.science for file in open_files(member, slits)]
+    if association.others:
+        names = ", ".join(other.name for other in association.others)
+        note = f"{path.name} names {names} too: they are not opened"
+        found[0] = dc.replace(found[0], notes=(*found[0].notes, note))
     return tuple(found)
 
 
@@ -248,7 +262,7 @@ def _skipped(
 ) -> str:
     """Why a stage does not run; "" if it does. The exposure knows what the recipe has done."""
     if not stage.enabled:
-        return "switched off in the recipe"
+        return "switched off in the recipe" + (f": {step.off}" if step.off else "")
     past = kind is type(file.product) and kind is not Ramp
     if kind not in step.takes and (past or not started):
         return f"the file is already a {kind.__name__}"

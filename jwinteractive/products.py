@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from jwinteractive import dq
-from jwinteractive.data import Cube, Exposure, Filed, Product, Ramp, Rate, RateInts, SpectrumSet
+from jwinteractive.data import Cube, Filed, Product, Ramp, Rate, RateInts, SpectrumSet
 from jwinteractive.errors import InputError, OutputError
 from jwinteractive.io import (
     Provenance,
     ReferenceRecord,
     StepRecord,
+    copy_recorded,
     output_name,
+    read_provenance,
     write_back,
     write_product,
     write_spectra,
@@ -64,27 +66,31 @@ def _common(last: Planned) -> str:
     return "".join(c[0] for c in columns).rstrip("_") or names[0]
 
 
-def copy_files(ran: Ran, exposure: Exposure, paths: Sequence[Path]) -> list[Path]:
-    """Copy what an official step wrote, as it is; what came with it goes beside.
+def copy_files(
+    ran: Ran, file: OpenFile, paths: Sequence[Path], provenance: Provenance
+) -> list[Path]:
+    """Copy what an official step wrote, with what was done; what came with it goes beside.
 
     Raises
     ------
     OutputError
         If it cannot be copied.
     """
-    own = [ran.file_of(exposure), ran.second_of(exposure)]
+    provenance = provenance.after(read_provenance(file.path))
+    own = [ran.file_of(file.exposure), ran.second_of(file.exposure)]
     pairs = [(old, new) for old, new in zip(own, paths, strict=False) if old is not None]
     folder = paths[0].parent
-    pairs += [(ran.place / name, folder / Path(name).name) for name in ran.beside]
+    beside = [(ran.place / name, folder / Path(name).name) for name in ran.beside]
+    for old, new in pairs:
+        copy_recorded(old, new, provenance)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for old, new in pairs:
+        for old, new in beside:
             shutil.copyfile(old, new)
     except OSError as error:
         raise OutputError(
             f"{folder}: cannot be written ({error.strerror or error}): choose another folder"
         ) from error
-    return [new for _, new in pairs]
+    return [new for _, new in (*pairs, *beside)]
 
 
 def provenance_of(plan: Sequence[Planned], used: Mapping[str, Found], recipe: str) -> Provenance:

@@ -1,29 +1,32 @@
-"""Which references the steps of a recipe need for an exposure, which are there, and from where.
+"""Which references the steps of a session need, which are there, and from where.
 
-Only headers are read. A native step takes nominal values where there is no file; an official one
-cannot, but for types that the mode does without.
+Exposures are looked at with those they belong to, as they would be run. Only headers are read. A
+native step takes nominal values where there is no file; an official one cannot, but for types that
+the mode does without.
 """
 
 from __future__ import annotations
 
 import dataclasses as dc
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from jwinteractive.data import Exposure
 from jwinteractive.errors import MissingReference
 from jwinteractive.official.behaviour import spared_types
-from jwinteractive.plan import OpenFile, Planned, plan_of
-from jwinteractive.recipe import Recipe
-from jwinteractive.references import Found, References
+from jwinteractive.plan import OpenFile, Planned
+from jwinteractive.references import Found
 from jwinteractive.references.filed import NOT_APPLICABLE, FileReference
+from jwinteractive.session import Session
 from jwinteractive.step import OFFICIAL, Need
 
-__all__ = ["Checked", "Wanted", "as_json", "as_text", "check"]
+__all__ = ["Checked", "CheckedFiles", "Wanted", "as_json", "as_text", "check", "state_words"]
 
 State = Literal["there", "nominal", "not needed", "missing"]
 _LISTED: Final = ("there", "nominal", "missing")
 _UNITS: Final = ("B", "kB", "MB", "GB")
+_NO_CRDS: Final = ", or set CRDS_PATH and CRDS_SERVER_URL"
 
 
 @dc.dataclass(frozen=True)
@@ -63,15 +66,40 @@ class Checked:
         return tuple(w.reftype for w in self.wanted if w.state == "missing")
 
 
-def check(file: OpenFile, recipe: Recipe, references: References) -> tuple[Checked, ...]:
-    """What each step of a recipe asks for, in their order.
+@dc.dataclass(frozen=True)
+class CheckedFiles:
+    """What the steps ask for of exposures of which they ask the same.
+
+    Attributes
+    ----------
+    exposures
+        Names of the exposures, or slits.
+    steps
+        In the order of the recipe.
+    """
+
+    exposures: tuple[str, ...]
+    steps: tuple[Checked, ...]
+
+    @property
+    def stopped(self) -> tuple[Checked, ...]:
+        """The steps that cannot run."""
+        return tuple(one for one in self.steps if one.missing)
+
+
+def check(
+    session: Session, exposures: Iterable[int] | None = None, to: str | None = None
+) -> tuple[CheckedFiles, ...]:
+    """What each step of a session asks for, for each of its exposures.
 
     Parameters
     ----------
-    file
-        The exposure.
-    recipe, references
-        What would be done to it; ``references`` know the set beside the exposure if they should.
+    session
+        With its recipe and references as they are.
+    exposures
+        Numbers of those that are asked about; None: all.
+    to
+        The last step that is; None: that of the recipe.
 
     Raises
     ------
@@ -80,22 +108,31 @@ def check(file: OpenFile, recipe: Recipe, references: References) -> tuple[Check
     MissingReference
         If a reference that the user named is not there.
     """
+    alike: dict[tuple[Checked, ...], list[str]] = {}
+    for number in range(len(session.exposures)) if exposures is None else exposures:
+        name = session.exposures[number].name
+        alike.setdefault(_checked(session, number, to), []).append(name)
+    return tuple(CheckedFiles(tuple(names), steps) for steps, names in alike.items())
+
+
+def _checked(session: Session, number: int, to: str | None) -> tuple[Checked, ...]:
+    file, plan = session.exposures[number], session.plan(to, number)
+    # after the search: what it says of CRDS is of that
+    crds = _crds(session.crds_said(number)) if session.references.crds else _NO_CRDS
     return tuple(
         Checked(
             planned.step.name,
             planned.skipped,
             tuple(
-                _wanted(planned, planned.step.needs[name], found, file, references)
+                _wanted(planned, planned.step.needs[name], found, file, crds)
                 for name, found in planned.found.items()
             ),
         )
-        for planned in plan_of(file, recipe, references)
+        for planned in plan
     )
 
 
-def _wanted(
-    planned: Planned, need: Need, found: Found, file: OpenFile, references: References
-) -> Wanted:
+def _wanted(planned: Planned, need: Need, found: Found, file: OpenFile, crds: str) -> Wanted:
     reftype = need.kind.reftype
     path = found.path
     if isinstance(found.value, FileReference):
@@ -114,7 +151,7 @@ def _wanted(
         return Wanted(reftype, "nominal", "nominal", advice="for real values " + _way(reftype))
     elif need.optional:
         return Wanted(reftype, "not needed", advice="optional")
-    return Wanted(reftype, "missing", advice=_way(reftype) + _crds(references))
+    return Wanted(reftype, "missing", advice=_way(reftype) + crds)
 
 
 def _has_nominal(kind: type[Any], exposure: Exposure, shape: tuple[int, int]) -> bool:
@@ -129,36 +166,45 @@ def _way(reftype: str) -> str:
     return f"give a folder that holds one, or --ref {reftype}=FILE"
 
 
-def _crds(references: References) -> str:
-    if not references.crds:
-        return ", or set CRDS_PATH and CRDS_SERVER_URL"
-    return f" (CRDS: {references.crds_said or 'has none for this exposure'})"
+def _crds(said: str) -> str:
+    return f" (CRDS: {said or 'has none for this exposure'})"
 
 
 # -- telling -----------------------------------------------------------------------------------
 
 
-def as_text(checked: tuple[Checked, ...]) -> str:
-    """Tell it in lines."""
+def as_text(checked: tuple[CheckedFiles, ...]) -> str:
+    """Tell it in lines; exposures are named where there are several."""
+    several = sum(len(files.exposures) for files in checked) > 1
     lines = []
-    for one in checked:
+    for files in checked:
+        if several:
+            lines.append(f"== {', '.join(files.exposures)}")
+        lines += _lines(files)
+    return "\n".join(lines)
+
+
+def _lines(files: CheckedFiles) -> list[str]:
+    lines = []
+    for one in files.steps:
         what = f": left out: {one.skipped}" if one.skipped else ""
         what = ": CANNOT RUN" if one.missing else what
         lines.append(one.step + what)
-        lines += [f"    {w.reftype:<16} {_words(w)}" for w in one.wanted if w.state in _LISTED]
+        lines += [f"    {w.reftype:<16} {state_words(w)}" for w in one.wanted if w.state in _LISTED]
         spared: dict[str, list[str]] = {}
         for w in one.wanted:
             if w.state not in _LISTED:
                 spared.setdefault(w.advice, []).append(w.reftype)
         lines += [f"    not needed       {', '.join(of)} ({why})" for why, of in spared.items()]
-    bad = [one for one in checked if one.missing]
-    runs = sum(not one.skipped and not one.missing for one in checked)
+    bad = files.stopped
+    runs = sum(not one.skipped and not one.missing for one in files.steps)
     lines.append(f"{runs} steps can run, {len(bad)} cannot")
     lines += [f"{one.step} cannot run without {', '.join(one.missing)}" for one in bad]
-    return "\n".join(lines)
+    return lines
 
 
-def _words(wanted: Wanted) -> str:
+def state_words(wanted: Wanted) -> str:
+    """Where a reference is from, with its file and size; or what it means that there is none."""
     if wanted.state != "there":
         return f"{wanted.state}: {wanted.advice}"
     size = f", {_size(wanted.size)}" if wanted.size else ""
@@ -173,17 +219,21 @@ def _size(count: float) -> str:
     return f"{count:.3g} {unit}"
 
 
-def as_json(checked: tuple[Checked, ...]) -> list[dict[str, Any]]:
+def as_json(checked: tuple[CheckedFiles, ...]) -> list[dict[str, Any]]:
     """Tell it in plain values."""
     return [
-        {
-            "step": one.step,
-            "skipped": one.skipped,
-            "runs": not one.skipped and not one.missing,
-            "missing": list(one.missing),
-            "references": [
-                dc.asdict(w) | {"path": None if w.path is None else str(w.path)} for w in one.wanted
-            ],
-        }
-        for one in checked
+        {"exposures": list(files.exposures), "steps": [_plain(one) for one in files.steps]}
+        for files in checked
     ]
+
+
+def _plain(one: Checked) -> dict[str, Any]:
+    return {
+        "step": one.step,
+        "skipped": one.skipped,
+        "runs": not one.skipped and not one.missing,
+        "missing": list(one.missing),
+        "references": [
+            dc.asdict(w) | {"path": None if w.path is None else str(w.path)} for w in one.wanted
+        ],
+    }

@@ -30,7 +30,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "Say which references each step needs, which are there, and from where.",
         epilog="exit code 1 if a step that is switched on cannot run",
     )
-    p.add_argument("file", type=Path)
+    p.add_argument(
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="exposures of a set, or an association: looked at together, with all their slits",
+    )
     p.add_argument("--recipe", default="auto", help='"auto", "official", "mixed", a name, a file')
     p.add_argument("--refs", type=Path, metavar="DIR", help="folder of reference files")
     p.add_argument("--ref", action="append", default=[], metavar="TYPE=FILE", help="one reference")
@@ -58,16 +64,14 @@ def run(asked: argparse.Namespace) -> int:
 
 
 def _check(asked: argparse.Namespace) -> int:
-    session = jwinteractive.open(asked.file, asked.recipe, asked.refs)
+    session = jwinteractive.open(asked.files, asked.recipe, asked.refs)
     for text in asked.ref:
         session.use(*split_option(text, "TYPE=FILE"))
     for step in asked.skip:
         session.enable(step, False)
-    file = session.exposures[0]
-    references = session.references.beside_of(file.simulated_references)
-    checked = check(file, session.recipe, references)
+    checked = check(session)
     print(json.dumps(as_json(checked), indent=1) if asked.json else as_text(checked))
-    return int(any(one.missing for one in checked))
+    return int(any(files.stopped for files in checked))
 
 
 def _cache(asked: argparse.Namespace) -> int:

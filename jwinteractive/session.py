@@ -107,7 +107,11 @@ def open_session(
     folder = refs if isinstance(refs, str | Path) else None
     overrides = None if isinstance(refs, str | Path) else refs
     store = store if isinstance(store, Store) else Store(store)
-    return Session(files, recipe, References(folder, overrides), store)
+    session = Session(files, recipe, References(folder, overrides), store)
+    for stage in recipe:
+        if not stage.enabled and (why := registry[stage.step].off):
+            session.note("note", f"{stage.step} is off: {why}")
+    return session
 
 
 def _recipe_of(name: str | Path, product: Product) -> Recipe:
@@ -869,13 +873,13 @@ class Session:
         paths = self.outputs(folder, to, exposure)
         check_writable(paths, overwrite)
         file, last = self._file(exposure), self._running(to, exposure)[-1]
+        provenance = self.provenance(to, exposure)  # now: knobs may turn while it runs
         if last.step.filed:
             self.run(to, exposure)
             ran = self.store.get(last.model_key)
             assert isinstance(ran, Ran)  # the run has just made it
-            written = copy_files(ran, file.exposure, paths)
+            written = copy_files(ran, file, paths, provenance)
         else:
-            provenance = self.provenance(to, exposure)  # now: knobs may turn while it runs
             product, *others = self._run_slits(to, exposure)
             written = write_products(product, paths, provenance, file.name, overwrite, others)
         self.note("save", f"written: {', '.join(str(p) for p in written)}")

@@ -210,6 +210,7 @@ class Step:
     A ``filed`` step is one whose measurement, a `Ran`, has its results in files: nothing before it
     is needed any more; ``turns`` says of which kinds and modes it makes other axes. A ``local`` one
     runs on a box too, with parameters that let it: previews do not wait for its measurement.
+    ``off`` says why it is off in the recipes that have it, where that needs a word.
     """
 
     name: str
@@ -241,6 +242,7 @@ class Step:
     local: Callable[[Any], bool] | None = None
     gives_for: Callable[[type[Product], Exposure], type[Product]] | None = None
     turns: Callable[[type[Product], Exposure], bool] | None = None
+    off: str = ""
 
     def given_for(self, taken: type[Product]) -> type[Product]:
         """Kind of product that it makes of one of a kind that it takes."""

@@ -1,7 +1,8 @@
 """Open and write JWST products, and what was done to them."""
 
+from jwinteractive.io.association import read_association
 from jwinteractive.io.header import exposure_of, header_of
-from jwinteractive.io.patched import write_back
+from jwinteractive.io.patched import copy_recorded, write_back
 from jwinteractive.io.provenance import (
     Provenance,
     ReferenceRecord,
@@ -20,11 +21,13 @@ __all__ = [
     "ReferenceRecord",
     "StepRecord",
     "check_writable",
+    "copy_recorded",
     "exposure_of",
     "header_of",
     "open_product",
     "open_products",
     "output_name",
+    "read_association",
     "read_provenance",
     "root_name",
     "spectra_suffix",

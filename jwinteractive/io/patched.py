@@ -1,4 +1,4 @@
-"""Write slits and cubes back into a copy of the file they come from, everything else untouched.
+"""Write into a copy of a file, everything else untouched: slits and cubes, or the record alone.
 
 A file of slits holds more than the product in hand: the other slits, their WCS and what belongs to
 them go into the new file as they are. Only pixels and the record of what was done are new.
@@ -26,7 +26,7 @@ from jwinteractive.io.provenance import Provenance
 from jwinteractive.io.saving import bare_header, check_target, describe, save_hdus
 from jwinteractive.io.slits import SLIT_MODELS, Slit, slits_of
 
-__all__ = ["goes_back", "write_back"]
+__all__ = ["copy_recorded", "goes_back", "write_back"]
 
 _PLANES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -43,6 +43,7 @@ _PLANES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _OURS: Final = frozenset({record.STEPS, record.REFERENCES})
+_OUR_CARDS: Final = frozenset({record.VERSION, record.RECIPE, record.KEY})
 
 
 def goes_back(product: Rate | RateInts) -> bool:
@@ -113,6 +114,29 @@ def write_back(
     return path
 
 
+def copy_recorded(source: Path, path: Path, provenance: Provenance) -> None:
+    """Copy an official file, and put the record of what was done into the copy.
+
+    What the file says by official keywords stays as it is.
+
+    Raises
+    ------
+    OutputError
+        If the copy cannot be written.
+    InputError
+        If the source is gone or damaged.
+    """
+    cards, tables = _told(provenance)
+    with opened_fits(source) as hdus:
+        header = bare_header(hdus[0].header)
+        for card in cards:
+            if card.keyword in _OUR_CARDS:
+                header[card.keyword] = (card.value, card.comment)
+        kept = [hdu for hdu in hdus[1:] if hdu.name not in _OURS]
+        first = fits.PrimaryHDU(data=hdus[0].data, header=header)
+        save_hdus(path, fits.HDUList([first, *kept, *tables]))
+
+
 def _own(slits: Sequence[Slit], name: str, path: Path) -> Slit:
     found = [s for s in slits if s.name == name or (not name and len(slits) == 1)]
     if not found:
@@ -179,10 +203,9 @@ def _told(provenance: Provenance) -> tuple[list[Any], list[Any]]:
         model = datamodels.JwstDataModel()
         describe(model, provenance)
         hdus = fits_support.to_fits(model.instance, model.schema)
-    ours = (record.VERSION, record.RECIPE, record.KEY)
     cards = [
         card
         for card in hdus[0].header.cards
-        if card.keyword in ours or card.keyword.startswith(("S_", "R_"))
+        if card.keyword in _OUR_CARDS or card.keyword.startswith(("S_", "R_"))
     ]
     return cards, [hdu for hdu in hdus if hdu.name in _OURS]

@@ -15,7 +15,7 @@ from typing import Any, Final
 from jwinteractive.data import Cube, Exposure, Filed, Product, Ramp, Rate, RateInts
 from jwinteractive.references.filed import NIRSPEC_WCS
 
-__all__ = ["Behaviour", "behaviour_of", "spared_types"]
+__all__ = ["SWITCHED_OFF", "Behaviour", "behaviour_of", "spared_types"]
 
 Kinds = tuple[type[Product], ...]
 
@@ -137,6 +137,14 @@ def behaviour_of(alias: str, pipelines: frozenset[str]) -> Behaviour:
     return Behaviour()
 
 
+SWITCHED_OFF: Final[Mapping[str, str]] = MappingProxyType(
+    {"ipc": "the observatory's parameter files switch it off for all modes, too"}
+)
+"""Steps that are on in the package, but off in the parameter files that CRDS has for its pipelines.
+
+Archived products of NIRCam, NIRISS and MIRI do not say that ipc was done or skipped, so it was not
+called; logs of NIRSpec do not list its type of reference among those that are fetched.
+"""
 _WCS_TYPES: Final = (
     "distortion", "filteroffset", "specwcs", "regions", "wavelengthrange", "camera", "chromcorr",
     "collimator", "disperser", "fore", "fpa", "msa", "ote", "ifupost", "ifufore", "ifuslicer",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jwinteractive.data import Product, Ramp, Rate, RateInts
 from jwinteractive.errors import RecipeError
+from jwinteractive.official.behaviour import SWITCHED_OFF
 from jwinteractive.official.catalogue import catalogue
 from jwinteractive.official.parameters import params_of
 from jwinteractive.recipe import Recipe, Stage
@@ -15,7 +16,8 @@ __all__ = ["mixed_recipe", "official_recipe"]
 def official_recipe(product: Product) -> Recipe:
     """What the official pipelines do to a product, from its kind on, with their defaults.
 
-    Steps that are off in the package's own parameters are there, but off.
+    Steps that are off in the package's own parameters, or in those of the observatory, are there,
+    but off.
 
     Raises
     ------
@@ -70,7 +72,8 @@ def _aliases(product: Product, first: int) -> list[str]:
 
 def _official(alias: str) -> Stage:
     described = catalogue().steps[alias]
-    return Stage(OFFICIAL + alias, params_of(described)(), not described.skipped)
+    on = not described.skipped and alias not in SWITCHED_OFF
+    return Stage(OFFICIAL + alias, params_of(described)(), on)
 
 
 def _native(alias: str) -> Stage:

@@ -23,7 +23,7 @@ import numpy as np
 
 from jwinteractive.data import Exposure, Product, Ramp, Rate, RateInts
 from jwinteractive.errors import StepError
-from jwinteractive.official.behaviour import Behaviour, behaviour_of, spared_types
+from jwinteractive.official.behaviour import SWITCHED_OFF, Behaviour, behaviour_of, spared_types
 from jwinteractive.official.catalogue import Described, catalogue
 from jwinteractive.official.client import Done, Input, Job, run
 from jwinteractive.official.parameters import params_of, to_official
@@ -97,6 +97,7 @@ def _made(alias: str) -> Step:
         own_views=sip_views() if alias in _WITH_WCS else (),
         filed=True,
         local=behaviour.local,
+        off=SWITCHED_OFF.get(alias, ""),
     )
 
 

@@ -7,7 +7,10 @@ import pytest
 import jwinteractive
 from jwinteractive.cli import main
 from jwinteractive.errors import MissingReference
+from jwinteractive.io import read_provenance
+from jwinteractive.recipe import Recipe
 from jwinteractive.refs_check import as_text, check
+from jwinteractive.simulate.slits import slit_dithers
 
 
 @pytest.fixture
@@ -21,13 +24,18 @@ def bare(miri_file, tmp_path, monkeypatch):
     return path
 
 
-def checked(path, recipe, refs=None, reftypes=()):
+def checked_files(path, recipe, refs=None, reftypes=(), on=()):
     session = jwinteractive.open(path, recipe, refs)
     for reftype, file in dict(reftypes).items():
         session.use(reftype, file)
-    file = session.exposures[0]
-    references = session.references.beside_of(file.simulated_references)
-    return {one.step: one for one in check(file, session.recipe, references)}
+    for step in on:
+        session.enable(step)
+    return check(session)
+
+
+def checked(*args, **options):
+    (files,) = checked_files(*args, **options)
+    return {one.step: one for one in files.steps}
 
 
 def states(one):
@@ -62,6 +70,7 @@ def test_official_steps_without_a_file_cannot_run(bare):
     assert "set CRDS_PATH and CRDS_SERVER_URL" in steps["official_jump"].wanted[0].advice
     assert steps["official_group_scale"].missing == ()
     assert steps["official_emicorr"].skipped == "switched off in the recipe"
+    assert "observatory's parameter files" in steps["official_ipc"].skipped
     wcs = states(steps["official_assign_wcs"])
     assert wcs.pop("distortion") == "missing"
     assert set(wcs.values()) == {"not needed"}
@@ -71,18 +80,67 @@ def test_official_steps_without_a_file_cannot_run(bare):
 
 
 def test_what_it_says_of_official_steps_is_what_they_do(miri_file):
-    steps = checked(miri_file, "official")
+    steps = checked(miri_file, "official", on=["official_ipc"])
     assert not steps["official_saturation"].missing
     assert steps["official_ipc"].missing == ("ipc",)
     session = jwinteractive.open(miri_file, "official")
+    session.enable("official_ipc")
     session.run("official_saturation")
     with pytest.raises(MissingReference, match="ipc"):
         session.run("official_ipc")
     session.use("ipc", "N/A")
     session.run("official_ipc")
-    assert states(checked(miri_file, "official", None, {"ipc": "N/A"})["official_ipc"]) == {
-        "ipc": "not needed"
-    }
+    steps = checked(miri_file, "official", None, {"ipc": "N/A"}, ["official_ipc"])
+    assert states(steps["official_ipc"]) == {"ipc": "not needed"}
+
+
+def test_a_step_that_the_observatory_leaves_out_is_off_and_says_so_in_log_and_product(
+    miri_file, tmp_path
+):
+    session = jwinteractive.open(miri_file, "official")
+    (told,) = [e.text for e in session.journal if "official_ipc" in e.text]
+    assert "switch it off for all modes" in told
+    (path,) = session.write(tmp_path, "official_firstframe")
+    known = read_provenance(path)
+    assert known is not None
+    steps = {record.step: record for record in known.steps}
+    assert steps["official_saturation"].state == "complete"
+    assert steps["official_ipc"].state == "skipped"
+    assert "switch it off for all modes" in steps["official_ipc"].reason
+
+
+def test_exposures_of_a_set_are_asked_about_together(tmp_path):
+    made = slit_dithers(2, (26, 64)).write(tmp_path / "cal")
+    recipe = Recipe.of("official_outlier_detection", "official_extract_1d")
+
+    def set_step(paths):
+        (files,) = checked_files(paths, recipe)
+        return files.exposures, files.steps[0]
+
+    names, one = set_step(made)
+    assert names == tuple(f"{p.name} [S200A1]" for p in made)
+    assert one.skipped == ""
+    assert "one exposure alone" in set_step(made[:1])[1].skipped
+    listed = tmp_path / "cal" / "all_asn.json"
+    members = [{"expname": p.name, "exptype": "science"} for p in made]
+    listed.write_text(json.dumps({"products": [{"members": members}]}))
+    assert set_step(listed) == (names, one)
+
+
+def test_every_slit_of_a_file_is_asked_about(slit_hdus, tmp_path):
+    path = tmp_path / "two_cal.fits"
+    slit_hdus().writeto(path)
+    (files,) = checked_files(path, Recipe.of("official_extract_1d"))
+    assert files.exposures == ("two_cal.fits [3]", "two_cal.fits [5]")
+    assert as_text((files,)).startswith("== two_cal.fits [3], two_cal.fits [5]\n")
+
+
+def test_exposures_that_need_different_files_are_told_apart(nircam_file, bare):
+    with_set, alone = checked_files([nircam_file, bare], Recipe.of("official_saturation"))
+    assert with_set.exposures == (nircam_file.name,)
+    assert not with_set.stopped
+    assert alone.exposures == (bare.name,)
+    assert [one.step for one in alone.stopped] == ["official_saturation"]
 
 
 def test_no_reference_is_read(miri_file, monkeypatch):
@@ -107,7 +165,7 @@ def test_an_array_is_no_file_for_an_official_step(bare):
 
 
 def test_the_text_names_steps_that_cannot_run(bare):
-    text = as_text(tuple(checked(bare, "official").values()))
+    text = as_text(checked_files(bare, "official"))
     assert "official_jump: CANNOT RUN" in text
     assert "official_jump cannot run without gain, readnoise" in text
     assert "(MIR_IMAGE goes without)" in text
@@ -117,13 +175,15 @@ def test_the_command_says_by_its_exit_code_whether_all_can_run(miri_file, bare, 
     assert main(["refs", "check", str(bare)]) == 0
     capsys.readouterr()
     assert main(["refs", "check", str(bare), "--recipe", "official", "--json"]) == 1
-    told = {one["step"]: one for one in json.loads(capsys.readouterr().out)}
+    (files,) = json.loads(capsys.readouterr().out)
+    assert files["exposures"] == [bare.name]
+    told = {one["step"]: one for one in files["steps"]}
     assert told["official_dark_current"]["missing"] == ["dark"]
     assert not told["official_dark_current"]["runs"]
     skips = [f"--skip={one['step']}" for one in told.values() if one["missing"]]
     assert len(skips) > 4
     refs = ["--refs", str(folder_of(miri_file))]
-    told = ["official_ipc", "official_assign_wcs", "official_photom", "official_source_catalog"]
+    told = ["official_assign_wcs", "official_photom", "official_source_catalog"]
     assert set(told) < {skip.removeprefix("--skip=") for skip in skips}
     skips = [f"--skip={name}" for name in told]
     assert main(["refs", "check", str(bare), "--recipe", "official", *refs, *skips[1:]]) == 1
