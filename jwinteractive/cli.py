@@ -233,7 +233,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_sip_options(command("sip", _sip, "Fit SIP to the WCS of an image; write it into a copy."))
 
-    command("warm", _warm, "Compile the kernels into the disk cache, once after installing.")
+    command("warm", _warm, "Compile the kernels, look up official steps: once after installing.")
 
     p = command("bench", _bench, "Measure speed and accuracy against the official steps.")
     p.add_argument("names", nargs="*", metavar="NAME")
@@ -617,9 +617,15 @@ def _sip(asked: argparse.Namespace) -> int:
 
 
 def _warm(asked: argparse.Namespace) -> None:
-    from jwinteractive.warm import warm
+    from jwinteractive.official.catalogue import installed
+    from jwinteractive.warm import warm, warm_official
 
+    _say("compiling the kernels")
     print(f"kernels compiled in {warm():.1f} s")
+    if not installed():
+        _say("the official package is not installed: there are no official steps to look up")
+        return
+    print(f"official steps looked up in {warm_official():.1f} s")
 
 
 def _bench(asked: argparse.Namespace) -> int:

@@ -1,7 +1,8 @@
-"""Compile the kernels of all steps into the disk cache, so that no first click waits for it.
+"""What takes long the first time is done beforehand, so that no first click waits for it.
 
-Numba compiles one function at a time in a process; two processes halve the wait. Installing does
-it (`make env`, `jwinteractive warm`), and else the first session that computes something.
+The kernels of all steps are compiled into the disk cache, and official steps looked up. Numba
+compiles one function at a time in a process; two processes halve the wait. Installing does it
+(`make env`, `jwinteractive warm`); else the first session that computes something compiles.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from platformdirs import user_cache_path
 
 from jwinteractive.data import Box
 from jwinteractive.errors import StepError
+from jwinteractive.official.catalogue import catalogue
 from jwinteractive.recipe import Recipe, recipe_names
 from jwinteractive.step import Whole, registry
 
-__all__ = ["compile_steps", "warm", "warm_once"]
+__all__ = ["compile_steps", "warm", "warm_official", "warm_once"]
 
 SLOWEST = "ramp_fit"  # takes as long to compile as all others together
 
@@ -52,6 +54,19 @@ def warm() -> float:
     stamp = _stamp()
     stamp.parent.mkdir(parents=True, exist_ok=True)
     stamp.touch()
+    return time.perf_counter() - began
+
+
+def warm_official() -> float:
+    """Let the official package list its steps, if it did not yet; return the seconds it took.
+
+    Raises
+    ------
+    StepError
+        If it is not installed or cannot be loaded.
+    """
+    began = time.perf_counter()
+    catalogue()
     return time.perf_counter() - began
 
 

@@ -10,6 +10,7 @@ import dataclasses as dc
 import functools
 import hashlib
 import json
+import logging
 import subprocess
 import sys
 import tempfile
@@ -24,8 +25,9 @@ from platformdirs import user_cache_path
 from jwinteractive.errors import StepError
 from jwinteractive.official.modes import IMAGES, MASKED, SERIES, SPECTRA
 
-__all__ = ["Catalogue", "Described", "Knob", "catalogue", "is_true", "item_type"]
+__all__ = ["Catalogue", "Described", "Knob", "catalogue", "installed", "is_true", "item_type"]
 
+_log: Final = logging.getLogger(__name__)
 _STAGES: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
     {
         1: ("Detector1Pipeline",),
@@ -132,25 +134,33 @@ _MODES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 """Types of exposures that the pipelines are for, as their documentation says."""
 
 
+def installed() -> str:
+    """Version of the official package; "" where it is not installed."""
+    try:
+        return version("jwst")
+    except PackageNotFoundError:
+        return ""
+
+
 @functools.cache
 def catalogue() -> Catalogue:
-    """The steps of the installed package.
+    """The steps of the installed package; the first time it says what it waits for.
 
     Raises
     ------
     StepError
         If it is not installed or cannot be loaded.
     """
-    try:
-        installed = version("jwst")
-    except PackageNotFoundError:
+    found = installed()
+    if not found:
         raise StepError(
             "official steps need the official package: pip install 'jwinteractive[official]'"
-        ) from None
-    path = user_cache_path("jwinteractive") / f"official-{installed}-{_form()}.json"
+        )
+    path = user_cache_path("jwinteractive") / f"official-{found}-{_form()}.json"
     try:
         return _read(json.loads(path.read_text()))
     except (OSError, ValueError, KeyError, TypeError):
+        _log.warning("waiting for jwst %s to list its steps, once: some 10 to 20 s", found)
         text = _described()
     _keep(path, text)
     return _read(json.loads(text))

@@ -1,5 +1,6 @@
 """Kernels are compiled once, by whoever comes first, and a failure to do so stops nobody."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import pytest
 
 from jwinteractive import warm as module
+from jwinteractive.cli import main
 from jwinteractive.errors import StepError
 
 
@@ -70,3 +72,46 @@ def test_a_warm_second_process_compiles_nothing(nircam_file):
             env=os.environ.copy(),
         )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def undescribed(tmp_path, monkeypatch):
+    """A user whose official package has not listed its steps; it is not really asked."""
+    from jwinteractive.official import catalogue as official
+
+    known = official.catalogue()
+    monkeypatch.setattr(official, "user_cache_path", lambda name: tmp_path / name)
+    plain = {"version": known.version, "steps": [], "orders": {}, "named": {}}
+    monkeypatch.setattr(official, "_described", lambda: json.dumps(plain))
+    official.catalogue.cache_clear()
+    yield official
+    official.catalogue.cache_clear()
+
+
+def test_official_steps_are_looked_up_beforehand_and_nobody_waits_again(
+    undescribed, monkeypatch, capsys, caplog
+):
+    monkeypatch.setattr(module, "warm", lambda: 1.0)
+    assert main(["warm"]) == 0
+    told = capsys.readouterr()
+    assert "kernels compiled in 1.0 s" in told.out
+    assert "official steps looked up in" in told.out
+    undescribed.catalogue.cache_clear()
+    caplog.clear()
+    assert undescribed.catalogue().steps == {}
+    assert not caplog.records
+
+
+def test_a_first_use_that_was_not_prepared_says_in_one_line_what_it_waits_for(undescribed, caplog):
+    undescribed.catalogue()
+    (line,) = caplog.messages
+    assert line.startswith(f"waiting for jwst {undescribed.installed()} to list its steps, once")
+
+
+def test_without_the_official_package_the_kernels_are_warmed_alone(monkeypatch, capsys):
+    monkeypatch.setattr(module, "warm", lambda: 1.0)
+    monkeypatch.setattr("jwinteractive.official.catalogue.installed", lambda: "")
+    assert main(["warm"]) == 0
+    told = capsys.readouterr()
+    assert "looked up in" not in told.out
+    assert "is not installed" in told.err
