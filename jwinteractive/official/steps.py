@@ -25,9 +25,9 @@ from jwinteractive.data import Exposure, Product, Ramp, Rate, RateInts
 from jwinteractive.errors import StepError
 from jwinteractive.official.behaviour import SWITCHED_OFF, Behaviour, behaviour_of, spared_types
 from jwinteractive.official.catalogue import Described, catalogue
-from jwinteractive.official.client import Done, Input, Job, run
 from jwinteractive.official.parameters import params_of, to_official
 from jwinteractive.official.results import read_result
+from jwinteractive.official_process.client import Done, Input, Job, run
 from jwinteractive.references.filed import NOT_APPLICABLE, FileReference, file_reference
 from jwinteractive.sip_views import sip_views
 from jwinteractive.step import (

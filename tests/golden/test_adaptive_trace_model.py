@@ -66,7 +66,10 @@ def test_the_plane_is_that_of_the_official_step(cal, params):
 def test_the_model_follows_the_light(cal):
     session = session_of(cal)
     session.set(STEP.name, psf_optimal=True)
+    heard = []
+    session.logged.connect(heard.append)
     trace = session.run().trace_model
+    assert "INFO Working on slit S200A1" in heard
     one = simulated().exposures[0]
     bright = one.clean > 0.3 * one.clean.max(axis=0)
     np.testing.assert_allclose(np.nanmedian((trace / one.clean)[bright]), 1, atol=0.1)

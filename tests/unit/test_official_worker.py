@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from jwinteractive.errors import Cancelled, MissingReference, StepError
-from jwinteractive.official import client
-from jwinteractive.official.jobs import Input, Job
+from jwinteractive.official_process import client
+from jwinteractive.official_process.jobs import Input, Job
 
 
 @pytest.fixture(scope="module", autouse=True)

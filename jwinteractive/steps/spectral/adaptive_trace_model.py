@@ -7,7 +7,7 @@ beside the rate, which `pixel_replace` can take values from; the rate stays as i
 The official ``oversample`` is not offered: it gives an image with more rows, whose errors, flags
 and coordinates are no longer those of detector pixels. It stays at 1.
 
-Source: official step `adaptive_trace_model` of `jwst` 3.0, which is run in this process.
+Source: official step `adaptive_trace_model` of `jwst` 3.0, which is run in the worker process.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses as dc
 import functools
 import importlib.util
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -23,10 +24,12 @@ from annotated_types import Interval
 
 from jwinteractive.data import Array, Box, Exposure, Rate, RateInts
 from jwinteractive.errors import InputError, StepError
+from jwinteractive.fitsfile import opened_fits
+from jwinteractive.official_process.client import run
+from jwinteractive.official_process.jobs import Input, Job
 from jwinteractive.params import Doc, Params, Unit, When
 from jwinteractive.step import Model, Whole, step
 from jwinteractive.views import Frame, Shown, View
-from jwinteractive.wcs import brief, slit_number
 
 __all__ = ["AdaptiveTraceModelParams", "TraceModel", "adaptive_trace_model"]
 
@@ -44,6 +47,8 @@ MODES: Final = frozenset(
     }
 )
 """Types of exposures that the official step knows."""
+_OFFICIAL: Final = "jwst.adaptive_trace_model.AdaptiveTraceModelStep"
+_MODELS: Final = ("IFUImageModel", "MultiSlitModel", "SlitModel")
 _PLANES: Final = ("data", "err", "dq")
 
 
@@ -108,15 +113,17 @@ def measure_trace(whole: Whole, p: AdaptiveTraceModelParams) -> TraceModel:
         If there is no file, or it holds neither a slit nor an image of an integral field unit.
     StepError
         If the official step fails.
+    Cancelled
+        If it is no longer wanted.
     """
     if whole.path is None:
         raise InputError(
             "adaptive_trace_model: the exposure has no file, and so no WCS: open it from a cal file"
         )
+    _check_kind(whole.path)
     product = whole.look(whole.box).native()
     assert isinstance(product, Rate | RateInts)
-    planes = {name: np.array(getattr(product, name)) for name in _PLANES}
-    trace = _official(whole.path, whole.exposure, planes, p)
+    trace = _official(whole, whole.path, product, p)
     if trace.shape != whole.box.shape:
         raise InputError(
             f"adaptive_trace_model: gives {trace.shape} for an image of {whole.box.shape}: take "
@@ -125,57 +132,41 @@ def measure_trace(whole: Whole, p: AdaptiveTraceModelParams) -> TraceModel:
     return TraceModel(trace=trace)
 
 
+def _check_kind(path: Path) -> None:
+    with opened_fits(path) as hdus:
+        model = str(hdus[0].header.get("DATAMODL") or "").strip()
+    if model not in _MODELS:
+        raise InputError(
+            f"adaptive_trace_model: the file is an {model or 'unknown model'}: the official step "
+            "takes slits and images of integral field units: take a cal file of jwst 2.0 or later"
+        )
+
+
 def _official(
-    path: Path, exposure: Exposure, planes: dict[str, Array], p: AdaptiveTraceModelParams
+    whole: Whole, path: Path, product: Rate | RateInts, p: AdaptiveTraceModelParams
 ) -> Array:
-    """Trace model of the official step, with some planes in the place of the file's."""
-    try:
-        from jwst.adaptive_trace_model import AdaptiveTraceModelStep
-        from stdatamodels.jwst import datamodels
-    except ImportError as error:
-        raise StepError(
-            f"adaptive_trace_model: the official package cannot be loaded ({brief(error)}): "
-            "pip install 'jwinteractive[official]'"
-        ) from error
-    settings = p.as_dict() | {"oversample": 1.0}
-    try:
-        with datamodels.open(path) as model:
-            one = _part(model, exposure)
-            own = one.slits[0] if hasattr(one, "slits") else one
-            for name, plane in planes.items():
-                setattr(own, name, plane)
-            done = AdaptiveTraceModelStep(**settings).process(one)
-            own = done.slits[0] if hasattr(done, "slits") else done
-            return np.array(own.trace_model, np.float32)
-    except InputError:
-        raise
-    except Exception as error:  # whatever official code makes of a file
-        raise StepError(
-            f"adaptive_trace_model: the official step fails on {path.name} ({brief(error)}): "
-            "check the file, or switch the step off"
-        ) from error
-
-
-def _part(model: Any, exposure: Exposure) -> Any:
-    """What the official step is to look at: the model, or a copy of it with one slit alone."""
-    from stdatamodels.jwst import datamodels
-
-    if isinstance(model, datamodels.SlitModel | datamodels.IFUImageModel):
-        return model
-    if not isinstance(model, datamodels.MultiSlitModel):
-        raise InputError(
-            f"adaptive_trace_model: the file is an {type(model).__name__}: the official step takes "
-            "slits and images of integral field units: take a cal file of jwst 2.0 or later"
+    """Trace model of the official step, with the pixels of a product in the place of the file's."""
+    with tempfile.TemporaryDirectory(prefix="jwinteractive-") as room:
+        planes = {name: Path(room) / f"{name}.npy" for name in _PLANES}
+        for name, plane in planes.items():
+            np.save(plane, getattr(product, name))
+        job = Job(
+            cls=_OFFICIAL,
+            params=p.as_dict() | {"oversample": 1.0},
+            inputs=(Input(path, planes, slit=whole.exposure.slit),),
+            folder=Path(room) / "made",
+            names=("trace",),
+            suffix="model",
         )
-    number = slit_number([str(slit.name) for slit in model.slits], exposure.slit)
-    if number is None:
-        raise InputError(
-            f"adaptive_trace_model: the file has no slit {exposure.slit!r}: open it again"
-        )
-    one = datamodels.MultiSlitModel()
-    one.update(model, only="PRIMARY")
-    one.slits.append(model.slits[number])
-    return one
+        try:
+            done = run(job, log=whole.tell, cancel=whole.cancel)
+        except StepError as error:
+            raise StepError(
+                f"adaptive_trace_model: the official step fails on {path.name} ({error}): check "
+                "the file, or switch the step off"
+            ) from error
+        with opened_fits(done.files[0]) as hdus:
+            return np.array(hdus["TRACEMODEL"].data, np.float32)
 
 
 def _frame(s: Shown) -> Frame:

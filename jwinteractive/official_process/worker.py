@@ -5,7 +5,7 @@ process upon itself: exits, crashes, memory that runs out. Only ``Step.process()
 ``run`` and ``call`` end the process where CRDS cannot be asked. A step object is made for each job,
 for steps change their own parameters.
 
-Run as ``python -m jwinteractive.official.worker READ WRITE`` with two file descriptors.
+Run as ``python -m jwinteractive.official_process.worker READ WRITE`` with two file descriptors.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from jwinteractive.official.jobs import Done, Input, Job
+from jwinteractive.official_process.jobs import Done, Input, Job
 from jwinteractive.spent import spent
 from jwinteractive.wcs import slit_number
 
@@ -92,10 +92,12 @@ def _opened(one: Input) -> Any:
     if _is_raw(model):
         model.close()
         model = datamodels.RampModel(str(one.path))  # from the path: an open one stays uint16
-    if one.slit and hasattr(model, "slits") and len(model.slits) > 1:
+    slits = getattr(model, "slits", None)
+    if one.slit and slits is not None and len(slits) > 1:
         model = _one_slit(model, one.slit)
+    pixels = model if slits is None else model.slits[0]
     for name, path in one.planes.items():
-        setattr(model, name, np.load(path, mmap_mode="c"))
+        setattr(pixels, name, np.load(path, mmap_mode="c"))
     return model
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from jwinteractive.errors import Cancelled, MissingReference, StepError
-from jwinteractive.official.jobs import Done, Input, Job
+from jwinteractive.official_process.jobs import Done, Input, Job
 
 __all__ = ["Done", "Input", "Job", "close", "run"]
 
@@ -101,7 +101,7 @@ class _Worker:
     def __init__(self) -> None:
         theirs_in, ours_out = os.pipe()
         ours_in, theirs_out = os.pipe()
-        call = [sys.executable, "-m", "jwinteractive.official.worker"]
+        call = [sys.executable, "-m", "jwinteractive.official_process.worker"]
         environment = os.environ | {"PYTHONUNBUFFERED": "1"}
         path = [p for p in sys.path if p]
         environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(path))

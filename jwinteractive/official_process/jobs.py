@@ -24,7 +24,8 @@ class Input:
     path
         Official file.
     planes
-        ``.npy`` files by name of the model's attribute, in place of those of the file.
+        ``.npy`` files by name of the attribute of the model, or of its slit, in place of those of
+        the file.
     box
         First and last row and column, ends excluded, that the planes cover; None: all.
     slit

@@ -1,0 +1,1 @@
+"""Official steps run in a process of their own, for whatever layer needs one."""
