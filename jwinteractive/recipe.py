@@ -166,6 +166,10 @@ class Recipe:
         way_out = suggestion(name, [s.step for s in self.stages])
         raise RecipeError(f"no step {name!r} in recipe {self.name!r}: {way_out}")
 
+    def name_of(self, step: str) -> str:
+        """Name that a step of another recipe has here: that of its other form, if that is here."""
+        return step if step in self or _other_form(step) not in self else _other_form(step)
+
     def with_params(self, name: str, **changes: Any) -> Self:
         """Copy with other parameters for one step."""
         return self._with(dc.replace(self[name], params=self[name].params.replace(**changes)))

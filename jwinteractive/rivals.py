@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from jwinteractive.compare import Comparison, compare
 from jwinteractive.data import Product
-from jwinteractive.errors import InputError, RecipeError
+from jwinteractive.errors import InputError, RecipeError, StepError
 from jwinteractive.journal import Settings
+from jwinteractive.official.catalogue import catalogue
 from jwinteractive.plan import Planned
 from jwinteractive.recipe import counterpart
 from jwinteractive.spent import Spent, spent
-from jwinteractive.step import OFFICIAL, Ran
+from jwinteractive.step import OFFICIAL, Ran, registry
 from jwinteractive.store import Store
 from jwinteractive.views import Table
 from jwinteractive.warm import warm_once
@@ -25,7 +26,7 @@ from jwinteractive.warm import warm_once
 if TYPE_CHECKING:
     from jwinteractive.session import Session
 
-__all__ = ["Rival", "Rivals", "compare_rivals", "rival_settings"]
+__all__ = ["Rival", "Rivals", "both_forms", "compare_rivals", "rival_settings"]
 
 SHORT = 2.0  # seconds below which ours is timed twice: kernels may be loaded in the first run
 MB = 1e6
@@ -85,7 +86,21 @@ class Rivals:
         said = [_times(theirs.cost.seconds, ours.cost.seconds)]
         if self.comparison is not None:
             said.append(self.comparison.headline.rpartition("; ")[2])
+            rows = self.comparison.flags.rows
+            flags = [f"{n} in {_many(a + b, of)}" for n, of, a, b, _ in rows if a + b]
+            said.append(f"flags differ: {', '.join(flags)}" if flags else "no flag differs")
         return "; ".join(said)
+
+
+def both_forms() -> frozenset[str]:
+    """Names of the native steps that the installed official package has, too.
+
+    It may take some seconds where that package has not been described before.
+    """
+    try:
+        return frozenset(registry) & catalogue().steps.keys()
+    except StepError:  # it is not installed
+        return frozenset()
 
 
 def rival_settings(settings: Settings, step: str) -> tuple[str, Settings]:
@@ -194,3 +209,7 @@ def _times(theirs: float, ours: float) -> str:
     if theirs >= ours:
         return f"native is {theirs / ours:.3g} times faster"
     return f"native is {ours / theirs:.3g} times slower"
+
+
+def _many(count: int, things: str) -> str:
+    return f"{count} {things.removesuffix('s') if count == 1 else things}"

@@ -195,7 +195,9 @@ def request_of(session: Session, knob: str = "", hold: bool = False) -> Request:
     full = session.is_kept(upto)
     pinned = session.pinned.settings if session.pinned and look.compare != "off" else None
     before = [*running, "input"][running.index(upto) - 1] if upto in running else "input"
-    cheap = full and (pinned is None or session.is_kept(upto, settings=pinned))
+    cheap = full and (
+        pinned is None or session.is_kept(pinned.recipe.name_of(upto), settings=pinned)
+    )
     if view.compares:
         # what a step took is seldom kept; computed for a whole frame it would let a person wait
         cheap = cheap and pinned is None and session.is_kept(before)
@@ -233,9 +235,15 @@ def _params(recipe: Recipe, name: str) -> Params | None:
 
 
 def _difference(frame: Frame, pinned: Frame) -> Frame:
+    """B minus A, with the flags that one of them alone has."""
     data = np.subtract(frame.data, pinned.data, dtype=np.float32)
+    flags = frame.dq
+    if flags is not None and pinned.dq is not None:
+        flags = flags ^ pinned.dq
     title = f"{frame.title}: B minus A"
-    return dc.replace(frame, title=title, data=data, err=None, diverging=True, limits=None)
+    return dc.replace(
+        frame, title=title, data=data, dq=flags, err=None, diverging=True, limits=None
+    )
 
 
 def _ratio(frame: Frame, pinned: Frame) -> Frame:
@@ -331,9 +339,10 @@ def picture(session: Session, request: Request, cancel: threading.Event | None =
     frame = _with_mask(session, r, frame)
     other = other_frame = None
     if r.pinned is not None:
+        its = r.pinned.recipe.name_of(r.upto)
         other = session.glance(
             r.box,
-            r.upto,
+            its,
             before=image.compares,
             settings=r.pinned,
             cancel=cancel,
@@ -345,10 +354,10 @@ def picture(session: Session, request: Request, cancel: threading.Event | None =
                 after=other.product,
                 before=other.before,
                 model=other.model,
-                params=_params(r.pinned.recipe, r.upto),
+                params=_params(r.pinned.recipe, its),
             )
         )
-        other_frame = drawn if isinstance(drawn, Frame) else None
+        other_frame = _with_mask(session, r, drawn) if isinstance(drawn, Frame) else None
     pair = None if other_frame is None else (frame, other_frame)
     if other_frame is not None and r.compare in _DERIVED:
         frame, other_frame = _DERIVED[r.compare](frame, other_frame), None

@@ -434,10 +434,10 @@ class Session:
         if number is not None:
             self.pinned = self._attempt(number)
         else:
-            step = self.look.shown or self.look.step or self._last(None)
+            kept = self.settings if settings is None else settings
+            step = kept.recipe.name_of(self.look.shown or self.look.step or self._last(None))
             key = {p.step.name: p.key for p in self.plan(settings=settings)}.get(step, "")
             now = time.time()
-            kept = self.settings if settings is None else settings
             self.pinned = Attempt(0, step, self.active, kept, key, 0.0, now)
         self.looked.emit(self.look)
         return self.pinned

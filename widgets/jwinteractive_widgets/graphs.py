@@ -19,7 +19,13 @@ from jwinteractive.scene import Picture, views_at
 from jwinteractive.session import Session
 from jwinteractive.steps.detector.user_flags import HandFlag, with_flag
 from jwinteractive.views import Frame, Plot, Table
-from jwinteractive_widgets import agreement_panel, recovery, spectrum_panel, stripes_panel
+from jwinteractive_widgets import (
+    agreement_panel,
+    recovery,
+    rivals_panel,
+    spectrum_panel,
+    stripes_panel,
+)
 from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.canvas import Canvas
 from jwinteractive_widgets.comparison import ComparisonView
@@ -33,13 +39,14 @@ __all__ = ["Graphs"]
 HAND = "user_flags"  # step that holds what was flagged by hand
 SETTLE = 0.3  # seconds without a turn after which it is asked what flags do
 
-SPECTRUM, DITHERS = "extracted", "dithers"
+SPECTRUM, DITHERS, RIVALS = "extracted", "dithers", "forms"
 
 Own = (
     recovery.RecoveryPanel
     | stripes_panel.StripesPanel
     | agreement_panel.AgreementPanel
     | spectrum_panel.SpectrumPanel
+    | rivals_panel.RivalsPanel
 )
 Case = tuple[int, tuple[Change, ...]]
 Refits = dict[Case, tuple[float, float] | JwinteractiveError]
@@ -86,6 +93,7 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             agreement_panel.STEP: (DITHERS, self.agreement),
             spectrum_panel.STEP: (SPECTRUM, self.spectra),
         }
+        self.rivals = rivals_panel.RivalsPanel(session)
         self.ramp = RampInspector(
             on_flag=self._flag,
             refit=self._refit,
@@ -136,19 +144,28 @@ class Graphs(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
         self._background.submit(work, show, self._fail, "ramp")
 
+    def show_rivals(self) -> None:
+        """Open the tab of what differs between the two forms of the chosen step."""
+        self._offer_own()
+        self.tabs.choose(RIVALS)
+
     def _offer_own(self) -> None:
-        """Have the tab that is about the chosen step alone: recovery of jumps, 1/f methods."""
-        title, panel = self._own.get(self.session.look.step, ("", None))
-        if not title and isinstance(self.session.input(), Cube):  # spaxels have spectra everywhere
-            title, panel = SPECTRUM, self.spectra
-        offered = [t for t, _ in self._own.values() if t in self.tabs.tabs.titles]
-        if offered != [title] * bool(title):
-            own = {} if panel is None else {title: panel.follow}
-            self.tabs.offer({**self._makers, **own})
-            if title in (SPECTRUM, DITHERS):  # it is what the step is about
+        """Have the tabs that are about the chosen step alone: recovery of jumps, 1/f methods."""
+        step, own = self.session.look.step, dict[str, Own]()
+        if step in self._own:
+            title, panel = self._own[step]
+            own[title] = panel
+        elif isinstance(self.session.input(), Cube):  # spaxels have spectra everywhere
+            own[SPECTRUM] = self.spectra
+        if self.rivals.has(step):
+            own[RIVALS] = self.rivals
+        every = dict([*self._own.values(), (RIVALS, self.rivals)])
+        if [t for t in self.tabs.tabs.titles if t in every] != list(own):
+            self.tabs.offer({**self._makers, **{t: panel.follow for t, panel in own.items()}})
+            for title in own.keys() & {SPECTRUM, DITHERS}:  # it is what the step is about
                 self.tabs.choose(title)
-        for name, other in self._own.values():
-            if self.tabs.chosen == name:
+        for title, other in every.items():
+            if self.tabs.chosen == title:
                 other.refresh()
             else:
                 other.hide()

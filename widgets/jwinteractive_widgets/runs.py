@@ -51,7 +51,8 @@ class Runs:
     def _work(self, work: Callable[[], object]) -> None:
         error: BaseException | None = None
         try:
-            work()
+            with self._session.at_work():
+                work()
         except Exception as failure:  # whatever it is, it must reach the person who waits
             error = failure
         self._thread = None

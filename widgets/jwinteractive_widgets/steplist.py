@@ -9,7 +9,7 @@ import anywidget
 import traitlets
 
 from jwinteractive.params import fields_of
-from jwinteractive.step import registry
+from jwinteractive.step import OFFICIAL, registry
 from jwinteractive_widgets.assets import esm, style
 from jwinteractive_widgets.background import listen
 
@@ -31,6 +31,7 @@ def _item(session: Session, state: State) -> dict[str, Any]:
     origin = next((o for o in ("you", "recipe", "default") if o in origins), "")
     return {
         "step": state.step,
+        "official": state.step.startswith(OFFICIAL),
         "state": state.state,
         "why": state.why,
         "seconds": state.seconds,
@@ -47,7 +48,8 @@ class StepList(anywidget.AnyWidget):
     ----------
     items
         One of each step: ``step``, ``state`` (fresh, stale, running, failed or skipped) and,
-        where they apply, ``why`` (one line), ``seconds`` of the last run, ``edited`` (names of
+        where they apply, ``official`` (it is a step of the official package, whose name begins
+        with "official_"), ``why`` (one line), ``seconds`` of the last run, ``edited`` (names of
         the parameters that the user changed), ``origin`` of its parameters (default, recipe or
         you) and ``enabled``; without that there is no switch.
     chosen

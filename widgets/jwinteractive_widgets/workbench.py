@@ -13,6 +13,7 @@ import ipywidgets as w
 
 from jwinteractive.errors import Cancelled, JwinteractiveError, OutputError
 from jwinteractive.look import COMPARES
+from jwinteractive.rivals import Rivals, compare_rivals
 from jwinteractive.session import Session
 from jwinteractive.step import registry
 from jwinteractive_widgets.actions import Actions
@@ -22,7 +23,9 @@ from jwinteractive_widgets.controls import control_for
 from jwinteractive_widgets.form import ParamForm, form_of
 from jwinteractive_widgets.graphs import Graphs
 from jwinteractive_widgets.journal import JournalView, attempts_of, entry_of
+from jwinteractive_widgets.log_view import LogView
 from jwinteractive_widgets.mask_panel import MaskPanel
+from jwinteractive_widgets.rivals_panel import FormBar
 from jwinteractive_widgets.runs import Runs
 from jwinteractive_widgets.steplist import StepList, items_of
 from jwinteractive_widgets.takehome import TakeHome
@@ -79,7 +82,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     ----------
     session
         What is shown, and where every change goes.
-    actions, steps, canvas, graphs, form, mask, journal, takehome
+    actions, steps, canvas, graphs, form, forms, said, mask, journal, takehome
         The parts.
     """
 
@@ -99,6 +102,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             "measure",
             "thresholds",
             "files",
+            "forms",
         )
         hand_over = self._background.hand_over
         self._saving: Callable[[], object] = lambda: None
@@ -118,6 +122,8 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             on_set=self._turn, on_commit=self._set, on_reset=self._reset, hand_over=hand_over
         )
         self.control = w.VBox()
+        self.forms = FormBar(session, self._background, self._fail, self._compare_forms)
+        self.said = LogView(session, self._background)
         self.journal = JournalView(
             on_undo=session.undo,
             on_redo=session.redo,
@@ -140,6 +146,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             (session.progress, lambda p: hand_over(self._progressed, p)),
             (session.done, lambda _: hand_over(self._done)),
             (session.noted, lambda _: hand_over(self._noted)),
+            (session.logged, lambda line: hand_over(self.said.hear, line)),
         ]
         self._heard = heard
         for signal, hear in heard:
@@ -157,7 +164,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             return box
 
         pages = {
-            "Parameters": w.VBox([self.form, self.control]),
+            "Parameters": w.VBox([self.forms, self.said, self.form, self.control]),
             "Mask": self.mask,
             "Take home": self.takehome,
         }
@@ -228,6 +235,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _done(self) -> None:
         self._show_steps()
+        self._show_forms()
         self._show_history()
         self.canvas.refresh()
         self.graphs.refresh()
@@ -255,6 +263,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _show_form(self) -> None:
         name = self._chosen = self.session.look.step
+        self._show_forms()
         if name not in self.session.recipe:
             file = self.session.exposures[self.session.active]
             about = " ".join([f"{file.name} as it was read.", *(f"{n}." for n in file.notes)])
@@ -267,6 +276,10 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self._special = name
             special = control_for(name)
             self.control.children = () if special is None else (special(self.session, name),)
+
+    def _show_forms(self) -> None:
+        self.forms.refresh(self.runs.busy)
+        self.said.refresh(self.runs.busy)
 
     def _show_history(self) -> None:
         self.journal.show([entry_of(e) for e in self.session.journal], attempts_of(self.session))
@@ -429,9 +442,34 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if step in self.session.recipe:
             self._start(lambda: self.session.rerun(step))
 
+    def _compare_forms(self) -> None:
+        """Run both forms of the chosen step, show what differs, and pin the other one as A."""
+        step, panel = self.session.look.step, self.graphs.rivals
+        hand_over = self._background.hand_over
+
+        def work() -> None:
+            found = None
+            try:
+                found = compare_rivals(self.session, step)
+            finally:
+                hand_over(self._compared_forms, found)
+
+        if not self.runs.busy:
+            panel.begin(step)
+            self.graphs.show_rivals()
+        self._start(work)
+
+    def _compared_forms(self, found: Rivals | None) -> None:
+        self.graphs.rivals.end(found)
+        if found is not None and found.comparison is not None:
+            self.session.note("note", f"{found.b.step}: {found.headline}")
+            self.session.pin(settings=found.a.settings)
+            self.session.see(compare="difference")
+
     def _start(self, work: Any) -> None:
         if not self.runs.start(work):
             self.session.note("note", "a run is in work: cancel it first, or wait for its end")
+        self._show_forms()
         self._show_actions()
 
     def _ended(self, error: BaseException | None) -> None:
@@ -440,6 +478,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         elif error is not None:
             self._fail(error)
         self._show_steps()
+        self._show_forms()
         self._show_actions()
 
     def _try(self, act: Any, *given: Any) -> None:

@@ -1,10 +1,12 @@
 // The steps of the recipe as a list box. Switches and run buttons are for the pointer; the keyboard
 // has Space and Shift+Enter for them, since an option of a list box holds no controls of its own.
 
-function makeItem(step, id, act) {
+function makeItem(step, official, id, act) {
   const row = { step, bar: null };
   row.state = icon("stale");
-  const name = make("span", { class: "jwi-step-name", text: step, title: step });
+  const text = official ? step.replace(/^official_/, "") : step;
+  const name = make("span", { class: "jwi-step-name", text, title: step });
+  const mark = official && make("span", { class: "jwi-step-official", text: "jwst", title: "the official step" });
   const word = make("span", { class: "jwi-step-word" });
   const changed = make("span", { class: "jwi-step-changed" });
   const fill = make("span", { class: "jwi-bar-fill" });
@@ -19,7 +21,7 @@ function makeItem(step, id, act) {
     on: { click: (event) => event.stopPropagation(), change: () => act.enable(step, on.checked) },
   });
   row.node = make("div", { class: "jwi-step", role: "option", id: `${id}-${step}`, "data-step": step, tabindex: -1 },
-    row.state, name, shown, run, on, make("span", { class: "jwi-step-line" }, word, changed), bar);
+    row.state, name, shown, run, on, make("span", { class: "jwi-step-line" }, mark || null, word, changed), bar);
 
   row.paint = (item, { chosen, shows, progress }) => {
     const running = item.state === "running" || Boolean(progress);
@@ -100,7 +102,7 @@ function render({ model, el }) {
     if (items.map((item) => item.step).join("\n") !== [...rows.keys()].join("\n")) {
       const old = rows;
       const focused = list.contains(document.activeElement);
-      rows = new Map(items.map(({ step }) => [step, old.get(step) ?? makeItem(step, id, act)]));
+      rows = new Map(items.map(({ step, official }) => [step, old.get(step) ?? makeItem(step, official, id, act)]));
       list.replaceChildren(...[...rows.values()].map((row) => row.node));
       if (focused) rows.get(chosen)?.node.focus();
     }
@@ -147,8 +149,9 @@ function render({ model, el }) {
     else return;
     if (rows.size) paint();
   };
-  const adopt = () => { chosen = model.get("chosen"); paint(); };
-  const listened = [["msg:custom", hear], ["change:items", draw], ["change:chosen", adopt], ["change:shown", paint]];
+  // what changes together is told one by one: whichever comes first finds items without a row
+  const adopt = () => { chosen = model.get("chosen"); draw(); };
+  const listened = [["msg:custom", hear], ["change:items", draw], ["change:chosen", adopt], ["change:shown", draw]];
   for (const [event, heard] of listened) model.on(event, heard);
   chosen = model.get("chosen");
   draw();
