@@ -18,7 +18,7 @@ from typing import Any, Self
 from psygnal import Signal
 
 from jwinteractive.chain import Link, Progress, run_box
-from jwinteractive.data import Box, Product
+from jwinteractive.data import Box, Product, Ramp
 from jwinteractive.edits import Edit, Edits
 from jwinteractive.errors import InputError, JwinteractiveError, RecipeError, StepError
 from jwinteractive.io import Provenance, check_writable
@@ -299,6 +299,17 @@ class Session:
                 f"they take {', '.join(sorted(known))}"
             )
         self._edit(reftype, self.recipe, self.references.with_override(reftype, value))
+
+    def use_folder(self, folder: str | Path | None) -> None:
+        """Look for references in another folder, or in none.
+
+        Raises
+        ------
+        MissingReference
+            If there is no such folder; nothing changes then.
+        """
+        if folder != self.references.folder:
+            self._edit("", self.recipe, self.references.with_folder(folder))
 
     def mask(self, exposure: int | None = None) -> Mask:
         """The user's bad pixels for an exposure: layers of flags; empty where there are none yet.
@@ -798,16 +809,20 @@ class Session:
     ) -> tuple[Product, list[Link]]:
         """Return the exposure as it was read, and its steps ready to run on a box of it.
 
-        ``hold`` and ``settings`` as for `glance`.
+        It ends where an official step would have to run on all of an image first. ``hold`` and
+        ``settings`` as for `glance`.
 
         Raises
         ------
         StepError, MissingReference, RecipeError
             One line each.
         """
-        plan = self._running(None, exposure, settings)
+        plan = list(itertools.takewhile(self._at_hand, self._running(None, exposure, settings)))
         source, links, _ = self.reduction(exposure, settings).links(plan, fresh=True, hold=hold)
         return source, links
+
+    def _at_hand(self, p: Planned) -> bool:
+        return not p.step.filed or Ramp in p.step.takes or p.model_key in self.store
 
     def reduction(
         self,

@@ -213,3 +213,12 @@ def test_a_step_that_ran_for_a_preview_is_fresh(nircam_file):
     assert "official_refpix" in session.stale()
     session.preview(TRUST)
     assert "official_refpix" not in session.stale()  # it has seen the whole, and its file is there
+
+
+def test_a_pixel_is_followed_up_its_ramp_without_a_run_of_what_comes_after(nircam_file):
+    names = ("dq_init", "saturation", "jump", "ramp_fit", "gain_scale", "assign_wcs")
+    session = jwinteractive.open(nircam_file, recipe(*names))
+    seen = [s.step for s in session.inspect(32, 30).steps]
+    assert seen[-1] == "official_ramp_fit"  # assign_wcs, which has no references here, is let be
+    session.run("official_gain_scale")
+    assert [s.step for s in session.inspect(32, 30).steps][-1] == "official_gain_scale"

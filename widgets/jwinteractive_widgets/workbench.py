@@ -6,6 +6,7 @@ the session says and asks the session for changes, so that the parts need not kn
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -544,9 +545,12 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
 
 def _first_choice(session: Session) -> str:
-    """Step to open with: the one whose knobs matter most, else the last."""
-    running = [p.step.name for p in session.plan() if not p.skipped]
-    return "jump" if "jump" in running else running[-1]
+    """Step to open with: the one whose knobs matter most, else the last that shows at once."""
+    running = [p.step for p in session.plan() if not p.skipped]
+    names = [s.name for s in running]
+    jump = session.recipe.name_of("jump")
+    at_once = list(itertools.takewhile(lambda s: not s.filed, running)) or running[:1]
+    return jump if jump in names else at_once[-1].name
 
 
 def _running(session: Session, step: str) -> str:
