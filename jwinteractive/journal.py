@@ -97,6 +97,8 @@ def words(old: Settings, new: Settings) -> str:
             unit = next((f.unit for f in fields_of(registry[step].params) if f.name == name), "")
             change = f"{_value(before)} → {_value(after)} {unit}".rstrip()
             said.append(f"{step}: {name} {change}")
+    if old.references.folder != new.references.folder:
+        said.append(f"folder of references: {new.references.folder or 'none'}")
     mine, its = old.references.overrides, new.references.overrides
     for reftype in dict.fromkeys([*mine, *its]):
         if not _same(mine.get(reftype), its.get(reftype)):

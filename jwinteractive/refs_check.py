@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses as dc
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from jwinteractive.data import Exposure
 from jwinteractive.errors import MissingReference
@@ -21,9 +21,13 @@ from jwinteractive.references.filed import NOT_APPLICABLE, FileReference
 from jwinteractive.session import Session
 from jwinteractive.step import OFFICIAL, Need
 
-__all__ = ["Checked", "CheckedFiles", "Wanted", "as_json", "as_text", "check", "state_words"]
+__all__ = [
+    "Checked", "CheckedFiles", "Used", "Wanted", "as_json", "as_text", "by_type", "check",
+    "found_words",
+]  # fmt: skip
 
-State = Literal["there", "nominal", "not needed", "missing"]
+State = Literal["missing", "nominal", "there", "not needed"]
+_ORDER: Final[tuple[State, ...]] = get_args(State)
 _LISTED: Final = ("there", "nominal", "missing")
 _UNITS: Final = ("B", "kB", "MB", "GB")
 _NO_CRDS: Final = ", or set CRDS_PATH and CRDS_SERVER_URL"
@@ -85,6 +89,25 @@ class CheckedFiles:
     def stopped(self) -> tuple[Checked, ...]:
         """The steps that cannot run."""
         return tuple(one for one in self.steps if one.missing)
+
+
+@dc.dataclass(frozen=True)
+class Used:
+    """A reference, and the steps that ask for it."""
+
+    wanted: Wanted
+    steps: tuple[str, ...]
+
+
+def by_type(files: CheckedFiles, step: str = "") -> tuple[Used, ...]:
+    """What all steps ask for, or one of them: each reference once, the missing first."""
+    steps: dict[Wanted, list[str]] = {}
+    for one in files.steps:
+        if step in ("", one.step):
+            for wanted in one.wanted:
+                steps.setdefault(wanted, []).append(one.step)
+    found = [Used(wanted, tuple(of)) for wanted, of in steps.items()]
+    return tuple(sorted(found, key=lambda u: (_ORDER.index(u.wanted.state), u.wanted.reftype)))
 
 
 def check(
@@ -190,7 +213,7 @@ def _lines(files: CheckedFiles) -> list[str]:
         what = f": left out: {one.skipped}" if one.skipped else ""
         what = ": CANNOT RUN" if one.missing else what
         lines.append(one.step + what)
-        lines += [f"    {w.reftype:<16} {state_words(w)}" for w in one.wanted if w.state in _LISTED]
+        lines += [f"    {w.reftype:<16} {_words(w)}" for w in one.wanted if w.state in _LISTED]
         spared: dict[str, list[str]] = {}
         for w in one.wanted:
             if w.state not in _LISTED:
@@ -203,12 +226,16 @@ def _lines(files: CheckedFiles) -> list[str]:
     return lines
 
 
-def state_words(wanted: Wanted) -> str:
-    """Where a reference is from, with its file and size; or what it means that there is none."""
-    if wanted.state != "there":
-        return f"{wanted.state}: {wanted.advice}"
+def found_words(wanted: Wanted) -> str:
+    """Where a reference that is there is from, with its file and size."""
     size = f", {_size(wanted.size)}" if wanted.size else ""
     return f"{wanted.source}: {wanted.name}{size}"
+
+
+def _words(wanted: Wanted) -> str:
+    if wanted.state == "there":
+        return found_words(wanted)
+    return f"{wanted.state}: {wanted.advice}"
 
 
 def _size(count: float) -> str:

@@ -308,8 +308,9 @@ class Session:
         MissingReference
             If there is no such folder; nothing changes then.
         """
-        if folder != self.references.folder:
-            self._edit("", self.recipe, self.references.with_folder(folder))
+        other = self.references.with_folder(folder)
+        if other.folder != self.references.folder:
+            self._edit("", self.recipe, other)
 
     def mask(self, exposure: int | None = None) -> Mask:
         """The user's bad pixels for an exposure: layers of flags; empty where there are none yet.

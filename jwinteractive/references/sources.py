@@ -104,6 +104,16 @@ class References:
             overrides[reftype] = value
         return References(self.folder, overrides, self.beside, self.crds, self.masks)
 
+    def with_folder(self, folder: Path | str | None) -> References:
+        """Copy that looks into another folder, or into none.
+
+        Raises
+        ------
+        MissingReference
+            If there is no such folder.
+        """
+        return References(folder, self.overrides, self.beside, self.crds, self.masks)
+
     def with_masks(self, masks: Iterable[Mask]) -> References:
         """Copy with other masks by the user."""
         return References(self.folder, self.overrides, self.beside, self.crds, masks)

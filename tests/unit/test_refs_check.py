@@ -9,7 +9,7 @@ from jwinteractive.cli import main
 from jwinteractive.errors import MissingReference
 from jwinteractive.io import read_provenance
 from jwinteractive.recipe import Recipe
-from jwinteractive.refs_check import as_text, check
+from jwinteractive.refs_check import as_text, by_type, check
 from jwinteractive.simulate.slits import slit_dithers
 
 
@@ -141,6 +141,28 @@ def test_exposures_that_need_different_files_are_told_apart(nircam_file, bare):
     assert not with_set.stopped
     assert alone.exposures == (bare.name,)
     assert [one.step for one in alone.stopped] == ["official_saturation"]
+
+
+def test_a_folder_that_is_named_later_is_looked_into_and_can_be_taken_back(miri_file, bare):
+    session = jwinteractive.open(bare, "official")
+    assert [one.step for one in check(session)[0].stopped][:2] == [
+        "official_dq_init", "official_saturation"
+    ]  # fmt: skip
+    session.use_folder(folder_of(miri_file))
+    assert session.journal[-1].text == f"folder of references: {folder_of(miri_file)}"
+    used = {u.wanted.reftype: u for u in by_type(check(session)[0])}
+    assert used["gain"].wanted.source == "folder"
+    assert used["gain"].steps == ("official_jump", "official_ramp_fit", "official_gain_scale")
+    states = [u.wanted.state for u in by_type(check(session)[0])]
+    assert states == sorted(states, key=["missing", "nominal", "there", "not needed"].index)
+    assert [u.steps for u in by_type(check(session)[0], "official_saturation")] == [
+        ("official_saturation",), ("official_saturation",)
+    ]  # fmt: skip
+    with pytest.raises(MissingReference, match="no such folder"):
+        session.use_folder(bare.parent / "nowhere")
+    session.undo()
+    assert session.references.folder is None
+    assert check(session)[0].stopped
 
 
 def test_no_reference_is_read(miri_file, monkeypatch):
