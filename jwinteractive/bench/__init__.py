@@ -8,7 +8,7 @@ import platform
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from jwinteractive.bench.browser import knob, viewer
+from jwinteractive.bench.browser import knob, official_panels, viewer
 from jwinteractive.bench.detector import (
     detector1,
     detector1_2x20,
@@ -73,6 +73,7 @@ BENCHMARKS: dict[str, Callable[[], Row]] = {
     "import": importing,
     "viewer": viewer,
     "knob": knob,
+    "official_panels": official_panels,
     "mask_stroke": mask_stroke,
     "mask_preview": mask_preview,
 }

@@ -23,7 +23,7 @@ from jwinteractive.bench.rows import Row, row, simulated
 from jwinteractive.errors import JwinteractiveError
 from jwinteractive.server import environment, free_port, quiet_options, wait_for
 
-__all__ = ["knob", "viewer"]
+__all__ = ["knob", "official_panels", "viewer"]
 
 # where things are in the page
 CANVAS = ".jwi-canvas"
@@ -280,3 +280,43 @@ def _turned(page: Page, path: Path) -> dict[str, Any]:
     dragged["other_cells"] = spread(dragged.pop("waits"))
     found["drag"] = dragged
     return found
+
+
+# -- panels of official steps ------------------------------------------------------------------
+
+
+def official_panels() -> Row:
+    """Open the panel of every official step in the workbench, by a click on it."""
+    try:
+        path, _ = simulated()
+        with lab_page() as page:
+            detail = _opened(page, path)
+    except JwinteractiveError as error:
+        return row("official_panels", None, None, accuracy={"skipped": str(error)})
+    slowest = max(detail, key=lambda step: detail[step]["median_ms"])
+    accuracy = {
+        "panels": len(detail),
+        "slowest": slowest,
+        "slowest_p95_ms": detail[slowest]["p95_ms"],
+    }
+    worst = detail[slowest]["median_ms"] / 1000
+    return row("official_panels", worst, None, accuracy=accuracy, detail=detail)
+
+
+def _opened(page: Page, path: Path) -> dict[str, Any]:
+    """Times by step; all are in a recipe, where only the first runs."""
+    code = (
+        "import warnings; warnings.simplefilter('ignore')\n"
+        "from jwinteractive_widgets import benchmark, workbench\n"
+        f"session = benchmark.officials({str(path)!r})\nworkbench(session)"
+    )
+    page.value(f"jwiBench.show({json.dumps(code)}, {json.dumps(CANVAS)}, 240000)")
+    page.value("jwiBench.pause(2000)")
+    asked = "{s.step: len(s.params.as_dict()) for s in session.recipe}"
+    steps = page.value(f"jwiBench.ask({json.dumps(asked)})")
+    times: dict[str, list[float]] = {step: [] for step in steps}
+    for _ in range(4):  # the first is not counted: code is loaded in it
+        for step, rows in steps.items():
+            times[step].append(page.value(f"jwiBench.panel({json.dumps(step)}, {rows})"))
+            page.value(f"jwiBench.pause({PAUSE})")
+    return {step: spread(found[1:]) for step, found in times.items()}

@@ -234,8 +234,21 @@
     return afterPointer("pointerup", () => frame.serial !== before);
   };
 
+  /** From a click on a step of the list to its form with all its rows. */
+  const panel = async (step, rows) => {
+    const began = Date.now();
+    document.querySelector(`.jwi-step[data-step="${step}"]`).click();
+    const at = await afterPaint(
+      (now) =>
+        document.querySelector(".jwi-form-title").textContent === step &&
+        document.querySelectorAll(".jwi-form .jwi-row").length === rows && now,
+      10_000,
+    );
+    return at - began;
+  };
+
   window.jwiBench = {
     pause, ready, ask, show, toPixels, act, zooming, set, slide, commit, pick, drag, digest, middle, counter,
-    afterPaint, canvas, follows, applied, repictured,
+    afterPaint, canvas, follows, applied, repictured, panel,
   };
 })();

@@ -12,10 +12,12 @@ import numpy as np
 import jwinteractive
 from jwinteractive.data import Array
 from jwinteractive.masks.shapes import Line
+from jwinteractive.official.steps import official_steps
+from jwinteractive.recipe import Recipe
 from jwinteractive.session import Session
 from jwinteractive_widgets.drawing import Drawn
 
-__all__ = ["VIEWERS", "Easel", "Sent", "Viewer", "edits", "pictures", "reduced"]
+__all__ = ["VIEWERS", "Easel", "Sent", "Viewer", "edits", "officials", "pictures", "reduced"]
 
 DARK, BRIGHT, NOISE = 0.2, 0.8, 0.04  # of the cuts, which are 0 and 1
 HOT = 0.01  # share of the pixels under a mask
@@ -213,3 +215,12 @@ def reduced(path: str, window: tuple[float, float, float, float]) -> Session:
     edits.clear()
     session.changed.connect(lambda name: edits.append(name))
     return session
+
+
+def officials(path: str) -> Session:
+    """A session with every official step in its recipe, of which only the first runs."""
+    names = [s.step for s in jwinteractive.open(path, "official").recipe]
+    steps = dict.fromkeys([*names, *official_steps()])
+    recipe = Recipe.of(*steps)
+    stages = [dc.replace(s, enabled=i == 0) for i, s in enumerate(recipe)]
+    return jwinteractive.open(path, dc.replace(recipe, stages=tuple(stages)))
