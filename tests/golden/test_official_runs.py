@@ -8,7 +8,7 @@ import pytest
 import jwinteractive
 from jwinteractive import dq
 from jwinteractive.data import Box
-from jwinteractive.errors import RecipeError
+from jwinteractive.errors import Cancelled, RecipeError
 from jwinteractive.official.behaviour import behaviour_of
 from jwinteractive.official.catalogue import catalogue
 from jwinteractive.recipe import Recipe
@@ -222,3 +222,18 @@ def test_a_pixel_is_followed_up_its_ramp_without_a_run_of_what_comes_after(nirca
     assert seen[-1] == "official_ramp_fit"  # assign_wcs, which has no references here, is let be
     session.run("official_gain_scale")
     assert [s.step for s in session.inspect(32, 30).steps][-1] == "official_gain_scale"
+
+
+def test_a_run_is_cancelled_in_the_midst_of_an_official_step(nircam_file):
+    session = jwinteractive.open(nircam_file, recipe("dq_init", "saturation"))
+    session.run("official_dq_init")
+
+    def cancel(line):
+        session.cancel()
+
+    session.logged.connect(cancel)
+    with pytest.raises(Cancelled, match="cancelled"):
+        session.run()
+    assert session.is_kept("official_dq_init")
+    session.logged.disconnect(cancel)
+    assert session.run().groupdq.any()
