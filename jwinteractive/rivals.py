@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Rival", "Rivals", "both_forms", "compare_rivals", "rival_settings"]
 
-SHORT = 2.0  # seconds below which ours is timed twice: kernels may be loaded in the first run
+SHORT = 20.0  # seconds below which ours is timed twice: kernels are loaded in the first run
 MB = 1e6
 
 
@@ -172,7 +172,7 @@ def _cost(session: Session, plan: Sequence[Planned], exposure: int, settings: Se
         with session.at_work() as cancel, spent() as cost:
             product, _by_step = reduction.run(plan, 0, session.progress.emit, cancel)
         session.store.put(last.key, product)
-        least = Spent(min(least.seconds, cost.seconds), max(least.peak, cost.peak))
+        least = min(least, cost, key=lambda c: c.seconds)
         if least.seconds > SHORT:
             break
     return least
