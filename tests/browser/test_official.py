@@ -67,3 +67,22 @@ def test_native_and_official_are_compared_in_one_click_and_swapped_in_another(sc
     page.locator(".jwi-said").wait_for(state="detached")
     screen.press("Undo")
     page.locator(f'.jwi-step[data-step="{STEP}"]').wait_for()
+
+
+def test_missing_references_are_seen_and_given(screen, nircam_file):
+    page = screen.page
+    page.get_by_role("toolbar", name="Side panel").get_by_text("Refs").click()
+    table = page.locator(".jwi-references table")
+    table.get_by_text("missing").first.wait_for()
+    page.get_by_text("cannot run: official_assign_wcs").wait_for()
+    assert table.locator("tbody tr").first.inner_text().split("\t")[1].strip() == "missing"
+    screen.shoot("references")
+    refs = screen.folder / nircam_file.name.replace("_uncal.fits", "_refs")
+    (gain,) = refs.glob("*gain*")
+    page.get_by_label("type", exact=True).select_option("gain")
+    page.get_by_placeholder("file of this type").fill(str(gain))
+    page.get_by_role("button", name="Use it").click()
+    table.get_by_text(f"override: {gain.name}").wait_for()
+    assert screen.ask("wb.session.references.overrides") == {"gain": str(gain)}
+    screen.theme("Dark")
+    screen.shoot("references-dark")

@@ -9,7 +9,7 @@ import anywidget
 __all__ = ["Theme"]
 
 STATIC = Path(__file__).parent / "static"
-SHEETS = ("theme", "workbench", "plots", "takehome", "comparison", "mask")
+SHEETS = ("theme", "workbench", "plots", "takehome", "comparison", "mask", "references")
 
 
 class Theme(anywidget.AnyWidget):

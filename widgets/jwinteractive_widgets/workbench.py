@@ -26,6 +26,7 @@ from jwinteractive_widgets.graphs import Graphs
 from jwinteractive_widgets.journal import JournalView, attempts_of, entry_of
 from jwinteractive_widgets.log_view import LogView
 from jwinteractive_widgets.mask_panel import MaskPanel
+from jwinteractive_widgets.references_panel import ReferencesPanel
 from jwinteractive_widgets.rivals_panel import FormBar
 from jwinteractive_widgets.runs import Runs
 from jwinteractive_widgets.steplist import StepList, items_of
@@ -76,6 +77,9 @@ WORDS = {
 }
 
 
+PAGES = {"References": "References: from where, how big, what is missing"}
+
+
 class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """A session on screen.
 
@@ -83,7 +87,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     ----------
     session
         What is shown, and where every change goes.
-    actions, steps, canvas, graphs, form, forms, said, mask, journal, takehome
+    actions, steps, canvas, graphs, form, forms, said, mask, references, journal, takehome
         The parts.
     """
 
@@ -104,6 +108,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             "thresholds",
             "files",
             "forms",
+            "references",
         )
         hand_over = self._background.hand_over
         self._saving: Callable[[], object] = lambda: None
@@ -133,6 +138,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             hand_over=hand_over,
         )
         self.mask = MaskPanel(session, self.canvas, self._background, self._fail)
+        self.references = ReferencesPanel(session, self._background)
         self.place = w.VBox()
         self.place.add_class("jwi-place-other")
         self.takehome = TakeHome(session, upto=self._upto, say=self._written, place=self.place)
@@ -167,6 +173,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         pages = {
             "Parameters": w.VBox([self.forms, self.said, self.form, self.control]),
             "Mask": self.mask,
+            "References": self.references,
             "Take home": self.takehome,
         }
         self._pages = tuple(pages)
@@ -213,6 +220,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.canvas.refresh(knob)
         self.graphs.refresh(knob)
         self.mask.refresh()
+        self.references.refresh()
         self._keep_soon()
 
     def _looked(self) -> None:
@@ -223,6 +231,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.canvas.refresh()
         self.graphs.refresh()
         self.mask.refresh()
+        self.references.refresh()
         self._keep_soon()
 
     def _progressed(self, progress: Any) -> None:
@@ -507,11 +516,17 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.session.note("save", text)
 
     def show_page(self, page: str) -> None:
-        """Show a page of the side: "Parameters", "Mask" or "Take home"."""
+        """Show a page of the side: "Parameters", "Mask", "References" or "Take home"."""
         self._side.selected_index = self._pages.index(page)
         self.side.show(
             [
-                {"id": title, "kind": "toggle", "label": title, "value": title == page}
+                {
+                    "id": title,
+                    "kind": "toggle",
+                    "label": "Refs" if title == "References" else title,
+                    "value": title == page,
+                    "tooltip": PAGES.get(title, ""),
+                }
                 for title in self._pages
             ]
         )
@@ -519,6 +534,10 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.mask.follow()
         else:
             self.mask.hide()
+        if page == "References":
+            self.references.follow()
+        else:
+            self.references.hide()
 
     def _turn_to(self, page: str) -> None:
         """Show a page, or the parameters if it is there already."""
