@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from jwinteractive.compare import Comparison, compare
+from jwinteractive.compare_spectra import alike
 from jwinteractive.data import Product
 from jwinteractive.errors import InputError, RecipeError, StepError
 from jwinteractive.journal import Settings
@@ -134,7 +135,8 @@ def compare_rivals(session: Session, step: str, exposure: int | None = None) -> 
         a, b = (_run(session, plan, number, s) for plan, s in both)
     found, why = None, ""
     try:
-        found = compare(a.product, b.product, recipe_a=changed.recipe, recipe_b=settings.recipe)
+        pair = alike(a.product, b.product)
+        found = compare(*pair, recipe_a=changed.recipe, recipe_b=settings.recipe)
     except InputError as error:
         why = str(error)
     return Rivals(a=a, b=b, comparison=found, why=why, costs=_costs(a, b))
