@@ -213,6 +213,15 @@ def test_the_command_says_by_its_exit_code_whether_all_can_run(miri_file, bare, 
     assert "0 cannot" in capsys.readouterr().out
 
 
+def test_a_run_says_before_it_begins_what_is_off_and_where_it_will_stop(bare, tmp_path, capsys):
+    out = ["-o", str(tmp_path / "out"), "--to", "official_dq_init"]
+    assert main(["run", "official", str(bare), *out]) == 4
+    off, stop, *_, error = capsys.readouterr().err.splitlines()
+    assert "official_ipc is off: the observatory's parameter files" in off
+    assert "official_dq_init will stop: no mask: give a folder that holds one" in stop
+    assert "error: MaskStep" in error or "asks for a mask reference" in error
+
+
 def test_the_command_makes_a_cache_and_says_how_to_use_it(miri_file, tmp_path, capsys):
     refs, out = str(folder_of(miri_file)), tmp_path / "cache"
     assert main(["refs", "cache", refs, "-o", str(out)]) == 0
