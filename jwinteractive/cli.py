@@ -20,6 +20,7 @@ from jwinteractive.errors import (
     RecipeError,
     StepError,
 )
+from jwinteractive.issues_command import add_options as add_issues_options
 from jwinteractive.mask_command import add_options as add_mask_options
 from jwinteractive.mask_command import use_files
 from jwinteractive.params import fields_of, split_option
@@ -228,6 +229,8 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--no-browser", action="store_true")
 
     add_mask_options(command("mask", _mask, "Make, show, compare and convert masks of bad pixels."))
+
+    add_issues_options(command("issues", _issues, "Say what is known to go wrong with a file."))
 
     add_refs_options(command("refs", _refs, "Check references; make a CRDS cache of a folder."))
 
@@ -602,6 +605,12 @@ def _mask(asked: argparse.Namespace) -> int:
     from jwinteractive.mask_command import run
 
     return run(asked, _ProgressBar)
+
+
+def _issues(asked: argparse.Namespace) -> int:
+    from jwinteractive.issues_command import run
+
+    return run(asked)
 
 
 def _refs(asked: argparse.Namespace) -> int:

@@ -1,0 +1,35 @@
+"""The command ``jwinteractive issues``: what is known to go wrong with a file, and its remedy."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import jwinteractive
+from jwinteractive.known.listed import as_json, as_text, listed
+
+__all__ = ["add_options", "run"]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what can be asked of known issues to the command's options."""
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="of any stage")
+    parser.add_argument(
+        "--header", action="store_true", help="ask the header alone, measure nothing in the data"
+    )
+    parser.add_argument("--json", action="store_true", help="tell the result as JSON")
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Say what applies to each file."""
+    session = jwinteractive.open(asked.files)
+    told = {}
+    for file in session.exposures:
+        rows = listed(file.product, file.path, data=not asked.header)
+        told[file.name] = as_json(rows)
+        if not asked.json:
+            print(as_text(file.name, file.exposure, rows))
+    if asked.json:
+        print(json.dumps(told, indent=1))
+    return 0
