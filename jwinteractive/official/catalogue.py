@@ -14,7 +14,7 @@ import logging
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
@@ -103,12 +103,18 @@ class Catalogue:
 
     A mode is an instrument (stage 1), a type of exposure, or "" where it makes no difference.
     ``named`` has what pipelines call steps, by alias, where it is another name than that.
+    ``pipelines`` are described as steps are, with their own parameters, by class.
     """
 
     version: str
     steps: Mapping[str, Described]
+    pipelines: Mapping[str, Described]
     orders: Mapping[str, Mapping[str, tuple[str, ...]]]
     named: Mapping[str, Mapping[str, str]]
+
+    def described(self, name: str) -> Described:
+        """A step by alias, or a pipeline by class."""
+        return self.steps.get(name) or self.pipelines[name]
 
     def order(self, pipeline: str, instrument: str, exp_type: str) -> tuple[str, ...]:
         """Aliases of the steps that a pipeline runs for a mode; none if it is not for that."""
@@ -193,14 +199,19 @@ def _keep(path: Path, text: str) -> None:
 
 
 def _read(plain: Mapping[str, Any]) -> Catalogue:
-    steps = {}
-    for one in plain["steps"]:
-        knobs = tuple(Knob(**knob | {"choices": tuple(knob["choices"])}) for knob in one["knobs"])
-        lists = {key: tuple(one[key]) for key in ("pipelines", "reftypes")}
-        steps[one["alias"]] = Described(**one | lists | {"knobs": knobs})
     orders = {
         name: {mode: tuple(aliases) for mode, aliases in modes.items()}
         for name, modes in plain["orders"].items()
     }
     named = MappingProxyType(dict(plain["named"]))
-    return Catalogue(plain["version"], MappingProxyType(steps), MappingProxyType(orders), named)
+    steps, pipelines = (_by_alias(plain[key]) for key in ("steps", "pipelines"))
+    return Catalogue(plain["version"], steps, pipelines, MappingProxyType(orders), named)
+
+
+def _by_alias(plain: Sequence[Mapping[str, Any]]) -> Mapping[str, Described]:
+    found = {}
+    for one in plain:
+        knobs = tuple(Knob(**knob | {"choices": tuple(knob["choices"])}) for knob in one["knobs"])
+        lists = {key: tuple(one[key]) for key in ("pipelines", "reftypes")}
+        found[one["alias"]] = Described(**{**one, **lists, "knobs": knobs})
+    return MappingProxyType(found)

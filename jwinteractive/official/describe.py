@@ -28,6 +28,8 @@ _PLUMBING: Final = frozenset(
     }
 )  # fmt: skip
 """Parameters that every step has, of files and hooks: here the session sees to these."""
+_HOOKS: Final = frozenset({"post_hooks", "pre_hooks", "skip", "steps"})
+"""Those of a pipeline that no file of parameters keeps, or that are kept apart."""
 _SUFFIXES: Final = {
     "ramp_fit": "rate", "resample": "i2d", "resample_spec": "s2d", "cube_build": "s3d",
     "extract_1d": "x1d", "combine_1d": "c1d", "outlier_detection": "crf", "source_catalog": "i2d",
@@ -61,6 +63,7 @@ def describe() -> dict[str, Any]:
     return {
         "version": jwst.__version__,
         "steps": steps,
+        "pipelines": [_step(dotted, cls, [], _HOOKS) for dotted, cls in pipelines.values()],
         "orders": {
             name: {m: [aliases[name][key] for key in o] for m, o in orders_of(cls).items()}
             for name, (_, cls) in pipelines.items()
@@ -77,8 +80,11 @@ def _alias(cls: Any) -> str:
     return alias
 
 
-def _step(dotted: str, cls: Any, pipelines: list[str]) -> dict[str, Any]:
-    alias = _alias(cls)
+def _step(
+    dotted: str, cls: Any, pipelines: list[str], less: frozenset[str] = _PLUMBING
+) -> dict[str, Any]:
+    """Describe a step, or a pipeline, but for some of its parameters."""
+    alias = _alias(cls) if pipelines or less is _PLUMBING else cls.__name__
     spec = cls.load_spec_file()
     types = cls.reference_file_types
     types = cls().reference_file_types if isinstance(types, property) else types
@@ -94,7 +100,7 @@ def _step(dotted: str, cls: Any, pipelines: list[str]) -> dict[str, Any]:
             _knob(name, spec[name], str(spec.inline_comments.get(name) or ""))
             for name in spec
             if isinstance(spec[name], str)  # a table is of the steps inside a step
-            and name not in _PLUMBING
+            and name not in less
             and not name.startswith("override_")
         ],
     }

@@ -34,12 +34,12 @@ _PIPELINES: Final = "jwst.pipeline."
 
 @dc.dataclass(frozen=True)
 class Settings:
-    """Parameters of an official step.
+    """Parameters of an official step, or of a pipeline itself.
 
     Attributes
     ----------
     alias
-        Its name.
+        Name of the step, or class of the pipeline.
     values
         By name, in the official types; what they leave out has the default of the spec.
     skip
@@ -73,22 +73,31 @@ class Settings:
 
         Raises
         ------
+        InputError
+            If they are of a pipeline.
         ParamError
             If a value is not allowed.
         """
-        described = catalogue().steps[self.alias]
+        if self.of_pipeline:
+            raise InputError(f"{self.alias}: is a pipeline: a recipe has its steps, not itself")
+        described = self.described
         off = described.skipped if self.skip is None else self.skip
         return Stage(OFFICIAL + self.alias, from_official(self.alias, self.values), not off)
 
     @property
     def described(self) -> Described:
-        """The step."""
-        return catalogue().steps[self.alias]
+        """The step, or the pipeline."""
+        return catalogue().described(self.alias)
+
+    @property
+    def of_pipeline(self) -> bool:
+        """Whether they are of a pipeline itself, such as whether it keeps its files in memory."""
+        return self.alias in catalogue().pipelines
 
     @classmethod
     def sorted_out(cls, alias: str, given: Mapping[str, Any]) -> Self:
         """Settings of what a file holds: names that are no parameters are left out."""
-        knobs = catalogue().steps[alias].knob
+        knobs = catalogue().described(alias).knob
         # None says nothing of a parameter that always has a value
         values = {
             name: value
@@ -104,9 +113,10 @@ class Settings:
 
 
 def read_pars(path: Path | str) -> tuple[Settings, ...]:
-    """Settings of the step, or of the steps of the pipeline, of a ``.asdf`` or ``.cfg`` file.
+    """Settings of the step, or of the pipeline and its steps, of a ``.asdf`` or ``.cfg`` file.
 
-    Steps of a pipeline that the installed package does not have are left out.
+    What a file does not say of the pipeline itself, and steps that the installed package does not
+    have, are left out.
 
     Raises
     ------
@@ -120,18 +130,28 @@ def read_pars(path: Path | str) -> tuple[Settings, ...]:
         raise InputError(
             f"{path.name}: is no file of official parameters ({error}): give a .asdf or a .cfg"
         ) from None
-    steps = tree["steps"] if tree["steps"] else [tree]
+    pipeline = _pipeline_of(tree["class"]) or _pipeline_of(tree["name"])
+    steps = tree["steps"] if tree["steps"] or pipeline else [tree]
     aliases = [_alias_of(one["class"], one["name"]) for one in steps]
-    if not any(aliases):
+    if steps and not any(aliases):
         name = steps[0]["name"]
         raise InputError(
             f"{path.name}: step {name!r}: {suggestion(name, sorted(catalogue().steps))}"
         )
-    return tuple(
-        Settings.sorted_out(alias, one["parameters"])
-        for alias, one in zip(aliases, steps, strict=True)
-        if alias
+    own = [Settings.sorted_out(pipeline, tree["parameters"])] if pipeline else []
+    return (
+        *_spoken(own),
+        *(
+            Settings.sorted_out(alias, one["parameters"])
+            for alias, one in zip(aliases, steps, strict=True)
+            if alias
+        ),
     )
+
+
+def _spoken(settings: Iterable[Settings]) -> tuple[Settings, ...]:
+    """Settings that say something."""
+    return tuple(one for one in settings if one.values or one.skip is not None or one.left_out)
 
 
 def _asdf_tree(path: Path) -> dict[str, Any]:
@@ -174,7 +194,8 @@ def _cfg_tree(path: Path) -> dict[str, Any]:
 def _of_section(section: Any, name: str) -> dict[str, Any]:
     steps = section.get("steps", {})
     found = {k: v for k, v in section.items() if k not in ("name", "class", "steps")}
-    described = catalogue().steps.get(name)
+    whole = _pipeline_of(str(section.get("class", "")))
+    described = catalogue().pipelines.get(whole) or catalogue().steps.get(name)
     knobs = {} if described is None else described.knob
     typed = {k: _from_text(knobs.get(k), k, v) for k, v in found.items()}
     return {
@@ -193,7 +214,7 @@ def write_pars(path: Path | str, settings: Iterable[Settings], pipeline: str = "
     path
         Its ending says the form.
     settings
-        Of one step; of several with the name of their pipeline's class.
+        Of one step; of several with the name of their pipeline's class, or with its own settings.
 
     Raises
     ------
@@ -201,11 +222,9 @@ def write_pars(path: Path | str, settings: Iterable[Settings], pipeline: str = "
         If there are several steps and no pipeline.
     """
     path = Path(path)
-    settings = _of_one_call(settings, pipeline, f"{path.name}: ")
-    trees = [_tree(one, _name_in(pipeline, one.alias)) for one in settings]
-    whole = trees[0]
-    if pipeline:
-        whole = {"class": _PIPELINES + pipeline, "name": pipeline, "parameters": {}, "steps": trees}
+    own, steps = _of_one_call(settings, pipeline, f"{path.name}: ")
+    trees = [_tree(one, _name_in(own.alias if own else "", one.alias)) for one in steps]
+    whole = trees[0] if own is None else _tree(own, own.alias) | {"steps": trees}
     if path.suffix == ".asdf":
         import asdf
 
@@ -218,18 +237,25 @@ def write_pars(path: Path | str, settings: Iterable[Settings], pipeline: str = "
 
 def _of_one_call(
     settings: Iterable[Settings], pipeline: str, where: str = ""
-) -> tuple[Settings, ...]:
-    """Settings that one file, command or call can hold."""
+) -> tuple[Settings | None, tuple[Settings, ...]]:
+    """Settings of the pipeline, if any, and of the steps, that one file, command or call holds."""
     settings = tuple(settings)
-    if len(settings) != 1 and not pipeline:
-        raise InputError(f"{where}{len(settings)} steps: name the pipeline that they are of")
-    return settings
+    own = tuple(one for one in settings if one.of_pipeline)
+    steps = tuple(one for one in settings if not one.of_pipeline)
+    names = dict.fromkeys([*([pipeline] if pipeline else []), *(one.alias for one in own)])
+    if len(names) > 1 or (not names and len(steps) != 1):
+        found = f"{' and '.join(names)}: take" if names else f"{len(steps)} steps: name"
+        way_out = "one pipeline" if names else "the pipeline that they are of"
+        raise InputError(f"{where}{found} {way_out}")
+    if not names:
+        return None, steps
+    return own[0] if own else Settings(pipeline, {}), steps
 
 
 def _tree(one: Settings, name: str) -> dict[str, Any]:
     skip = {} if one.skip is None else {"skip": one.skip}
     return {
-        "class": one.described.cls,
+        "class": _PIPELINES + one.alias if one.of_pipeline else one.described.cls,
         "name": name,
         "parameters": dict(one.values) | skip,
     }
@@ -279,10 +305,11 @@ def strun_line(settings: Iterable[Settings], file: str = "FILE", pipeline: str =
     InputError
         If there are several steps and no pipeline, or a text that it cannot hold.
     """
-    settings = _of_one_call(settings, pipeline)
-    words = ["strun", _PIPELINES + pipeline if pipeline else settings[0].alias, file]
-    for one in settings:
-        start = f"--steps.{_name_in(pipeline, one.alias)}." if pipeline else "--"
+    own, steps = _of_one_call(settings, pipeline)
+    words = ["strun", steps[0].alias if own is None else _PIPELINES + own.alias, file]
+    for one in steps if own is None else (own, *steps):
+        inside = own is not None and one is not own
+        start = f"--steps.{_name_in(own.alias, one.alias)}." if own and inside else "--"
         words += [f"{start}{k}={_written(k, v)}" for k, v in _changed(one).items()]
     return shlex.join(words)
 
@@ -310,19 +337,17 @@ def read_strun(line: str) -> tuple[Settings, ...]:
         if not word.startswith("--") or not equals:
             continue  # a file, or a switch of the command itself
         alias, name = _place(pipeline, next(iter(given), ""), name)
-        if not alias:
-            continue  # of the pipeline itself
-        knob = catalogue().steps[alias].knob.get(name)
+        knob = catalogue().described(alias).knob.get(name)
         given.setdefault(alias, {})[name] = _from_text(knob, name, _unquoted(text))
     return tuple(Settings.sorted_out(alias, values) for alias, values in given.items())
 
 
 def _place(pipeline: str, alias: str, name: str) -> tuple[str, str]:
-    """Alias of the step that an option is of, and its parameter."""
+    """Alias of the step, or the pipeline, that an option is of, and its parameter."""
     if not pipeline:
         return alias, name
     if not name.startswith("steps."):
-        return "", name
+        return pipeline, name
     _, step, name = name.split(".", 2)
     return _alias_in(pipeline, step), name
 
@@ -346,13 +371,13 @@ def call_text(settings: Iterable[Settings], file: str = '"FILE"', pipeline: str 
     InputError
         If there are several steps and no pipeline.
     """
-    settings = _of_one_call(settings, pipeline)
-    if pipeline:
-        steps = {_name_in(pipeline, one.alias): _changed(one) for one in settings}
-        return f"{pipeline}.call({file}, steps={steps!r})"
-    (one,) = settings
-    words = [file, *(f"{k}={v!r}" for k, v in _changed(one).items())]
-    return f"{one.described.cls.rpartition('.')[2]}.call({', '.join(words)})"
+    own, steps = _of_one_call(settings, pipeline)
+    (one,) = steps if own is None else (own,)
+    given = [f"{k}={v!r}" for k, v in _changed(one).items()]
+    if own is not None:
+        inside = {_name_in(own.alias, step.alias): _changed(step) for step in steps}
+        given += [f"steps={inside!r}"] if inside else []
+    return f"{one.described.cls.rpartition('.')[2]}.call({', '.join([file, *given])})"
 
 
 def read_call(text: str) -> tuple[Settings, ...]:
@@ -371,10 +396,13 @@ def read_call(text: str) -> tuple[Settings, ...]:
         pipeline = _pipeline_of(name)
         if not pipeline:
             return (Settings.sorted_out(_known_alias(name), _lists(given)),)
-        steps = given.get("steps", {})
-        return tuple(
-            Settings.sorted_out(_alias_in(pipeline, step), _lists(values))
-            for step, values in steps.items()
+        steps = given.pop("steps", {})
+        return (
+            *_spoken([Settings.sorted_out(pipeline, _lists(given))]),
+            *(
+                Settings.sorted_out(_alias_in(pipeline, step), _lists(values))
+                for step, values in steps.items()
+            ),
         )
     except (SyntaxError, AssertionError, ValueError, IndexError, AttributeError) as error:
         if isinstance(error, InputError):

@@ -19,6 +19,7 @@ from jwinteractive.official.parameters import params_of, to_official
 from jwinteractive.recipe import Recipe
 
 STEPS = catalogue().steps
+PIPELINES = catalogue().pipelines
 every = pytest.mark.parametrize("alias", sorted(STEPS))
 
 
@@ -44,7 +45,8 @@ def other(knob):
 
 
 def settings(alias):
-    return Settings(alias, {k.name: other(k) for k in STEPS[alias].knobs}, not STEPS[alias].skipped)
+    described = catalogue().described(alias)
+    return Settings(alias, {k.name: other(k) for k in described.knobs}, not described.skipped)
 
 
 @every
@@ -117,11 +119,46 @@ def test_the_settings_of_a_pipeline_come_back_step_by_step(pipeline, aliases, tm
         write_pars(tmp_path / "none.asdf", several)
 
 
+@pytest.mark.parametrize("pipeline", sorted(PIPELINES))
+@pytest.mark.parametrize("inside", [(), ("resample",), ("jump", "ramp_fit")])
+def test_what_a_pipeline_itself_is_told_comes_back_with_its_steps(pipeline, inside, tmp_path):
+    several = [settings(pipeline), *(settings(alias) for alias in inside)]
+    assert {"save_results", "output_dir"} <= several[0].values.keys()
+    for ending in ("asdf", "cfg"):
+        assert list(read_pars(write_pars(tmp_path / f"all.{ending}", several))) == several
+    assert list(read_strun(strun_line(several))) == several
+    assert list(read_call(call_text(several))) == several
+
+
+def test_the_official_pipeline_takes_what_we_say_of_it(tmp_path):
+    own = Settings("Image3Pipeline", {"in_memory": False, "save_results": True})
+    cls = importlib.import_module("jwst.pipeline").Image3Pipeline
+    for ending in ("asdf", "cfg"):
+        path = write_pars(tmp_path / f"own.{ending}", [own, settings("skymatch")])
+        made = cls.from_config_file(str(path))
+        assert (made.in_memory, made.save_results) == (False, True)
+        assert made.skymatch.skymethod == settings("skymatch").values["skymethod"]
+    assert strun_line([own]).endswith("FILE --in_memory=False --save_results=True")
+    assert call_text([own]) == 'Image3Pipeline.call("FILE", in_memory=False, save_results=True)'
+
+
+def test_a_pipeline_is_no_stage_and_two_are_no_call():
+    one, two = (
+        Settings(name, {"save_results": True}) for name in ("Image2Pipeline", "Image3Pipeline")
+    )
+    with pytest.raises(InputError, match="is a pipeline"):
+        one.stage()
+    with pytest.raises(InputError, match="take one pipeline"):
+        call_text([one, two])
+
+
 def test_real_parameter_files_are_read(real):
     for name in ("calwebb_det1", "calwebb_spec2", "calwebb_spec3"):
         found = read_pars(real / f"spec/manual_{name}.asdf")
         assert len(found) > 5
-        for one in found:
+        assert found[0].of_pipeline
+        assert not any(one.of_pipeline for one in found[1:])
+        for one in found[1:]:
             if one.alias != "master_background_mos":
                 Recipe((one.stage(),))
     (tweakreg,) = read_pars(real / "refs/pars_like/jwst_miri_pars-tweakreg_0001.asdf")
