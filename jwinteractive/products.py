@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -93,17 +93,27 @@ def copy_files(
     return [new for _, new in (*pairs, *beside)]
 
 
-def provenance_of(plan: Sequence[Planned], used: Mapping[str, Found], recipe: str) -> Provenance:
-    """What was done to the product of a plan, and with what references by type."""
+def provenance_of(
+    plan: Sequence[Planned],
+    used: Mapping[str, Found],
+    recipe: str,
+    idle: Collection[str] = (),
+) -> Provenance:
+    """What was done to the product of a plan, and with what references by type.
+
+    Steps named in ``idle`` ran, but left the product as it was.
+    """
+    skipped = {p.step.name: p.skipped for p in plan if p.skipped}
+    skipped |= dict.fromkeys(idle, "the official step left the product as it was, see its log")
     return Provenance(
         steps=tuple(
             StepRecord(
                 step=p.step.name,
                 version=p.step.version,
-                state="skipped" if p.skipped else "complete",
+                state="skipped" if p.step.name in skipped else "complete",
                 cal_step=p.step.cal_step,
                 parameters=p.stage.params.as_dict(),
-                reason=p.skipped,
+                reason=skipped.get(p.step.name, ""),
             )
             for p in plan
         ),

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, get_args
 from jwinteractive.data import Exposure
 from jwinteractive.errors import MissingReference
 from jwinteractive.official.behaviour import spared_types
+from jwinteractive.official.without import without
 from jwinteractive.plan import OpenFile, Planned
 from jwinteractive.references import Found
 from jwinteractive.references.filed import NOT_APPLICABLE, FileReference
@@ -45,6 +46,8 @@ class Wanted:
         Its file, and bytes of that.
     advice
         What it means that there is no file, and what to do.
+    without
+        What N/A in the place of a missing file would do; "" if the step would fail.
     """
 
     reftype: str
@@ -54,6 +57,7 @@ class Wanted:
     path: Path | None = None
     size: int = 0
     advice: str = ""
+    without: str = ""
 
 
 @dc.dataclass(frozen=True)
@@ -165,16 +169,18 @@ def _wanted(planned: Planned, need: Need, found: Found, file: OpenFile, crds: st
     if found.source != "nominal":
         size = 0 if path is None else path.stat().st_size
         return Wanted(reftype, "there", found.source, found.name, path, size)
-    exposure = file.exposure
+    exposure, spared = file.exposure, ""
     if issubclass(need.kind, FileReference):
         alias = planned.step.name.removeprefix(OFFICIAL)
         if reftype in spared_types(alias, exposure):
             return Wanted(reftype, "not needed", advice=f"{exposure.exp_type} goes without")
+        spared = without(alias, reftype)
     elif _has_nominal(need.kind, exposure, file.product.shape):
         return Wanted(reftype, "nominal", "nominal", advice="for real values " + _way(reftype))
     elif need.optional:
         return Wanted(reftype, "not needed", advice="optional")
-    return Wanted(reftype, "missing", advice=_way(reftype) + crds)
+    way = _way(reftype) + crds + (f"; --ref {reftype}={NOT_APPLICABLE} {spared}" if spared else "")
+    return Wanted(reftype, "missing", advice=way, without=spared)
 
 
 def _has_nominal(kind: type[Any], exposure: Exposure, shape: tuple[int, int]) -> bool:

@@ -851,7 +851,16 @@ class Session:
     def provenance(self, to: str | None = None, exposure: int | None = None) -> Provenance:
         """What was done to a product, and with what."""
         plan = self.plan(to, exposure)
-        return provenance_of(plan, self._used(plan, exposure), self.recipe.name)
+        return self._recorded(plan, self._used(plan, exposure), self.recipe.name)
+
+    def _recorded(
+        self, plan: Sequence[Planned], used: Mapping[str, Found], recipe: str
+    ) -> Provenance:
+        rans = {
+            p.step.name: self.store.get(p.model_key) for p in plan if p.step.filed and not p.skipped
+        }
+        idle = [name for name, ran in rans.items() if isinstance(ran, Ran) and ran.skipped]
+        return provenance_of(plan, used, recipe, idle)
 
     def outputs(
         self, folder: str | Path, to: str | None = None, exposure: int | None = None
@@ -889,14 +898,16 @@ class Session:
         paths = self.outputs(folder, to, exposure)
         check_writable(paths, overwrite)
         file, last = self._file(exposure), self._running(to, exposure)[-1]
-        provenance = self.provenance(to, exposure)  # now: knobs may turn while it runs
+        plan = self.plan(to, exposure)  # now: knobs may turn while it runs
+        used, recipe = self._used(plan, exposure), self.recipe.name
         if last.step.filed:
             self.run(to, exposure)
             ran = self.store.get(last.model_key)
             assert isinstance(ran, Ran)  # the run has just made it
-            written = copy_files(ran, file, paths, provenance)
+            written = copy_files(ran, file, paths, self._recorded(plan, used, recipe))
         else:
             product, *others = self._run_slits(to, exposure)
+            provenance = self._recorded(plan, used, recipe)
             written = write_products(product, paths, provenance, file.name, overwrite, others)
         self.note("save", f"written: {', '.join(str(p) for p in written)}")
         return written

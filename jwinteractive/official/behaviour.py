@@ -173,7 +173,8 @@ def spared_types(alias: str, exposure: Exposure) -> tuple[str, ...]:
         case "photom" if not image:
             return ("area",)
         case "extract_1d" if kind != "NIS_SOSS":
-            return ("pastasoss", "specprofile", "speckernel", "psf")
+            slitless = ("extract1d",) if kind.endswith("_WFSS") else ()
+            return ("pastasoss", "specprofile", "speckernel", "psf", *slitless)
         case "bkg_subtract" if not kind.endswith(("_WFSS", "_SOSS")):
             return ("bkg", "wavelengthrange")
         case "refpix":  # its own type is asked for by one mode of read-out alone

@@ -67,6 +67,10 @@ def test_native_steps_have_nominal_values_and_run(bare):
 def test_official_steps_without_a_file_cannot_run(bare):
     steps = checked(bare, "official")
     assert steps["official_jump"].missing == ("gain", "readnoise")
+    assert "N/A" not in steps["official_jump"].wanted[0].advice
+    mask = steps["official_dq_init"].wanted[0]
+    assert mask.without == "skips the step"
+    assert mask.advice.endswith("; --ref mask=N/A skips the step")
     assert "set CRDS_PATH and CRDS_SERVER_URL" in steps["official_jump"].wanted[0].advice
     assert steps["official_group_scale"].missing == ()
     assert steps["official_emicorr"].skipped == "switched off in the recipe"
@@ -79,7 +83,7 @@ def test_official_steps_without_a_file_cannot_run(bare):
     assert states(steps["official_refpix"]) == {"refpix": "not needed", "sirskernel": "not needed"}
 
 
-def test_what_it_says_of_official_steps_is_what_they_do(miri_file):
+def test_what_it_says_of_official_steps_is_what_they_do(miri_file, tmp_path):
     steps = checked(miri_file, "official", on=["official_ipc"])
     assert not steps["official_saturation"].missing
     assert steps["official_ipc"].missing == ("ipc",)
@@ -89,7 +93,15 @@ def test_what_it_says_of_official_steps_is_what_they_do(miri_file):
     with pytest.raises(MissingReference, match="ipc"):
         session.run("official_ipc")
     session.use("ipc", "N/A")
-    session.run("official_ipc")
+    (path,) = session.write(tmp_path, "official_ipc")
+    known = read_provenance(path)
+    assert known is not None
+    (record,) = [one for one in known.steps if one.step == "official_ipc"]
+    assert (record.state, record.reason[:37]) == (
+        "skipped",
+        "the official step left the product as",
+    )
+    assert ("ipc", "override", "N/A") in [(r.reftype, r.source, r.name) for r in known.references]
     steps = checked(miri_file, "official", None, {"ipc": "N/A"}, ["official_ipc"])
     assert states(steps["official_ipc"]) == {"ipc": "not needed"}
 

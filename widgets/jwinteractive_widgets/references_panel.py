@@ -146,13 +146,14 @@ class ReferencesPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _checked(self, reftype: str, text: str) -> str | None:
         steps = [step for one in self._types[reftype] for step in one.steps]
-        official = all(step.startswith(OFFICIAL) for step in steps)
-        if not text or (text == NOT_APPLICABLE and official):
-            return text or None
+        # a native step would look for a file of this name
+        if text == NOT_APPLICABLE and all(step.startswith(OFFICIAL) for step in steps):
+            return text
+        if not text:
+            return None
         path = Path(text).expanduser()
         if not path.is_file():
-            way = f", or {NOT_APPLICABLE} to go without" if official else ""
-            raise MissingReference(f"{reftype}: {text}: no such file: name one that is there{way}")
+            raise MissingReference(f"{reftype}: {text}: no such file: name one that is there")
         return str(path)
 
     def _try(self, act: object) -> None:
@@ -221,4 +222,6 @@ def _row(used: Used) -> str:
 def _words(wanted: Wanted) -> str:
     if wanted.state == "there":
         return found_words(wanted)
-    return "nominal: an average of the detector's type" if wanted.state == "nominal" else "missing"
+    if wanted.state == "nominal":
+        return "nominal: an average of the detector's type"
+    return "missing" + (f"; {NOT_APPLICABLE} {wanted.without}" if wanted.without else "")
