@@ -56,6 +56,9 @@ class Behaviour:
         Pixels around a box that it then needs.
     cuts
         It cuts slits out of the detector.
+    parts
+        What it gives is in several files, one of each channel and band, and so is what it takes of
+        another such step.
     """
 
     takes: Kinds = IMAGES
@@ -65,6 +68,7 @@ class Behaviour:
     local: Callable[[Any], bool] | None = None
     halo: int | Callable[[Any], int] = 0
     cuts: bool = False
+    parts: bool = False
 
     def gives_for(self, taken: type[Product], exposure: Exposure) -> type[Product]:
         """Kind of what it makes of a kind, for the mode of an exposure."""
@@ -115,13 +119,13 @@ _TABLE: Final[Mapping[str, Behaviour]] = MappingProxyType(
         # others than detector pixels
         "extract_2d": Behaviour(gives=Filed, cuts=True),
         "wfss_contam": Behaviour(takes=(Filed,)),
-        "resample_spec": Behaviour(gives=Filed),
-        "cube_build": Behaviour(gives=Cube, together=True),
-        "extract_1d": Behaviour(gives=Filed),
+        "resample_spec": _MADE,
+        "cube_build": Behaviour(gives=Cube, together=True, parts=True),
+        "extract_1d": Behaviour(gives=Filed, parts=True),
         "source_catalog": Behaviour(takes=(Filed,)),
         "ami_analyze": Behaviour(gives=Filed),
         "hlsp": Behaviour(gives=Filed),
-        "spectral_leak": Behaviour(takes=(Filed,)),
+        "spectral_leak": Behaviour(takes=(Filed,), parts=True),
         "tso_photometry": Behaviour(gives=Filed),
         "white_light": Behaviour(gives=Filed),
     }

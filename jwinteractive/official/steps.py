@@ -11,11 +11,12 @@ Why: docs/decisions/0022-official-steps-leave-files.md.
 
 from __future__ import annotations
 
+import dataclasses as dc
 import functools
 import inspect
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ import numpy as np
 
 from jwinteractive.data import Exposure, Product, Ramp, Rate, RateInts
 from jwinteractive.errors import StepError
+from jwinteractive.official.alignment import alignment_views, cannot_align, unaligned
 from jwinteractive.official.behaviour import SWITCHED_OFF, Behaviour, behaviour_of, spared_types
 from jwinteractive.official.catalogue import Described, catalogue
 from jwinteractive.official.parameters import params_of, to_official
@@ -37,13 +39,14 @@ from jwinteractive.step import (
     Step,
     Together,
     Whole,
+    accepts,
     never_skips,
     runs_alone,
 )
+from jwinteractive.views import View
 
 __all__ = ["official_step", "official_steps"]
 
-_WITH_WCS: Final = ("assign_wcs", "tweakreg")
 _ALIKE: Final = ("instrument", "exp_type", "filter", "pupil", "grating", "slit")
 _PLANES: Final = {
     Ramp: ("data", "groupdq", "pixeldq", "zeroframe"),
@@ -94,11 +97,21 @@ def _made(alias: str) -> Step:
         together=_together if behaviour.together else None,
         alone=runs_alone if behaviour.alone else _alone,
         suffix=described.suffix,
-        own_views=sip_views() if alias in _WITH_WCS else (),
+        own_views=_views(alias),
         filed=True,
         local=behaviour.local,
         off=SWITCHED_OFF.get(alias, ""),
+        refuses=cannot_align if alias == "tweakreg" else accepts,
     )
+
+
+def _views(alias: str) -> tuple[View, ...]:
+    match alias:
+        case "assign_wcs":
+            return sip_views()
+        case "tweakreg":
+            return (*alignment_views(), *sip_views())
+    return ()
 
 
 def _version(text: str) -> int:
@@ -142,7 +155,9 @@ def _measure(described: Described, behaviour: Behaviour) -> Callable[..., Ran]:
         first = members[0]
         room = first.room()
         with tempfile.TemporaryDirectory(dir=room, prefix=".taken-") as taken:
-            inputs = tuple(_input(m, Path(taken), i) for i, m in enumerate(members))
+            inputs = tuple(
+                _input(m, Path(taken), i, behaviour.parts) for i, m in enumerate(members)
+            )
             job = Job(
                 cls=described.cls,
                 params=to_official(p) | _overrides(described.alias, first.exposure, references),
@@ -151,9 +166,12 @@ def _measure(described: Described, behaviour: Behaviour) -> Callable[..., Ran]:
                 names=tuple(m.exposure.filename for m in members),
                 suffix=described.suffix,
                 together=behaviour.together,
+                parts=behaviour.parts,
             )
             done = run(job, log=first.tell, cancel=first.cancel)
-        return _ran(room, tuple(m.exposure.name for m in members), done)
+        if described.alias == "tweakreg":  # its status tells neither
+            done = _with_words(done, unaligned(done.log, job.names, p), first.tell)
+        return _ran(room, tuple(m.exposure.name for m in members), done, behaviour.parts)
 
     # what is asked for is read off the signature: see `Step.learns_from`
     names = ("whole", "p", *described.reftypes)
@@ -163,16 +181,33 @@ def _measure(described: Described, behaviour: Behaviour) -> Callable[..., Ran]:
     return measure
 
 
-def _input(whole: Whole, folder: Path, number: int) -> Input:
+def _with_words(done: Done, lines: Sequence[str], tell: Callable[[str], None]) -> Done:
+    """A job's outcome with lines of ours at the end of its log, told as they are added."""
+    for line in lines:
+        tell(line)
+    return dc.replace(done, log=(*done.log, *lines))
+
+
+def _input(whole: Whole, folder: Path, number: int, parts: bool) -> Input:
     """What the official step opens: the file as it is, or one with what was done to it since."""
     path = whole.path if whole.untouched else None
     if path is None:
         path = whole.write(folder / str(number) / f"{whole.exposure.filename}_taken.fits")
-    return Input(path, slit=whole.exposure.slit)
+    return Input(path, slit=whole.exposure.slit, more=_others(path) if parts else ())
 
 
-def _ran(room: Path, members: tuple[str, ...], done: Done) -> Ran:
+def _others(path: Path) -> tuple[Path, ...]:
+    """The other files of a product of several: the worker gives each a number."""
+    root, first, suffix = path.name.rpartition("-1_")
+    files = path.parent.glob(f"{root}-*_{suffix}") if first else ()
+    return tuple(sorted((p for p in files if p != path), key=lambda p: (len(p.name), p.name)))
+
+
+def _ran(room: Path, members: tuple[str, ...], done: Done, parts: bool = False) -> Ran:
     names = tuple(path.relative_to(room).as_posix() for path in done.files)
+    others: tuple[str, ...] = ()
+    if parts:  # the first is what is shown
+        names, others = names[:1], names[1:]
     series = tuple(name for name in names if name.endswith("_rateints.fits"))
     pair = len(series) * 2 == len(names)
     return Ran(
@@ -180,7 +215,7 @@ def _ran(room: Path, members: tuple[str, ...], done: Done) -> Ran:
         members=members,
         files=tuple(n for n in names if not (pair and n in series)),
         second=series if pair else (),
-        beside=tuple(path.relative_to(room).as_posix() for path in done.side),
+        beside=(*others, *(path.relative_to(room).as_posix() for path in done.side)),
         log=done.log,
         seconds=done.seconds,
         peak=done.peak,

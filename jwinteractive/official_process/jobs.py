@@ -32,6 +32,8 @@ class Input:
         Of a file that holds several: the one that is wanted.
     model
         Class of the data model that a box is made into.
+    more
+        The other files of a product that is in several.
     """
 
     path: Path
@@ -39,6 +41,7 @@ class Input:
     box: tuple[int, int, int, int] | None = None
     slit: str = ""
     model: str = ""
+    more: tuple[Path, ...] = ()
 
 
 @dc.dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Job:
         Where results go, and what they are called.
     together
         The step takes all inputs at once.
+    parts
+        Its results are parts of one product, however many there are.
     """
 
     cls: str
@@ -66,12 +71,14 @@ class Job:
     names: tuple[str, ...]
     suffix: str
     together: bool = False
+    parts: bool = False
 
     def plain(self) -> dict[str, Any]:
         """Values for JSON, with absolute paths."""
         inputs = [
             dc.asdict(i)
             | {"path": _absolute(i.path), "planes": {k: _absolute(p) for k, p in i.planes.items()}}
+            | {"more": [_absolute(path) for path in i.more]}
             for i in self.inputs
         ]
         own = {f.name: getattr(self, f.name) for f in dc.fields(self)}
@@ -88,6 +95,7 @@ class Job:
                 box=None if i["box"] is None else tuple(i["box"]),
                 slit=i["slit"],
                 model=i["model"],
+                more=tuple(map(Path, i["more"])),
             )
             for i in plain["inputs"]
         )
@@ -99,6 +107,7 @@ class Job:
             names=tuple(plain["names"]),
             suffix=plain["suffix"],
             together=plain["together"],
+            parts=plain["parts"],
         )
 
 

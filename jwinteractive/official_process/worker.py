@@ -66,8 +66,10 @@ def perform(job: Job) -> Done:
     step.output_dir = str(job.folder)
     step.output_file = job.names[0]
     with _references_of(job):
-        models = [_opened(one) for one in job.inputs]
-        given = _gathered(models, name) if job.together else models[0]
+        models = [_opened(each) for one in job.inputs for each in _parts(one)]
+        # a product in several files is as many models of one input
+        many = job.together or len(models) > 1
+        given = _gathered(models, name) if many else models[0]
         with spent() as cost:
             result = step.process(given)
     files, skipped = _written(result, job, step)
@@ -81,6 +83,12 @@ def perform(job: Job) -> Done:
 
 
 # -- what goes in -----------------------------------------------------------------------------
+
+
+def _parts(one: Input) -> Iterator[Input]:
+    yield one
+    for path in one.more:
+        yield Input(path)
 
 
 def _opened(one: Input) -> Any:
@@ -233,7 +241,7 @@ def _written(result: Any, job: Job, step: Any) -> tuple[tuple[Path, ...], bool]:
         every = every[:1]  # the backgrounds that come second are none of the exposures
     every = [model for model in every if model is not None]
     for i, model in enumerate(every):
-        one_each = len(every) == len(job.names)
+        one_each = len(every) == len(job.names) and not job.parts
         name = job.names[i] if one_each else f"{job.names[0]}-{i + 1}"
         series = model.__class__.__name__ == "CubeModel" and job.suffix not in ("rate",)
         own = f"{job.suffix}ints" if series and job.suffix in ("cal", "x1d", "crf") else job.suffix

@@ -24,13 +24,14 @@ from jwinteractive.simulate.descriptions import (
 __all__ = ["simulate_lrs"]
 
 _SHAPE = (1024, 1032)
+_LEAST = (396, 350)  # rows and columns that hold the spectrum
 _X, _Y = 326.13, 300.7  # the slit's middle, pixels from 1
 _ROWS = np.arange(94.0, -294.0, -1.0)  # rows of the spectrum from the slit's, as tables have them
 _HALF = 20.0  # pixels: half the slit's length
 _SCALE = 0.11  # arcsec
 _SLIT = 0.51 / _SCALE  # pixels: width of the slit
 _V2, _V3 = -414.34, -400.60  # arcsec: the slit's middle
-_ROOT = "jw99999001001_04101_00001_mirimage"
+_ROOT = "jw99999001001_04101_{:05d}_mirimage"
 _RA, _DEC = 53.16, -27.79
 _SIGMA = 0.125  # pixels for each um: diffraction of the telescope
 _AREA = (_SCALE * np.pi / 180 / 3600) ** 2
@@ -41,7 +42,13 @@ _FLAT = 0.02  # scatter of the flat
 _WIDTH = 8  # pixels of the aperture
 
 
-def simulate_lrs(level: float = 0.01, nod: float = 0.94, seed: int = 0) -> SimulatedRate:
+def simulate_lrs(
+    level: float = 0.01,
+    nod: float = 0.94,
+    seed: int = 0,
+    number: int = 1,
+    frame: tuple[int, int] = _SHAPE,
+) -> SimulatedRate:
     """Return an exposure of a point source in the slit, with references and truth.
 
     Parameters
@@ -51,25 +58,32 @@ def simulate_lrs(level: float = 0.01, nod: float = 0.94, seed: int = 0) -> Simul
     nod
         Of the source along the slit, arcsec.
     seed
-        Of the noise.
+        Of the flat and the noise.
+    number
+        Of the exposure: those of one seed share their references.
+    frame
+        Rows and columns that are kept, from the first on; references are of the whole.
 
     Raises
     ------
     InputError
-        If the source would be off the slit or have no light.
+        If the source would be off the slit or have no light, or the spectrum off the frame.
     """
     reach = (_HALF - _WIDTH) * _SCALE
     if abs(nod) > reach:
         raise InputError(f"nod = {nod}: a source in the slit is within {reach:.2f} arcsec")
     if not level > 0:
         raise InputError(f"level = {level}: a flux in Jy, above 0")
-    rng = np.random.default_rng(seed)
+    if not (_LEAST[0] <= frame[0] <= _SHAPE[0] and _LEAST[1] <= frame[1] <= _SHAPE[1]):
+        raise InputError(f"frame = {frame}: the spectrum needs {_LEAST} to {_SHAPE} rows, columns")
     table = wavelengths()
     flux = _spectrum(table, level)
-    flat = 1 + _FLAT * rng.standard_normal(_SHAPE)
-    rate, variances = _light(table, flux, nod, flat, rng)
+    flat = 1 + _FLAT * np.random.default_rng(seed).standard_normal(_SHAPE)
+    rate, variances = _light(table, flux, nod, flat, np.random.default_rng((seed, number)))
     references = _references(table, flat)
-    return SimulatedRate(_ROOT, _model(rate, variances, nod), references, table, flux)
+    kept = slice(frame[0]), slice(frame[1])
+    model = _model(rate[kept], (variances[0][kept], variances[1][kept]), nod, number)
+    return SimulatedRate(_ROOT.format(number), model, references, table, flux)
 
 
 def wavelengths() -> Array:
@@ -126,7 +140,7 @@ def _light(
     return rate, (photons, readout)
 
 
-def _model(rate: Array, variances: tuple[Array, Array], nod: float) -> Any:
+def _model(rate: Array, variances: tuple[Array, Array], nod: float, number: int) -> Any:
     from stdatamodels.jwst import datamodels
 
     model: Any = datamodels.ImageModel(rate.astype(np.float32))
@@ -137,12 +151,11 @@ def _model(rate: Array, variances: tuple[Array, Array], nod: float) -> Any:
     meta.telescope, meta.origin, meta.date = "JWST", "SIMULATION", "2024-03-01T12:00:00"
     meta.bunit_data = meta.bunit_err = "DN/s"
     meta.instrument.instance.update(name="MIRI", detector="MIRIMAGE", filter="P750L")
-    describe_exposure(meta, "MIR_LRS-FIXEDSLIT", _SHAPE, _SECONDS)
-    point_at(meta, (_V2, _V3), (_RA, _DEC))
-    meta.dither.instance.update(x_offset=nod, y_offset=0.0, total_points=2, position_number=1)
-    # the slit's middle points at the reference place, and the source is off it by the nod
-    meta.target.ra = _RA - nod / 3600 / np.cos(np.deg2rad(_DEC))
-    meta.target.dec = _DEC
+    describe_exposure(meta, "MIR_LRS-FIXEDSLIT", rate.shape, _SECONDS)
+    # the source stays on sky, and the slit's middle points off it by the nod
+    point_at(meta, (_V2, _V3), (_RA + nod / 3600 / np.cos(np.deg2rad(_DEC)), _DEC))
+    meta.dither.instance.update(x_offset=nod, y_offset=0.0, total_points=2, position_number=number)
+    meta.target.ra, meta.target.dec = _RA, _DEC
     meta.cal_step.ramp_fit = "COMPLETE"
     return model
 

@@ -2,7 +2,8 @@
 
 Channels 1 and 2 in band SHORT share the detector as they do in space, but every number is chosen:
 slices stand upright, wavelengths are linear in rows, a Gaussian is the point source. There is no
-reference for straylight, whose official step then lets the exposure pass.
+reference for straylight: a session says ``use("mrsxartcorr", "N/A")``, and its official step lets
+the exposure pass.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from jwinteractive.simulate.mrs_slices import (
 
 __all__ = ["simulate_mrs"]
 
-_ROOT = "jw99999001001_05101_00001_mirifushort"
+_ROOT = "jw99999001001_05101_{:05d}_mirifushort"
 _RA, _DEC = 53.16, -27.79
 _SKY = 15.0  # MJy/sr
 _GAIN, _SECONDS, _READ = 3.1, 600.0, 0.01  # e-/DN, s, DN/s
@@ -42,7 +43,11 @@ _FLAT, _FRINGE = 0.01, 0.1  # scatter of the flat, half the depth of fringes
 
 
 def simulate_mrs(
-    level: float = 0.01, place: tuple[float, float] = (0.3, -0.2), seed: int = 0
+    level: float = 0.01,
+    place: tuple[float, float] = (0.3, -0.2),
+    seed: int = 0,
+    number: int = 1,
+    dither: tuple[float, float] = (0.0, 0.0),
 ) -> SimulatedRate:
     """Return an exposure of a point source, with references and truth.
 
@@ -51,32 +56,39 @@ def simulate_mrs(
     level
         Flux at 5 um, Jy: a power law with an emission line.
     place
-        Of the source along and across the slices from the middle, arcsec.
+        Of the source along and across the slices from the middle of the first exposure, arcsec.
     seed
-        Of the noise.
+        Of the flat and the noise.
+    number
+        Of the exposure: those of one seed share their references.
+    dither
+        Along and across the slices, arcsec, by which it points elsewhere than the first.
 
     Raises
     ------
     InputError
         If the source is off the field or has no light.
     """
-    if max(abs(place[0]), abs(place[1])) > 0.8:
-        raise InputError(f"place = {place}: a source in the field is within 0.8 arcsec")
+    seen = place[0] - dither[0], place[1] - dither[1]
+    if max(map(abs, seen)) > 0.8:
+        off = f" less dither = {dither}" if any(dither) else ""
+        raise InputError(f"place = {place}{off}: a source in the field is within 0.8 arcsec")
     if not level > 0:
         raise InputError(f"level = {level}: a flux in Jy, above 0")
-    rng = np.random.default_rng(seed)
-    flat = 1 + _FLAT * rng.standard_normal(SHAPE)
+    flat = 1 + _FLAT * np.random.default_rng(seed).standard_normal(SHAPE)
     wave, regions = frame()
     fringe = 1 + _FRINGE * np.sin(2 * np.pi * 1e4 / np.where(wave > 0, wave, 1.0) / 2.8)
     fringe = np.where(wave > 0, fringe, 1.0)
-    light = _light(level, place) * flat * fringe
+    light = _light(level, seen) * flat * fringe
     photons = light / _GAIN / _SECONDS
     noise = np.sqrt(photons + _READ**2)
-    model = _model(light + noise * rng.standard_normal(SHAPE), photons, place)
+    noise *= np.random.default_rng((seed, number)).standard_normal(SHAPE)
+    model = _model(light + noise, photons, place, dither, number)
     first = CHANNELS[0]
     rows = first.short + first.step * np.arange(SHAPE[0])
+    root = _ROOT.format(number)
     return SimulatedRate(
-        _ROOT, model, mrs_references(regions, flat, fringe), rows, _spectrum(rows, level)
+        root, model, mrs_references(regions, flat, fringe), rows, _spectrum(rows, level)
     )
 
 
@@ -107,7 +119,13 @@ def _within(offset: Any, width: float, scale: Array) -> Array:
     return np.asarray(0.5 * (erf(upper) - erf(lower)))
 
 
-def _model(rate: Array, photons: Array, place: tuple[float, float]) -> Any:
+def _model(
+    rate: Array,
+    photons: Array,
+    place: tuple[float, float],
+    dither: tuple[float, float],
+    number: int,
+) -> Any:
     from stdatamodels.jwst import datamodels
 
     model: Any = datamodels.IFUImageModel(rate.astype(np.float32))
@@ -120,10 +138,15 @@ def _model(rate: Array, photons: Array, place: tuple[float, float]) -> Any:
     meta.bunit_data = meta.bunit_err = "DN/s"
     meta.instrument.instance.update(name="MIRI", detector="MIRIFUSHORT", channel="12", band="SHORT")
     describe_exposure(meta, "MIR_MRS", SHAPE, _SECONDS)
-    point_at(meta, (V2, V3), (_RA, _DEC))
-    meta.dither.instance.update(x_offset=0.0, y_offset=0.0, total_points=1, position_number=1)
-    # along a slice is V2, east; across is V3, north
-    meta.target.ra = _RA + place[0] / 3600 / np.cos(np.deg2rad(_DEC))
-    meta.target.dec = _DEC + place[1] / 3600
+    point_at(meta, (V2, V3), _sky(dither))
+    meta.dither.instance.update(
+        x_offset=dither[0], y_offset=dither[1], total_points=2, position_number=number
+    )
+    meta.target.ra, meta.target.dec = _sky(place)
     meta.cal_step.ramp_fit = "COMPLETE"
     return model
+
+
+def _sky(offset: tuple[float, float]) -> tuple[float, float]:
+    """Right ascension and declination, deg: along a slice is V2, east; across is V3, north."""
+    return _RA + offset[0] / 3600 / np.cos(np.deg2rad(_DEC)), _DEC + offset[1] / 3600

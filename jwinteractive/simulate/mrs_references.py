@@ -42,6 +42,7 @@ def mrs_references(regions: Any, flat: Array, fringe: Array) -> dict[str, Any]:
         "cubepar": _cubepar(),
         "extract1d": _apertures(),
         "apcorr": _apcorr(),
+        "mrsptcorr": _leaks(),
     }
     for kind, model in made.items():
         describe_reference(model, kind, "MIRIFUSHORT", "MIR_MRS")
@@ -114,6 +115,17 @@ def _ranges() -> Any:
     return datamodels.WavelengthrangeModel(
         wrange_selector=names, wrange=limits, order=[1], wunits=units.micron
     )
+
+
+def _leaks() -> Any:
+    """Nothing of channel 1 leaks into channel 3, which is not simulated."""
+    from stdatamodels.jwst import datamodels
+
+    model: Any = datamodels.MirMrsPtCorrModel()
+    table: Any = np.zeros(2, model.get_dtype("leakcor_table"))
+    table["wavelength"] = 11.5, 13.5
+    model.leakcor_table = table
+    return model
 
 
 def _photom(regions: Any) -> Any:
