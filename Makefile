@@ -1,17 +1,17 @@
-# make lab | make test | make check | make bench; each makes the environment first.
+# make lab | make test | make check | make docs | make bench; each makes the environment first.
 
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: env lab test check bench screenshots chromium clean
+.PHONY: env lab test check docs modes tutorials binder bench screenshots chromium clean
 
 env: $(STAMP)
 
 $(STAMP): pyproject.toml tools/venv.sh
 	@tools/venv.sh $(PYTHON) .venv
 	@echo "installing into .venv (some minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[lab,official,batch,test]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[lab,official,batch,docs,test]'
 	@$(BIN)/jwinteractive warm
 	@touch $@
 
@@ -23,12 +23,27 @@ test: env chromium check
 	$(BIN)/pytest tests/browser
 	$(BIN)/pytest -n 2 --dist loadfile --nbval-lax -p no:cacheprovider notebooks
 
-check: env
+check: env docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+docs: env
+	PYTHONPATH=tools $(BIN)/python -m manual made
+	$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees docs build/docs
+
+# what the repository itself shows: pages of modes, links to tutorials
+modes: env
+	PYTHONPATH=tools $(BIN)/python -m manual kept
+
+# for `make docs`, which shows what notebooks gave where they were executed
+tutorials: env
+	PYTHONPATH=tools $(BIN)/python -m manual.executed
+
+binder:
+	tools/binder.sh $(PYTHON)
 
 bench: env
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
