@@ -24,6 +24,7 @@ from jwinteractive.issues_command import add_options as add_issues_options
 from jwinteractive.mask_command import add_options as add_mask_options
 from jwinteractive.mask_command import use_files
 from jwinteractive.params import fields_of, split_option
+from jwinteractive.params_command import add_options as add_params_options
 from jwinteractive.refs_command import add_options as add_refs_options
 from jwinteractive.sip_command import add_options as add_sip_options
 
@@ -229,6 +230,10 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--no-browser", action="store_true")
 
     add_mask_options(command("mask", _mask, "Make, show, compare and convert masks of bad pixels."))
+
+    add_params_options(
+        command("params", _params, "Say where parameters come from; write and read official files.")
+    )
 
     add_issues_options(command("issues", _issues, "Say what is known to go wrong with a file."))
 
@@ -605,6 +610,12 @@ def _mask(asked: argparse.Namespace) -> int:
     from jwinteractive.mask_command import run
 
     return run(asked, _ProgressBar)
+
+
+def _params(asked: argparse.Namespace) -> int:
+    from jwinteractive.params_command import run
+
+    return run(asked)
 
 
 def _issues(asked: argparse.Namespace) -> int:
