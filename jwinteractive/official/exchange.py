@@ -242,14 +242,14 @@ def _of_one_call(
     settings = tuple(settings)
     own = tuple(one for one in settings if one.of_pipeline)
     steps = tuple(one for one in settings if not one.of_pipeline)
-    names = dict.fromkeys([*([pipeline] if pipeline else []), *(one.alias for one in own)])
+    names = list(dict.fromkeys(name for name in (pipeline, *(s.alias for s in own)) if name))
     if len(names) > 1 or (not names and len(steps) != 1):
         found = f"{' and '.join(names)}: take" if names else f"{len(steps)} steps: name"
         way_out = "one pipeline" if names else "the pipeline that they are of"
         raise InputError(f"{where}{found} {way_out}")
     if not names:
         return None, steps
-    return own[0] if own else Settings(pipeline, {}), steps
+    return own[0] if own else Settings(names[0], {}), steps
 
 
 def _tree(one: Settings, name: str) -> dict[str, Any]:
