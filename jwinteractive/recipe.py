@@ -7,29 +7,40 @@ import dataclasses as dc
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Self
 
 from jwinteractive.data import Cube, Product, Ramp, RateInts
 from jwinteractive.errors import InputError, ParamError, RecipeError, suggestion
-from jwinteractive.params import Params, fields_of
+from jwinteractive.params import fields_of
+from jwinteractive.recipe_files import (
+    mode_names,
+    mode_of,
+    mode_text,
+    part_text,
+    recipe_names,
+)
+from jwinteractive.stages import Stage, stage_of, stage_to_toml
 from jwinteractive.step import OFFICIAL, registry
 
-__all__ = ["SUBJECTS", "Recipe", "Stage", "counterpart", "recipe_names", "subject_of"]
+__all__ = [
+    "SUBJECTS",
+    "Recipe",
+    "Stage",
+    "counterpart",
+    "mode_names",
+    "mode_of",
+    "recipe_names",
+    "subject_of",
+]
 
 DETECTOR: Final = "detector"
 SUBJECTS: Final = (DETECTOR, "image", "spectrum", "cube")
 """What products are of: counts of a detector, or what is calibrated in units of light."""
 
 
-@dc.dataclass(frozen=True)
-class Stage:
-    """One step of a recipe with its parameters."""
-
-    step: str
-    params: Params
-    enabled: bool = True
+_ENTRIES: Final = ("name", "summary", "instruments", "subjects", "exp_types", "tso")
 
 
 @dc.dataclass(frozen=True)
@@ -44,6 +55,9 @@ class Recipe:
         Instruments that `auto` picks it for.
     subjects
         What `auto` picks it for: see `subject_of`.
+    exp_types, tso
+        Of a recipe for a mode: the types of exposures (EXP_TYPE) that it is for, and whether only
+        for time series or for all else; None: for both.
     """
 
     stages: tuple[Stage, ...]
@@ -51,6 +65,8 @@ class Recipe:
     summary: str = ""
     instruments: tuple[str, ...] = ()
     subjects: tuple[str, ...] = (DETECTOR,)
+    exp_types: tuple[str, ...] = ()
+    tso: bool | None = None
 
     @classmethod
     def of(cls, *names: str) -> Self:
@@ -61,6 +77,9 @@ class Recipe:
     def load(cls, name: str | Path) -> Self:
         """Read a recipe that comes with the package, or a TOML file.
 
+        That of a mode is the whole way from raw groups on; its official steps are left out where
+        the official package is not installed.
+
         Raises
         ------
         RecipeError
@@ -69,12 +88,14 @@ class Recipe:
             If a parameter does not exist or its value is not allowed.
         """
         if str(name) in recipe_names():
-            return cls.from_toml((files("jwinteractive") / f"recipes/{name}.toml").read_text())
+            return cls.from_toml(part_text(str(name)))
+        if str(name) in mode_names():
+            return cls.from_toml(mode_text(str(name)), native=find_spec("jwst") is None)
         path = Path(name)
         if path.suffix != ".toml" or not path.is_file():
+            known = ["auto", *recipe_names(), *mode_names()]
             raise RecipeError(
-                f"no recipe {str(name)!r}: give a .toml file, or "
-                + suggestion(str(name), ["auto", *recipe_names()])
+                f"no recipe {str(name)!r}: give a .toml file, or " + suggestion(str(name), known)
             )
         try:
             return cls.from_toml(path.read_text())
@@ -83,13 +104,43 @@ class Recipe:
 
     @classmethod
     def auto(cls, product: Product) -> Self:
-        """Pick the recipe for a product, by its instrument and by what it is a picture of.
+        """The native steps for a product, by what it is a picture of, with its mode's values.
+
+        Why no official steps, and no steps that only the mode switches on:
+        docs/decisions/0023-a-recipe-for-every-mode.md.
 
         Raises
         ------
         InputError
             If no recipe is for that instrument.
         """
+        part, name = cls._part_for(product), mode_of(product.exposure)
+        if not name:
+            return part
+        mode = cls.from_toml(mode_text(name), native=True)
+        own = {stage.step: stage for stage in mode}
+        stages = tuple(own.get(s.step, s).with_enabled(s.enabled) for s in part)
+        return dc.replace(mode, stages=stages, subjects=part.subjects)
+
+    @classmethod
+    def of_mode(cls, product: Product) -> Self:
+        """The whole recipe of the mode of a product; see `load`.
+
+        Raises
+        ------
+        RecipeError
+            If its mode has none.
+        """
+        name = mode_of(product.exposure)
+        if not name:
+            raise RecipeError(
+                f"EXP_TYPE = {product.exposure.exp_type!r} has no recipe of its own: "
+                "take 'auto', 'mixed' or 'official'"
+            )
+        return cls.load(name)
+
+    @classmethod
+    def _part_for(cls, product: Product) -> Self:
         instrument, subject = product.exposure.instrument, subject_of(product)
         for name in recipe_names():
             recipe = cls.load(name)
@@ -98,8 +149,16 @@ class Recipe:
         raise InputError(f"INSTRUME = {instrument!r}: no recipe is for this instrument's {subject}")
 
     @classmethod
-    def from_toml(cls, text: str) -> Self:
+    def from_toml(cls, text: str, *, native: bool = False) -> Self:
         """Read a parameter file; what it leaves out has its default.
+
+        Parameters
+        ----------
+        text
+            The file. Its ``base`` names a recipe of the package that it begins with: a stage of
+            the same step takes the place of the base's, others follow.
+        native
+            Leave out official steps without asking what they are.
 
         Raises
         ------
@@ -107,48 +166,40 @@ class Recipe:
             If it is not a list of known stages, each step once.
         """
         table = tomllib.loads(text)
-        stages = table.pop("stage", [])
+        tables = table.pop("stage", [])
+        based = table.pop("base", "")
         for subject in table.get("subjects", ()):
             if subject not in SUBJECTS:
                 raise RecipeError(f"recipe subject {subject!r}: {suggestion(subject, SUBJECTS)}")
-        known = {"name", "summary", "instruments", "subjects"}
-        for word in table.keys() - known:
+        for word in table.keys() - set(_ENTRIES):
             raise RecipeError(
-                f"recipe entry {word!r}: {suggestion(word, [*sorted(known), 'stage'])}"
+                f"recipe entry {word!r}: {suggestion(word, [*_ENTRIES, 'base', 'stage'])}"
             )
-        made: list[Stage] = []
-        for stage in stages:
-            for word in stage.keys() - {"step", "enabled", "params"}:
-                way_out = suggestion(word, ["step", "enabled", "params"])
-                raise RecipeError(f"recipe stage entry {word!r}: {way_out}")
-            if "step" not in stage:
-                raise RecipeError(f'recipe stage {len(made) + 1}: needs a step = "name"')
-            params = registry[stage["step"]].params.from_dict(stage.get("params", {}))
-            made.append(Stage(stage["step"], params, bool(stage.get("enabled", True))))
-        names = [s.step for s in made]
-        if not names:
-            raise RecipeError("the recipe has no stages: add [[stage]] tables")
-        for name in names:
-            if names.count(name) > 1:
-                raise RecipeError(f"step {name!r} is in the recipe twice: leave one out")
+        if based and based not in recipe_names():
+            raise RecipeError(f"recipe base {based!r}: {suggestion(based, recipe_names())}")
+        base = cls.load(based).stages if based else ()
         return cls(
-            tuple(made),
+            _stages(tables, base, native),
             name=str(table.get("name", "custom")),
             summary=str(table.get("summary", "")),
             instruments=tuple(table.get("instruments", ())),
             subjects=tuple(table.get("subjects", (DETECTOR,))),
+            exp_types=tuple(table.get("exp_types", ())),
+            tso=table.get("tso"),
         )
 
     def to_toml(self) -> str:
         """Write as a parameter file, every value spelt out."""
         lines = [f"name = {json.dumps(self.name)}", f"summary = {json.dumps(self.summary)}"]
         lines += [f"instruments = {json.dumps(list(self.instruments))}"]
-        lines += [f"subjects = {json.dumps(list(self.subjects))}", ""]
-        for s in self.stages:
-            lines += ["[[stage]]", f"step = {json.dumps(s.step)}"]
-            lines += [f"enabled = {json.dumps(s.enabled)}", "[stage.params]"]
-            lines += [*s.params.to_toml(), ""]
-        return "\n".join(lines)
+        lines += [f"subjects = {json.dumps(list(self.subjects))}"]
+        if self.exp_types:
+            lines += [f"exp_types = {json.dumps(list(self.exp_types))}"]
+        if self.tso is not None:
+            lines += [f"tso = {json.dumps(self.tso)}"]
+        for stage in self.stages:
+            lines += ["", *stage_to_toml(stage)]
+        return "\n".join([*lines, ""])
 
     def __iter__(self) -> Iterator[Stage]:
         return iter(self.stages)
@@ -172,11 +223,11 @@ class Recipe:
 
     def with_params(self, name: str, **changes: Any) -> Self:
         """Copy with other parameters for one step."""
-        return self._with(dc.replace(self[name], params=self[name].params.replace(**changes)))
+        return self.with_stage(name, self[name].with_params(**changes))
 
     def with_enabled(self, name: str, enabled: bool) -> Self:
         """Copy with a step switched on or off."""
-        return self._with(dc.replace(self[name], enabled=enabled))
+        return self.with_stage(name, self[name].with_enabled(enabled))
 
     def with_stage(self, name: str, new: Stage) -> Self:
         """Copy with another stage in the place of one.
@@ -190,9 +241,6 @@ class Recipe:
         if new.step != name and new.step in self:
             raise RecipeError(f"step {new.step!r} is in the recipe already: switch one off instead")
         return dc.replace(self, stages=tuple(new if s is old else s for s in self.stages))
-
-    def _with(self, new: Stage) -> Self:
-        return self.with_stage(new.step, new)
 
     def diff(self, other: Recipe) -> list[tuple[str, str, Any, Any]]:
         """What differs: (step, parameter, here, there); a missing or disabled step is None.
@@ -216,6 +264,26 @@ class Recipe:
                 if mine.get(key) != its.get(key):
                     found.append((step, key, mine.get(key), its.get(key)))
         return found
+
+
+def _stages(
+    tables: list[dict[str, Any]], base: tuple[Stage, ...], native: bool
+) -> tuple[Stage, ...]:
+    """Stages of a file after those of its base, whose places those of the same steps take."""
+    found = {stage.step: stage for stage in base}
+    seen: set[str] = set()
+    for number, table in enumerate(tables, 1):
+        name = str(table.get("step", ""))
+        if native and name.startswith(OFFICIAL):
+            continue
+        if name in seen:
+            raise RecipeError(f"step {name!r} is in the recipe twice: leave one out")
+        seen.add(name)
+        made = stage_of(table, number, found.get(name))
+        found[made.step] = made
+    if not found:
+        raise RecipeError("the recipe has no stages: add [[stage]] tables")
+    return tuple(found.values())
 
 
 def _other_form(name: str) -> str:
@@ -264,11 +332,3 @@ def subject_of(product: Product) -> str:
     if isinstance(product, Ramp) or rates:
         return DETECTOR
     return "spectrum" if product.exposure.dispaxis else "image"
-
-
-def recipe_names() -> list[str]:
-    """Names of the recipes that come with the package."""
-    folder = files("jwinteractive") / "recipes"
-    return sorted(
-        f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")
-    )

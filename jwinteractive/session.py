@@ -77,8 +77,10 @@ def open_session(
         One file or several of one instrument (``uncal``, ``ramp``, ``rate``, ``rateints``,
         ``cal``), or the folder of a saved session.
     recipe
-        "auto", the name of a recipe, a TOML file, or a `Recipe`; "official" for the official
-        pipelines of the mode, "mixed" for native steps where there are and official ones else.
+        "auto" for the native steps of what is opened, with the values of its mode; "mode" for the
+        whole recipe of its mode, from raw groups on; "official" for the official pipelines,
+        "mixed" for native steps where there are and official ones else, both with their defaults;
+        the name of a recipe, a TOML file, or a `Recipe`.
     refs
         A folder of reference files, or overrides by reference type (file or array).
     store
@@ -117,6 +119,8 @@ def open_session(
 def _recipe_of(name: str | Path, product: Product) -> Recipe:
     if name == "auto":
         return Recipe.auto(product)
+    if name == "mode":
+        return Recipe.of_mode(product)
     if name in ("official", "mixed"):
         from jwinteractive.official.recipes import mixed_recipe, official_recipe
 

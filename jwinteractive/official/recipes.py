@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from jwinteractive.data import Product, Ramp, Rate, RateInts
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from jwinteractive.data import Exposure, Product, Ramp, Rate, RateInts
 from jwinteractive.errors import RecipeError
 from jwinteractive.official.behaviour import SWITCHED_OFF
 from jwinteractive.official.catalogue import catalogue
@@ -10,7 +14,21 @@ from jwinteractive.official.parameters import params_of
 from jwinteractive.recipe import Recipe, Stage
 from jwinteractive.step import OFFICIAL, registry
 
-__all__ = ["mixed_recipe", "official_recipe"]
+__all__ = [
+    "WITHOUT_RECIPE",
+    "mixed_recipe",
+    "official_defaults",
+    "official_order",
+    "official_recipe",
+]
+
+WITHOUT_RECIPE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "FGS_IMAGE": "images of the guiders are no mode of science: the detector's steps run",
+        "MIR_WFSS": "no documented values are known for it yet: the detector's steps run",
+    }
+)
+"""Types of exposures that have no recipe of their own, and why."""
 
 
 def official_recipe(product: Product) -> Recipe:
@@ -24,8 +42,13 @@ def official_recipe(product: Product) -> Recipe:
     RecipeError
         If no official pipeline is for its mode.
     """
-    stages = tuple(_official(alias) for alias in _aliases(product, _first(product)))
-    return Recipe(stages, name="official", summary=_summary(product, "Official pipelines"))
+    return official_defaults(product.exposure, _first(product))
+
+
+def official_defaults(exposure: Exposure, first: int = 1) -> Recipe:
+    """The same for a mode, from a stage on: 1, 2 or 3."""
+    stages = tuple(_official(alias) for alias in official_order(exposure, first))
+    return Recipe(stages, name="official", summary=_summary(exposure, "Official pipelines"))
 
 
 def mixed_recipe(product: Product) -> Recipe:
@@ -38,10 +61,10 @@ def mixed_recipe(product: Product) -> Recipe:
     """
     native = tuple(Recipe.auto(product)) if isinstance(product, Ramp) else ()
     there = {stage.step for stage in native}
-    rest = [a for a in _aliases(product, max(2, _first(product))) if a not in there]
+    rest = [a for a in official_order(product.exposure, max(2, _first(product))) if a not in there]
     stages = tuple(_native(a) if a in registry else _official(a) for a in rest)
     return Recipe(
-        (*native, *stages), name="mixed", summary=_summary(product, "Native and official")
+        (*native, *stages), name="mixed", summary=_summary(product.exposure, "Native and official")
     )
 
 
@@ -53,21 +76,34 @@ def _first(product: Product) -> int:
     return 2 if raw else 3
 
 
-def _aliases(product: Product, first: int) -> list[str]:
-    """Official steps from a stage on, in order, each once."""
-    known, e = catalogue(), product.exposure
+def official_order(exposure: Exposure, first: int = 1) -> list[str]:
+    """Official steps of a mode from a stage on, in order, each once.
+
+    Raises
+    ------
+    RecipeError
+        If no official pipeline is for it.
+    """
+    known, kind = catalogue(), _kind(exposure)
     found: list[str] = []
     for stage in range(first, 4):
-        for pipeline in known.pipelines_for(e.exp_type, stage):
-            order = known.order(pipeline, e.instrument, e.exp_type)
+        for pipeline in known.pipelines_for(kind, stage):
+            order = known.order(pipeline, exposure.instrument, kind)
             if stage == 3:  # what the second stage does as well is for the eye, there
                 found = [alias for alias in found if alias not in order]
             found += order
     if not found:
         raise RecipeError(
-            f"no official pipeline is for EXP_TYPE = {e.exp_type!r}: name the steps in a recipe"
+            f"no official pipeline is for EXP_TYPE = {exposure.exp_type!r}: "
+            "name the steps in a recipe"
         )
     return [alias for alias in dict.fromkeys(found) if alias in known.steps]
+
+
+def _kind(exposure: Exposure) -> str:
+    """Type of exposures whose pipelines it goes through: MIRI's series of images have no own."""
+    series = exposure.exp_type == "MIR_IMAGE" and exposure.tso
+    return "NRC_TSIMAGE" if series else exposure.exp_type
 
 
 def _official(alias: str) -> Stage:
@@ -81,5 +117,5 @@ def _native(alias: str) -> Stage:
     return Stage(alias, registry[alias].params(), not catalogue().steps[alias].skipped)
 
 
-def _summary(product: Product, what: str) -> str:
-    return f"{what} for {product.exposure.exp_type}"
+def _summary(exposure: Exposure, what: str) -> str:
+    return f"{what} for {exposure.exp_type}"

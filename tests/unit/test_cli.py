@@ -101,13 +101,13 @@ def test_steps_are_listed_as_json(run):
 
 
 def test_recipes_are_shown_and_compared(run, tmp_path):
-    code, text, _ = run("recipe", "show", "nir_imaging")
+    code, text, _ = run("recipe", "show", "nir_detector")
     mine = tmp_path / "mine.toml"
     mine.write_text(text.replace("rejection_threshold = 4.0", "rejection_threshold = 7.5"))
     assert code == 0
-    code, told, _ = run("recipe", "diff", "nir_imaging", mine)
+    code, told, _ = run("recipe", "diff", "nir_detector", mine)
     assert told.strip() == "jump.rejection_threshold: 4.0 -> 7.5"
-    assert "miri_imaging" in run("recipe", "list")[1]
+    assert "miri_detector" in run("recipe", "list")[1]
 
 
 def test_inspect_prints_the_pixels_history(run, nircam_file):
@@ -335,8 +335,10 @@ def test_simulate_writes_calibrated_products_that_a_session_opens(run, tmp_path,
     code, out, _ = run("simulate", mode, "-o", tmp_path, *small.get(mode, []))
     assert code == 0
     session = jwinteractive.open(out.split())
-    named = {"dithers": "images", "slit-dithers": "spectra", "mrs-cube": "cubes"}
+    named = {"dithers": "nircam_imaging", "slit-dithers": "nirspec_fs", "mrs-cube": "miri_mrs"}
     assert session.recipe.name == named[mode]
+    first = {"dithers": "outlier_detection", "slit-dithers": "outlier_detection"}
+    assert session.plan()[0].step.name == first.get(mode, "extract_1d")
     code, _, err = run("simulate", mode, "-o", tmp_path, "--set", "colour=3")
     assert code == 3
     assert "has no setting 'colour'" in err

@@ -100,7 +100,7 @@ def test_a_recipe_without_hand_flags_says_so_in_place(sent, nircam_file):
     import jwinteractive
     from jwinteractive.recipe import Recipe
 
-    full = Recipe.load("nir_imaging")
+    full = Recipe.load("nir_detector")
     stages = tuple(s for s in full if s.step != HAND)
     session = jwinteractive.open(nircam_file, recipe=Recipe(stages, "bare"))
     bench = workbench(session)

@@ -14,7 +14,7 @@ from jwinteractive.references import GainRef, References
 from jwinteractive.step import registry
 from jwinteractive.testing import params_strategy
 
-RECIPE = Recipe.load("nir_imaging")
+RECIPE = Recipe.load("nir_detector")
 PLAIN = References()
 ONES = np.ones((3, 4), np.float32)
 FLAG = "jw1 y5 x6 i1 g2 +JUMP_DET"

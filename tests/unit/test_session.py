@@ -211,8 +211,8 @@ def test_a_series_of_rates_gets_a_recipe_that_runs_on_it(tmp_path):
     session.write(tmp_path)
     (rates,) = tmp_path.glob("*_rateints.fits")
     later = jwinteractive.open(rates)
-    assert session.recipe.name == "nir_imaging"
-    assert later.recipe.name == "spectra"
+    assert session.recipe.name == "niriss_soss"
+    assert later.recipe.name == "niriss_soss"
     assert "extract_1d" in names(later)
 
 

@@ -138,7 +138,7 @@ def test_a_failure_elsewhere_leaves_a_failed_step_failed(session, monkeypatch):
 
 
 def test_values_come_from_the_default_the_recipe_or_you(nircam_file):
-    recipe = Recipe.load("nir_imaging").with_params("jump", rejection_threshold=5.0)
+    recipe = Recipe.load("nir_detector").with_params("jump", rejection_threshold=5.0)
     session = jwinteractive.open(nircam_file, recipe)
     assert session.origin("jump", "rejection_threshold") == "recipe"
     assert session.origin("jump", "flag_4_neighbors") == "default"

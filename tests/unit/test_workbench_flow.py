@@ -95,7 +95,7 @@ def test_two_workbenches_of_one_kernel_show_one_session(opened, nircam_file):
 
 def test_a_new_recipe_takes_the_folder_over_and_the_older_session_is_told(opened, nircam_file):
     old = opened(nircam_file).session
-    new = opened(nircam_file, recipe="nir_imaging").session
+    new = opened(nircam_file, recipe="nir_detector").session
     assert new is not old
     assert old.folder is None
     assert "keeps another session now" in texts(old, "warning")[-1]
