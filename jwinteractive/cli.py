@@ -25,6 +25,7 @@ from jwinteractive.mask_command import add_options as add_mask_options
 from jwinteractive.mask_command import use_files
 from jwinteractive.params import fields_of, split_option
 from jwinteractive.params_command import add_options as add_params_options
+from jwinteractive.recipe_command import add_options as add_recipe_options
 from jwinteractive.refs_command import add_options as add_refs_options
 from jwinteractive.sip_command import add_options as add_sip_options
 
@@ -175,10 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("step", nargs="?")
     p.add_argument("--json", action="store_true")
 
-    p = command("recipe", _recipe, "Show a recipe, or what differs between two.")
-    p.add_argument("what", choices=["list", "show", "diff"])
-    p.add_argument("names", nargs="*", metavar="RECIPE")
-    p.add_argument("--json", action="store_true")
+    add_recipe_options(command("recipe", _recipe, "List, show, compare and try recipes."))
 
     p = command("inspect", _inspect, "Follow one pixel through every step.")
     p.add_argument("file", type=Path)
@@ -540,27 +538,10 @@ def _steps(asked: argparse.Namespace) -> None:
             print(f"    {f.name} = {f.default}{rule}: {f.doc}{only}")
 
 
-def _recipe(asked: argparse.Namespace) -> None:
-    from jwinteractive.recipe import Recipe, recipe_names
+def _recipe(asked: argparse.Namespace) -> int:
+    from jwinteractive.recipe_command import run
 
-    if asked.what == "list":
-        for name in recipe_names():
-            print(f"{name}: {Recipe.load(name).summary}")
-        return
-    wanted = 1 if asked.what == "show" else 2
-    if len(asked.names) != wanted:
-        raise ParamError(f"recipe {asked.what}: takes {wanted} recipe(s), got {len(asked.names)}")
-    recipes = [Recipe.load(name) for name in asked.names]
-    if asked.what == "show":
-        print(recipes[0].to_toml(), end="")
-        return
-    rows = recipes[0].diff(recipes[1])
-    if asked.json:
-        names = ("step", "parameter", "first", "second")
-        _print_json([dict(zip(names, row, strict=True)) for row in rows])
-        return
-    for step, name, mine, its in rows:
-        print(f"{step}.{name}: {mine} -> {its}")
+    return run(asked)
 
 
 def _inspect(asked: argparse.Namespace) -> None:

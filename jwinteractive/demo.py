@@ -43,7 +43,7 @@ def demo(mode: str, folder: Path, size: int, seed: int, as_json: bool) -> int:
         If the folder cannot be written.
     """
     from jwinteractive.simulate import simulate
-    from jwinteractive.simulate.settings import settings_for
+    from jwinteractive.simulate.modes import settings_for
 
     print(f"simulating {mode} ...", file=sys.stderr)
     chosen = settings_for(mode, {})

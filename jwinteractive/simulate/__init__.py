@@ -5,6 +5,7 @@ frames are averaged, digitised and written as the flight computer does.
 """
 
 from jwinteractive.simulate.exposure import SimulatedExposure, Truth, simulate
-from jwinteractive.simulate.settings import MODES, Settings
+from jwinteractive.simulate.modes import MODES
+from jwinteractive.simulate.settings import Settings
 
 __all__ = ["MODES", "Settings", "SimulatedExposure", "Truth", "simulate"]

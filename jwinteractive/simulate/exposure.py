@@ -18,7 +18,8 @@ from jwinteractive.simulate.noise import EMI_HZ, Interference
 from jwinteractive.simulate.pixels import Pixels, make_pixels
 from jwinteractive.simulate.ramp import Recorder, integrate
 from jwinteractive.simulate.scene import make_scene
-from jwinteractive.simulate.settings import Settings, settings_for
+from jwinteractive.simulate.modes import settings_for
+from jwinteractive.simulate.settings import Settings
 from jwinteractive.simulate.spectra import Trace
 from jwinteractive.simulate.window import Window, window
 

@@ -88,7 +88,7 @@ def _common(model: Any, settings: Settings, window: Window, start: Time) -> None
     }
     meta.observation.instance.update(observation)
     meta.visit.type, meta.visit.status = "PRIME_TARGETED_FIXED", "SUCCESSFUL"
-    meta.visit.tsovisit = settings.exposure_type == SOSS
+    meta.visit.tsovisit = settings.tso or settings.exposure_type == SOSS
     meta.visit.start_time = start.iso
     meta.program.title, meta.program.category = "Simulated exposure", "CAL"
     meta.target.catalog_name = meta.target.proposer_name = "SIMULATION"

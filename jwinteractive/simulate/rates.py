@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from jwinteractive import dq
 from jwinteractive.simulate.headers import START_MJD
+from jwinteractive.simulate.modes import settings_for
 from jwinteractive.simulate.pixels import Pixels, make_pixels
 from jwinteractive.simulate.scene import make_scene
-from jwinteractive.simulate.settings import Settings, settings_for
+from jwinteractive.simulate.settings import Settings
 from jwinteractive.simulate.window import Window, window
 
 __all__ = ["Programme", "simulate_rates"]

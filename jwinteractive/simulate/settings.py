@@ -1,14 +1,11 @@
-"""What a simulated exposure is made of: one frozen record, and presets by observing mode."""
+"""What a simulated exposure is made of: one frozen record."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from types import MappingProxyType
-from typing import Any
+from dataclasses import dataclass, fields
 
 from jwinteractive import detectors
-from jwinteractive.errors import InputError, suggestion
+from jwinteractive.errors import InputError
 
 _EXP_TYPES = {
     "NIRCAM": "NRC_IMAGE",
@@ -75,6 +72,8 @@ class Settings:
         (x, y) in pixels by which the scene moves.
     day : float
         Days after the first day of all simulations.
+    tso : bool
+        The visit is a time series; SOSS always is.
     cosmic_rays : float
         Ions per cm2 per second; diffusion : width of the charge cloud in pixels.
     snowballs : float
@@ -159,6 +158,7 @@ class Settings:
     scene_seed: int = 0
     dither: tuple[float, float] = (0.0, 0.0)
     day: float = 0.0
+    tso: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated, in one line."""
@@ -225,86 +225,3 @@ class Settings:
     def exposure_type(self) -> str:
         """Header EXP_TYPE."""
         return self.exp_type or _EXP_TYPES[self.instrument.upper()]
-
-
-_NIRCAM = Settings(
-    instrument="NIRCAM", detector="NRCA1", readpatt="RAPID", filter="F200W", pupil="CLEAR"
-)
-_NIRSPEC = Settings(
-    instrument="NIRSPEC",
-    detector="NRS1",
-    readpatt="NRSRAPID",
-    filter="F290LP",
-    grating="G395M",
-    crowding=0.0,
-    galaxies=0,
-    sky=0.02,
-    picture_frame=0.2,
-)
-_MIRI = Settings(
-    instrument="MIRI",
-    detector="MIRIMAGE",
-    readpatt="FASTR1",
-    filter="F770W",
-    sky=30.0,
-    fwhm=2.45,
-    one_over_f_common=2.0,
-    alternating=0.0,
-    snowballs=0.0,
-    ktc=0.0,
-    reset=40.0,
-    rscd=40.0,
-    last_frame=25.0,
-    emi=1.0,
-)
-
-_NIRISS = Settings(
-    instrument="NIRISS",
-    detector="NIS",
-    readpatt="NISRAPID",
-    filter="CLEAR",
-    pupil="F150W",
-    fwhm=1.5,
-)
-
-MODES: Mapping[str, Settings] = MappingProxyType(
-    {
-        "nircam": _NIRCAM,
-        "nircam-lw": replace(_NIRCAM, detector="NRCALONG", filter="F444W", fwhm=2.3, sky=1.0),
-        "nircam-deep8": replace(_NIRCAM, readpatt="DEEP8", ngroups=5),
-        "niriss": _NIRISS,
-        "niriss-soss": replace(
-            _NIRISS,
-            subarray="SUBSTRIP256",
-            exp_type=SOSS,
-            pupil="GR700XD",
-            nints=3,
-            ngroups=5,
-            crowding=0.0,
-            galaxies=0,
-            brightest=1e4,
-        ),
-        "nirspec": _NIRSPEC,
-        "nirspec-irs2": replace(_NIRSPEC, readpatt="NRSIRS2RAPID"),
-        "miri": _MIRI,
-        "miri-slowr1": replace(_MIRI, readpatt="SLOWR1"),
-    }
-)
-"""Presets by mode name."""
-
-
-def settings_for(mode: str, changes: Mapping[str, Any]) -> Settings:
-    """Return the preset of a mode with some settings changed.
-
-    Raises
-    ------
-    InputError
-        For an unknown mode or setting, or a value out of its range.
-    """
-    if mode not in MODES:
-        raise InputError(f"mode = {mode!r}: {suggestion(mode, MODES)}")
-    known = tuple(field.name for field in fields(Settings))
-    for name in changes:
-        if name not in known:
-            raise InputError(f"setting {name!r}: unknown: {suggestion(name, known)}")
-    return replace(MODES[mode], **changes)

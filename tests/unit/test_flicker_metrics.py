@@ -18,8 +18,8 @@ from jwinteractive.flicker.metrics import (
 )
 from jwinteractive.flicker.readout import Readout
 from jwinteractive.flicker.smoother import fit_smoother
+from jwinteractive.simulate.modes import settings_for
 from jwinteractive.simulate.noise import ReadoutNoise
-from jwinteractive.simulate.settings import settings_for
 from jwinteractive.simulate.window import window
 
 

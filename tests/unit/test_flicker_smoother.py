@@ -15,8 +15,8 @@ from jwinteractive.flicker.drift import Drift
 from jwinteractive.flicker.metrics import stripe_rms
 from jwinteractive.flicker.readout import BIN, Readout
 from jwinteractive.flicker.smoother import CONTEXT, bin_means, clean, fit_smoother
+from jwinteractive.simulate.modes import settings_for
 from jwinteractive.simulate.noise import ReadoutNoise
-from jwinteractive.simulate.settings import settings_for
 from jwinteractive.simulate.window import window
 
 WHITE = 5.2

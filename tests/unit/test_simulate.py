@@ -10,8 +10,8 @@ from jwinteractive import dq
 from jwinteractive.errors import InputError
 from jwinteractive.simulate import MODES, Settings, simulate
 from jwinteractive.simulate.hits import cosmic_rays
+from jwinteractive.simulate.modes import settings_for
 from jwinteractive.simulate.noise import PinkStream
-from jwinteractive.simulate.settings import settings_for
 from jwinteractive.simulate.window import window
 
 NO_DEFECTS = {"hot": 0.0, "dead": 0.0, "low_qe": 0.0, "open": 0.0, "telegraph": 0.0}

@@ -1,0 +1,120 @@
+"""The command that lists, shows, compares and tries recipes."""
+
+import dataclasses as dc
+import json
+
+import pytest
+
+from jwinteractive.cli import main
+from jwinteractive.recipe import Recipe, mode_names
+from jwinteractive.simulate import simulate
+from jwinteractive.trial import further, try_recipe
+
+pytest.importorskip("jwst", reason="the official package is not installed")
+
+
+@pytest.fixture
+def run(capsys):
+    def run(*arguments):
+        code = main(["recipe", *map(str, arguments)])
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run
+
+
+def test_the_list_has_every_mode_with_its_types_and_says_which_have_none(run):
+    code, told, _ = run("list")
+    assert code == 0
+    lines = told.splitlines()
+    assert [line.partition(":")[0] for line in lines[: len(mode_names())]] == mode_names()
+    assert any(line.startswith("miri_coronagraphy") and "MIR_4QPM" in line for line in lines)
+    assert any(line.startswith("# FGS_IMAGE: ") for line in lines)
+    named = {one["name"]: one for one in json.loads(run("list", "--json")[1])}
+    assert named["miri_tso_imaging"]["tso"] is True
+
+
+def test_a_shown_recipe_is_a_parameter_file_with_its_reasons(run, tmp_path):
+    code, text, _ = run("show", "nirspec_ifu")
+    mine = tmp_path / "mine.toml"
+    mine.write_text(text)
+    assert code == 0
+    assert Recipe.load(mine) == Recipe.load("nirspec_ifu")
+    told = json.loads(run("show", "nirspec_ifu", "--json")[1])
+    (snowballs,) = [s for s in told["stages"] if s["step"] == "snowballs"]
+    assert snowballs["params"]["expand_factor"] == 3.0
+    assert "notebooks" in snowballs["because"]["expand_factor"][0]
+
+
+def test_what_differs_from_the_official_defaults_is_a_table_with_sources(run):
+    code, told, _ = run("diff", "niriss_soss", "--json")
+    rows = {(row["step"], row["parameter"]): row for row in json.loads(told)}
+    assert code == 0
+    percentile = rows["official_bkg_subtract", "soss_source_percentile"]
+    assert (percentile["recipe"], percentile["official"]) == (50.0, 35.0)
+    assert "SOSS" in percentile["read in"]
+    assert rows["jump", "form"]["recipe"] == "native"
+    assert rows["clean_flicker_noise", "enabled"]["official"] is False
+    text = run("diff", "niriss_soss")[1]
+    assert text.splitlines()[-1] == "# the order is the official one"
+
+
+def test_another_order_is_a_row_of_its_own(run, tmp_path):
+    recipe = Recipe.load("niriss_soss")
+    stages = list(recipe.stages)
+    stages.insert(1, stages.pop(2))
+    other = tmp_path / "other.toml"
+    other.write_text(dc.replace(recipe, stages=tuple(stages)).to_toml())
+    rows = json.loads(run("diff", other, "--json")[1])
+    (order,) = [row for row in rows if row["parameter"] == "order"]
+    assert order["recipe"].split(", ")[1:3] == order["official"].split(", ")[2:0:-1]
+
+
+def test_an_exposure_is_compared_by_its_mode(run, tmp_path):
+    path = simulate("nirspec-ifu", size=(32, 32), ngroups=2).write(tmp_path)
+    assert run("diff", path)[1] == run("diff", "nirspec_ifu")[1]
+    guider = simulate("nircam", size=(32, 32), ngroups=2, exp_type="FGS_IMAGE")
+    code, _, error = run("diff", guider.write(tmp_path / "other"))
+    assert code == 2
+    assert "EXP_TYPE = 'FGS_IMAGE' has no recipe of its own: take 'auto'" in error
+
+
+def test_two_recipes_are_compared_and_wrong_ones_refused_in_one_line(run):
+    assert "snowballs.expand_factor: 3.0 -> 2.0" in run("diff", "nirspec_fs", "niriss_imaging")[1]
+    code, _, error = run("diff", "nir_detector")
+    assert code == 2
+    assert "is for no single mode" in error
+    code, _, error = run("try", "nirspec_iffu")
+    assert code == 2
+    assert "did you mean 'nirspec_ifu'" in error
+    assert run("diff", "nirspec_fs", "nirspec_ifu", "nirspec_mos")[0] == 2
+
+
+DETECTOR = {"dq_init", "saturation", "linearity", "dark_current", "jump", "ramp_fit", "gain_scale"}
+
+
+@pytest.mark.parametrize("name", mode_names())
+def test_every_mode_runs_on_its_exposures_to_the_first_reference_that_is_not_simulated(
+    name, tmp_path
+):
+    ((_, steps),) = try_recipe(name, tmp_path, far=False).items()
+    ran = {one.step for one in steps if one.state == "ran"}
+    recipe = Recipe.load(name)
+    assert {s for s in DETECTOR if recipe[s].enabled} <= ran
+    first = next(one for one in steps if one.state == "asks for")
+    assert first.step == "official_assign_wcs"
+    assert first.why
+    after = [one.state for one in steps[steps.index(first) :]]
+    assert "ran" not in after
+    assert [one.step for one in steps] == [stage.step for stage in recipe]
+
+
+def test_a_trial_with_references_of_the_optics_ends_with_a_spectrum(run, tmp_path):
+    assert further("miri_lrs_slit")
+    code, told, _ = run("try", "miri_lrs_slit", "-o", tmp_path, "--json")
+    (_, raw), (what, far) = json.loads(told).items()
+    assert code == 0
+    assert "lrs-slit" in what
+    assert {one["step"]: one["state"] for one in raw}["official_extract_1d"] == "asks for"
+    assert far[-1] == {"step": "official_extract_1d", "state": "ran", "why": ""}
+    assert list(tmp_path.rglob("*_rate.fits"))
