@@ -18,6 +18,6 @@ PATH="$folder/env/bin:$PATH"
 XDG_CACHE_HOME="$folder/cache"
 export PATH XDG_CACHE_HOME
 unset PYTHONPATH NUMBA_CACHE_DIR
-bash binder/postBuild
+PIP_QUIET=1 bash binder/postBuild
 du -sh "$folder/env" | sed 's/\t.*/ of packages/'
 PYTHONPATH=tools python -m manual.executed -o "$folder/executed"

@@ -3,14 +3,17 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from jwinteractive.server import free_port
 
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 OPEN = """\
 import jwinteractive
 from jwinteractive_widgets import workbench
@@ -112,11 +115,12 @@ def test_notebook_7_shows_a_workbench_that_follows_its_sliders(watched, jupyter,
     assert_it_reacts(page)
 
 
-def test_voila_shows_a_workbench_that_follows_its_sliders(watched, jupyter, notebook):
+def test_voila_shows_the_app_a_workbench_that_follows_its_sliders(watched, jupyter):
     pytest.importorskip("voila", reason="the lab extra is not installed")
-    name = notebook("dashboard", "bench")
-    page = watched(f"{jupyter.url}/voila/render/{name}?token={jupyter.token}", own=OF_VOILA)
+    shutil.copy(NOTEBOOKS / "app.ipynb", jupyter.work)
+    page = watched(f"{jupyter.url}/voila/render/app.ipynb?token={jupyter.token}", own=OF_VOILA)
     assert_it_reacts(page)
+    assert (jupyter.work / "demo").is_dir()
 
 
 def test_a_sidecar_shows_a_workbench_that_follows_its_sliders(open_notebook, notebook):

@@ -42,7 +42,8 @@ def step_pages() -> Iterator[tuple[str, str]]:
         heading(1, "Steps"),
         "Each is a pure function with typed parameters; this is what the panels, the command line "
         "and the parameter files know of them. [Official steps](../official/index.md) have pages "
-        "of their own.",
+        "of their own. Numbers after *dossier* are sections of the developers' own collection of "
+        "algorithms.",
     ]
     for name, title in _GROUPS.items():
         rows = [(f"[{s.name}]({s.name}.md)", s.summary) for s in groups[name]]
@@ -67,7 +68,7 @@ def _used() -> dict[str, list[str]]:
 
 def _step(step: Step, modes: list[str] | tuple[str, ...]) -> Iterator[str]:
     module = inspect.getmodule(step.function)
-    yield heading(1, step.name, f"step-{step.name}")
+    yield heading(1, step.name)
     yield prose(module.__doc__ if module else "", 2)
     yield heading(2, "What it does to a product")
     yield prose(inspect.getdoc(step.function))
@@ -86,8 +87,9 @@ def _step(step: Step, modes: list[str] | tuple[str, ...]) -> Iterator[str]:
 
 def _facts(step: Step) -> str:
     told = step.describe()
-    around = {0: "nothing", "whole lines": "its whole lines", "all of it": "all of the product"}
+    around = {0: "itself", 1: "itself and 1 pixel around it", "all of it": "all of the product"}
     halo = told["halo"]
+    reach = halo if isinstance(halo, str) else f"itself and {halo} pixels around it"
     references = [
         code(need.kind.reftype) + (" (where there is one)" if need.optional else "")
         for need in step.needs.values()
@@ -96,12 +98,7 @@ def _facts(step: Step) -> str:
         ("takes", told["takes"]),
         ("gives", told["gives"]),
         ("references", ", ".join(references) or "none"),
-        (
-            "a pixel depends on",
-            around.get(halo, f"{halo} pixels around it") + " beside itself"
-            if halo != "all of it"
-            else around[halo],
-        ),
+        ("a pixel depends on", around.get(halo, reach)),
         ("measures first", "yes: over the whole exposure, or the set" if step.models else "no"),
         ("status keyword", code(f"meta.cal_step.{step.cal_step}")),
     ]
@@ -167,7 +164,7 @@ def _official(step: Step, known: Catalogue) -> Iterator[str]:
         ("pipelines", ", ".join(described.pipelines) or "none"),
         ("references", ", ".join(map(code, described.reftypes)) or "none"),
         ("suffix", code(described.suffix) if described.suffix else "of the pipeline"),
-        ("live preview of a box", "yes" if step.local is not None else "no"),
+        ("preview of a box", "at once" if step.local is not None else "after the whole step"),
         (
             "native form",
             f"[{described.alias}](../steps/{described.alias}.md)" if native else "none",
