@@ -675,6 +675,8 @@ class Session:
             self._working = frozenset(p.key for p in plan if self._is_stale(p))
             try:
                 with self._failures_of(plan), self.at_work() as cancel:
+                    for p in plan:
+                        p.step.check(p.stage.params)
                     reduction = self.reduction(exposure, settings)
                     product, by_step = reduction.run(plan, threads, tell, cancel)
             finally:

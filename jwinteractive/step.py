@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from jwinteractive.data import Array, Box, Exposure, Product
-from jwinteractive.errors import RecipeError, StepError, suggestion
+from jwinteractive.errors import ParamError, RecipeError, StepError, suggestion
 from jwinteractive.params import Params, fields_of
 from jwinteractive.references import Reference
 from jwinteractive.views import View, change_views, product_views
@@ -51,6 +51,7 @@ __all__ = [
     "Step",
     "Together",
     "Whole",
+    "accepts",
     "never_skips",
     "only_for",
     "registry",
@@ -196,6 +197,11 @@ def runs_alone(kind: type[Product], exposure: Exposure, p: Any) -> str:
     return ""
 
 
+def accepts(p: Any) -> str:
+    """``refuses`` of a step that takes all parameters."""
+    return ""
+
+
 def _none(p: Params) -> Collection[str]:
     return ()
 
@@ -210,7 +216,8 @@ class Step:
     A ``filed`` step is one whose measurement, a `Ran`, has its results in files: nothing before it
     is needed any more; ``turns`` says of which kinds and modes it makes other axes. A ``local`` one
     runs on a box too, with parameters that let it: previews do not wait for its measurement.
-    ``off`` says why it is off in the recipes that have it, where that needs a word.
+    ``off`` says why it is off in the recipes that have it, where that needs a word; ``refuses`` why
+    it cannot work with parameters that are each allowed.
     """
 
     name: str
@@ -243,6 +250,21 @@ class Step:
     gives_for: Callable[[type[Product], Exposure], type[Product]] | None = None
     turns: Callable[[type[Product], Exposure], bool] | None = None
     off: str = ""
+    refuses: Callable[[Any], str] = accepts
+
+    def check(self, params: Params) -> None:
+        """Refuse parameters that do not go together, before anything runs.
+
+        Raises
+        ------
+        ParamError
+            If the step cannot work with them.
+        """
+        why = self.refuses(params)
+        if why:
+            error = ParamError(f"{self.name}: {why}")
+            error.step = self.name
+            raise error
 
     def given_for(self, taken: type[Product]) -> type[Product]:
         """Kind of product that it makes of one of a kind that it takes."""
@@ -296,6 +318,7 @@ class Step:
     ) -> Model:
         """Measure the model of a step that has one, over an exposure or a set of them."""
         assert self.measure is not None
+        self.check(params)
         given = {"p": params, **references}
         left_out = (*self.unread(params), *self.unmeasured(params))
         return self.measure(

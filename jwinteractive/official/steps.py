@@ -11,11 +11,12 @@ Why: docs/decisions/0022-official-steps-leave-files.md.
 
 from __future__ import annotations
 
+import dataclasses as dc
 import functools
 import inspect
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ import numpy as np
 
 from jwinteractive.data import Exposure, Product, Ramp, Rate, RateInts
 from jwinteractive.errors import StepError
+from jwinteractive.official.alignment import alignment_views, cannot_align, unaligned
 from jwinteractive.official.behaviour import SWITCHED_OFF, Behaviour, behaviour_of, spared_types
 from jwinteractive.official.catalogue import Described, catalogue
 from jwinteractive.official.parameters import params_of, to_official
@@ -37,13 +39,14 @@ from jwinteractive.step import (
     Step,
     Together,
     Whole,
+    accepts,
     never_skips,
     runs_alone,
 )
+from jwinteractive.views import View
 
 __all__ = ["official_step", "official_steps"]
 
-_WITH_WCS: Final = ("assign_wcs", "tweakreg")
 _ALIKE: Final = ("instrument", "exp_type", "filter", "pupil", "grating", "slit")
 _PLANES: Final = {
     Ramp: ("data", "groupdq", "pixeldq", "zeroframe"),
@@ -94,11 +97,21 @@ def _made(alias: str) -> Step:
         together=_together if behaviour.together else None,
         alone=runs_alone if behaviour.alone else _alone,
         suffix=described.suffix,
-        own_views=sip_views() if alias in _WITH_WCS else (),
+        own_views=_views(alias),
         filed=True,
         local=behaviour.local,
         off=SWITCHED_OFF.get(alias, ""),
+        refuses=cannot_align if alias == "tweakreg" else accepts,
     )
+
+
+def _views(alias: str) -> tuple[View, ...]:
+    match alias:
+        case "assign_wcs":
+            return sip_views()
+        case "tweakreg":
+            return (*alignment_views(), *sip_views())
+    return ()
 
 
 def _version(text: str) -> int:
@@ -156,6 +169,8 @@ def _measure(described: Described, behaviour: Behaviour) -> Callable[..., Ran]:
                 parts=behaviour.parts,
             )
             done = run(job, log=first.tell, cancel=first.cancel)
+        if described.alias == "tweakreg":  # its status tells neither
+            done = _with_words(done, unaligned(done.log, job.names, p), first.tell)
         return _ran(room, tuple(m.exposure.name for m in members), done, behaviour.parts)
 
     # what is asked for is read off the signature: see `Step.learns_from`
@@ -164,6 +179,13 @@ def _measure(described: Described, behaviour: Behaviour) -> Callable[..., Ran]:
     signature = inspect.Signature([inspect.Parameter(name, kind) for name in names])
     measure.__signature__ = signature  # type: ignore[attr-defined]
     return measure
+
+
+def _with_words(done: Done, lines: Sequence[str], tell: Callable[[str], None]) -> Done:
+    """A job's outcome with lines of ours at the end of its log, told as they are added."""
+    for line in lines:
+        tell(line)
+    return dc.replace(done, log=(*done.log, *lines))
 
 
 def _input(whole: Whole, folder: Path, number: int, parts: bool) -> Input:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -14,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jwinteractive.errors import OutputError
+from jwinteractive.simulate.modes import settings_for
 from jwinteractive.simulate.noise import EMI_HZ, Interference
 from jwinteractive.simulate.pixels import Pixels, make_pixels
 from jwinteractive.simulate.ramp import Recorder, integrate
 from jwinteractive.simulate.scene import make_scene
-from jwinteractive.simulate.modes import settings_for
 from jwinteractive.simulate.settings import Settings
 from jwinteractive.simulate.spectra import Trace
 from jwinteractive.simulate.window import Window, window
@@ -98,11 +99,12 @@ class SimulatedExposure:
 
         return level1b(self.settings, self.window, self.data.copy())
 
-    def write(self, folder: str | Path, stem: str | None = None) -> Path:
+    def write(self, folder: str | Path, stem: str | None = None, like: Path | None = None) -> Path:
         """Write `<stem>_uncal.fits`, the references and the truth; return the uncal's path.
 
         References go to `<stem>_refs/jwst_<instrument>_<reftype>_sim.fits` (emicorr: `.asdf`), the
-        truth to `<stem>_truth.asdf`.
+        truth to `<stem>_truth.asdf`. ``like`` is a folder of references of the same pixels, written
+        before: they are copied.
 
         Raises
         ------
@@ -122,12 +124,10 @@ class SimulatedExposure:
         path = folder / f"{name}_uncal.fits"
         with self.uncal() as model:
             model.save(path)
-        instrument = self.settings.instrument.lower()
-        for reftype, reference in self.references.items():
-            copy = reference.copy()
-            suffix = "asdf" if reftype == "emicorr" else "fits"
-            copy.save(refs / f"jwst_{instrument}_{reftype}_sim.{suffix}")
-            copy.close()
+        if like is None:
+            self._write_references(refs)
+        else:
+            shutil.copytree(like, refs, dirs_exist_ok=True)
         truth = self.truth
         tree = {
             "settings": _plain(asdict(self.settings)),
@@ -143,6 +143,14 @@ class SimulatedExposure:
         with asdf.AsdfFile(tree) as file:
             file.write_to(folder / f"{name}_truth.asdf")
         return path
+
+    def _write_references(self, folder: Path) -> None:
+        instrument = self.settings.instrument.lower()
+        for reftype, reference in self.references.items():
+            copy = reference.copy()
+            suffix = "asdf" if reftype == "emicorr" else "fits"
+            copy.save(folder / f"jwst_{instrument}_{reftype}_sim.{suffix}")
+            copy.close()
 
 
 def _plain(record: dict[str, Any]) -> dict[str, Any]:

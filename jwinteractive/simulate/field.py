@@ -79,16 +79,18 @@ class SimulatedField:
         from stdatamodels.jwst import datamodels
 
         folder = Path(folder)
-        paths = []
+        paths: list[Path] = []
+        refs = folder / f"{self.name(0)}_refs"
         for i, exposure in enumerate(self.exposures):
-            path = exposure.write(folder, self.name(i))
+            # of one detector: to make and check them takes longer than all else
+            path = exposure.write(folder, self.name(i), like=refs if i else None)
             with datamodels.Level1bModel(str(path)) as model:
                 self._point(model.meta, i)
                 model.save(str(path), overwrite=True)
-            refs = path.with_name(f"{self.name(i)}_refs")
-            for kind, reference in _references(exposure).items():
-                ending = "asdf" if kind in ("distortion", "abvegaoffset") else "fits"
-                reference.save(str(refs / f"jwst_nircam_{kind}_sim.{ending}"))
+            if i == 0:
+                for kind, reference in _references(exposure).items():
+                    ending = "asdf" if kind in ("distortion", "abvegaoffset") else "fits"
+                    reference.save(str(refs / f"jwst_nircam_{kind}_sim.{ending}"))
             paths.append(path)
         Table(self.stars()).write(folder / "field_truth.ecsv", overwrite=True)
         errors = {self.name(i): e for i, e in enumerate(self.errors)}

@@ -1,15 +1,19 @@
 """NIRCam imaging from raw exposures to a catalogue: native and official steps, no network."""
 
+import contextlib
 import json
 
 import numpy as np
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord, match_coordinates_sky
+from astropy.io import fits
 from astropy.table import Table
 
 import jwinteractive
 from jwinteractive.data import Filed
+from jwinteractive.errors import ParamError
+from jwinteractive.official.alignment import alignment
 from jwinteractive.simulate.field import SCALE, field
 from jwinteractive.wcs import read_wcs
 
@@ -50,15 +54,80 @@ def test_the_recipe_mixes_native_and_official_steps(session):
     assert names[-2:] == ["official_resample", LAST]
 
 
-def test_alignment_takes_out_the_errors_of_the_pointings(session, folder):
+def pointing_left(session, folder):
+    """Pixels (+x, +y on the sky) by which the exposures are off after alignment, less the first."""
     errors = np.array(list(json.loads((folder / "field_pointing.json").read_text()).values()))
     given = [place(f, 96, 96) for f in files_at(session, "official_photom")]
     aligned = [place(f, 96, 96) for f in files_at(session, "official_tweakreg")]
     moved = (np.array(aligned) - given) * 3600
     moved[:, 0] *= np.cos(np.deg2rad(given[0][1]))
-    # all exposures may be moved together: relative to the first
-    assert np.abs(errors[1:] - errors[0]).max() > 0.5 * SCALE
-    np.testing.assert_allclose(moved - moved[0], -(errors - errors[0]), atol=0.1 * SCALE)
+    # all exposures may be moved together
+    off = moved + errors
+    return (off - off[0]) / SCALE, (errors - errors[0]) / SCALE
+
+
+@contextlib.contextmanager
+def asked(session, step, **changes):
+    """Let a step have other parameters for a while."""
+    kept = session.recipe[step].params.as_dict()
+    session.set(step, **changes)
+    try:
+        yield
+    finally:
+        session.set(step, **kept)
+
+
+def ran_of(session):
+    (p,) = (p for p in session.plan() if p.step.name == "official_tweakreg")
+    return session.store.get(p.model_key)
+
+
+@pytest.mark.parametrize(
+    "finder",
+    [
+        {"starfinder": "iraf"},
+        {"starfinder": "dao", "sharplo": 0.2, "sharphi": 1.0, "roundlo": -1.0, "roundhi": 1.0},
+        {"starfinder": "segmentation", "snr_threshold": 5.0},
+    ],
+    ids=lambda finder: finder["starfinder"],
+)
+def test_alignment_by_each_finder_takes_out_the_errors_of_the_pointings(session, folder, finder):
+    with asked(session, "official_tweakreg", **finder):
+        session.run("official_tweakreg")
+        left, before = pointing_left(session, folder)
+        told = alignment(ran_of(session).log, ran_of(session).members)
+    assert np.abs(before).max() > 0.5
+    assert np.abs(left).max() < 0.15
+    assert [one.what for one in told] == ["reference", "aligned", "aligned"]
+    assert all(one.used >= 7 and one.rms < 0.25 * SCALE for one in told[1:])
+    # the fit is what the files were moved by
+    shifts = np.array([one.shift for one in told[1:]]) / SCALE
+    np.testing.assert_allclose(np.hypot(*shifts.T), np.hypot(*(left - before)[1:].T), atol=0.01)
+
+
+def test_exposures_that_were_not_aligned_are_told_though_the_step_says_complete(session):
+    said = []
+    session.logged.connect(said.append)
+    with asked(session, "official_tweakreg", minobj=40):
+        session.run("official_tweakreg")
+        files = files_at(session, "official_tweakreg")
+        log = ran_of(session).log
+    assert {fits.getheader(f)["S_TWKREG"] for f in files} == {"COMPLETE"}
+    told = [line for line in said if "was not aligned" in line]
+    assert [line.split()[1] for line in told] == [f.name.rpartition("_")[0] for f in files[1:]]
+    assert list(log[-2:]) == told
+
+
+def test_what_would_fail_in_silence_is_refused_before_anything_runs(session):
+    said = []
+    session.logged.connect(said.append)
+    with (
+        asked(session, "official_photom", apply_time_correction=False),
+        asked(session, "official_tweakreg", separation=0.2),
+        pytest.raises(ParamError, match=r"separation = 0.2: must exceed sqrt\(2\) \* tolerance"),
+    ):
+        session.run()
+    assert said == []
 
 
 def test_the_catalogue_has_the_stars_where_they_are_and_as_bright_as_they_are(session, folder):
