@@ -26,6 +26,13 @@ def refs(miri_file):
     return miri_file.with_name(miri_file.name.replace("_uncal.fits", "_refs"))
 
 
+def test_what_cannot_run_is_told_in_the_journal_before_a_run(bench):
+    (told,) = [e.text for e in bench.session.journal if e.kind == "warning"]
+    assert told.startswith("cannot run: official_dq_init without mask; ")
+    assert "official_jump without gain, readnoise; " in told
+    assert told.endswith(": see Refs")
+
+
 def test_it_says_what_is_missing_and_who_needs_it(bench):
     table = bench.references.table.value
     assert "cannot run: official_dq_init, official_saturation, " in table

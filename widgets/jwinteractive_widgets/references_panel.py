@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
@@ -101,6 +102,17 @@ class ReferencesPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
         self._background.submit(work, show, self._fail, "references")
 
+    def tell_stops(self, say: Callable[[str], object]) -> None:
+        """Say in one line, once it is known, which steps cannot run for want of references."""
+
+        def tell(found: tuple[CheckedFiles, ...]) -> None:
+            stopped = {s.step: ", ".join(s.missing) for files in found for s in files.stopped}
+            if stopped:
+                named = "; ".join(f"{step} without {types}" for step, types in stopped.items())
+                say(f"cannot run: {named}: see Refs")
+
+        self._background.submit(lambda _: check(self.session), tell, self._fail, "references")
+
     def _do(self, act: str, value: object = None) -> None:
         self._alone = bool(value)
         self._draw()
@@ -156,8 +168,7 @@ class ReferencesPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             raise MissingReference(f"{reftype}: {text}: no such file: name one that is there")
         return str(path)
 
-    def _try(self, act: object) -> None:
-        assert callable(act)
+    def _try(self, act: Callable[[], object]) -> None:
         try:
             act()
         except JwinteractiveError as error:

@@ -16,7 +16,7 @@ from jwinteractive.errors import Cancelled, JwinteractiveError, OutputError
 from jwinteractive.look import COMPARES
 from jwinteractive.rivals import Rivals, compare_rivals
 from jwinteractive.session import Session
-from jwinteractive.step import registry
+from jwinteractive.step import OFFICIAL, registry
 from jwinteractive_widgets.actions import Actions
 from jwinteractive_widgets.background import Background
 from jwinteractive_widgets.canvas import Canvas
@@ -342,6 +342,11 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _tell_of_files(self) -> None:
         """Say at the start what was assumed, and which references stand in."""
         said = {e.text for e in self.session.journal}
+
+        def warn(text: str) -> None:
+            if text not in said:
+                self.session.note("warning", text)
+
         notes = [f"{f.name}: {n}" for f in self.session.exposures for n in f.notes]
         try:
             nominal, crds = self.session.nominal(), self.session.crds_said()
@@ -355,8 +360,10 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 f"nominal references (detector averages, not for science): {', '.join(nominal)}"
             )
         for text in notes:
-            if text not in said:
-                self.session.note("warning", text)
+            warn(text)
+        # native steps take nominal values, which are told above
+        if any(s.enabled and s.step.startswith(OFFICIAL) for s in self.session.recipe):
+            self.references.tell_stops(warn)
 
     # -- what the person asks for -------------------------------------------------------------
 
