@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from psygnal import Signal
 
@@ -44,6 +44,9 @@ from jwinteractive.references import Found, References
 from jwinteractive.saved import SESSION_FILE, STORE_FOLDER, Saved, read_session, write_session
 from jwinteractive.step import Ran, registry
 from jwinteractive.store import Store
+
+if TYPE_CHECKING:
+    from jwinteractive.known import Known
 
 __all__ = ["Result", "Session", "open_session"]
 
@@ -293,6 +296,18 @@ class Session:
         if looking:
             self.see(step=stage.step, view="")
         return stage.step
+
+    def take(self, known: Known) -> None:
+        """Set what the sources of a known issue recommend, as one edit.
+
+        Raises
+        ------
+        RecipeError, ParamError
+            If the recipe has none of its steps, or one does not allow a value.
+        """
+        from jwinteractive.known import taken
+
+        self._edit("", taken(self.recipe, known), self.references, f"{known.id}: ")
 
     def use(self, reftype: str, value: Any) -> None:
         """Take a reference from a file, an array or a `Reference`; None: find it again."""

@@ -9,7 +9,7 @@ import anywidget
 __all__ = ["Theme"]
 
 STATIC = Path(__file__).parent / "static"
-SHEETS = ("theme", "workbench", "plots", "takehome", "comparison", "mask", "references")
+SHEETS = ("theme", "workbench", "plots", "takehome", "comparison", "mask", "references", "known")
 
 
 class Theme(anywidget.AnyWidget):

@@ -24,11 +24,13 @@ from jwinteractive_widgets.controls import control_for
 from jwinteractive_widgets.form import ParamForm, form_of
 from jwinteractive_widgets.graphs import Graphs
 from jwinteractive_widgets.journal import JournalView, attempts_of, entry_of
+from jwinteractive_widgets.known_panel import KnownPanel
 from jwinteractive_widgets.log_view import LogView
 from jwinteractive_widgets.mask_panel import MaskPanel
 from jwinteractive_widgets.references_panel import ReferencesPanel
 from jwinteractive_widgets.rivals_panel import FormBar
 from jwinteractive_widgets.runs import Runs
+from jwinteractive_widgets.sources_panel import SourcesPanel
 from jwinteractive_widgets.steplist import StepList, items_of
 from jwinteractive_widgets.takehome import TakeHome
 from jwinteractive_widgets.theme import Theme
@@ -77,7 +79,10 @@ WORDS = {
 }
 
 
-PAGES = {"References": "References: from where, how big, what is missing"}
+PAGES = {
+    "Issues": "Known issues of this file, and their remedies",
+    "References": "References: from where, how big, what is missing",
+}
 
 
 class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
@@ -87,7 +92,8 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     ----------
     session
         What is shown, and where every change goes.
-    actions, steps, canvas, graphs, form, forms, said, mask, references, journal, takehome
+    actions, steps, canvas, graphs, form, forms, sources, said, mask, known, references, journal,
+    takehome
         The parts.
     """
 
@@ -109,6 +115,8 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             "files",
             "forms",
             "references",
+            "issues",
+            "sources",
         )
         hand_over = self._background.hand_over
         self._saving: Callable[[], object] = lambda: None
@@ -129,6 +137,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         )
         self.control = w.VBox()
         self.forms = FormBar(session, self._background, self._fail, self._compare_forms)
+        self.sources = SourcesPanel(session, self._background, self._fail)
         self.said = LogView(session, self._background)
         self.journal = JournalView(
             on_undo=session.undo,
@@ -138,6 +147,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             hand_over=hand_over,
         )
         self.mask = MaskPanel(session, self.canvas, self._background, self._fail)
+        self.known = KnownPanel(session, self._background, self._fail)
         self.references = ReferencesPanel(session, self._background)
         self.place = w.VBox()
         self.place.add_class("jwi-place-other")
@@ -171,8 +181,9 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             return box
 
         pages = {
-            "Parameters": w.VBox([self.forms, self.said, self.form, self.control]),
+            "Parameters": w.VBox([self.forms, self.said, self.form, self.control, self.sources]),
             "Mask": self.mask,
+            "Issues": self.known,
             "References": self.references,
             "Take home": self.takehome,
         }
@@ -220,6 +231,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.canvas.refresh(knob)
         self.graphs.refresh(knob)
         self.mask.refresh()
+        self.known.refresh()
         self.references.refresh()
         self._keep_soon()
 
@@ -231,6 +243,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.canvas.refresh()
         self.graphs.refresh()
         self.mask.refresh()
+        self.known.refresh()
         self.references.refresh()
         self._keep_soon()
 
@@ -289,6 +302,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _show_forms(self) -> None:
         self.forms.refresh(self.runs.busy)
+        self.sources.refresh()
         self.said.refresh(self.runs.busy)
 
     def _show_history(self) -> None:
@@ -523,7 +537,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.session.note("save", text)
 
     def show_page(self, page: str) -> None:
-        """Show a page of the side: "Parameters", "Mask", "References" or "Take home"."""
+        """Show a page of the side: "Parameters", "Mask", "Issues", "References" or "Take home"."""
         self._side.selected_index = self._pages.index(page)
         self.side.show(
             [
@@ -541,10 +555,11 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.mask.follow()
         else:
             self.mask.hide()
-        if page == "References":
-            self.references.follow()
-        else:
-            self.references.hide()
+        for title, part in (("Issues", self.known), ("References", self.references)):
+            if page == title:
+                part.follow()
+            else:
+                part.hide()
 
     def _turn_to(self, page: str) -> None:
         """Show a page, or the parameters if it is there already."""
