@@ -156,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: jwinteractive run auto jw*_uncal.fits -o out "
         "--set jump.likelihood_threshold=6",
     )
-    p.add_argument("recipe", help='"auto", "official", "mixed", a name, or a TOML file')
+    p.add_argument("recipe", help='"auto", "mode", "official", "mixed", a name, or a TOML file')
     p.add_argument("files", nargs="+", type=Path, metavar="FILE", help="of any stage")
     _add_output(p)
     _add_set(p)

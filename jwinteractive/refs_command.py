@@ -37,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="exposures of a set, or an association: looked at together, with all their slits",
     )
-    p.add_argument("--recipe", default="auto", help='"auto", "official", "mixed", a name, a file')
+    p.add_argument("--recipe", default="auto", help='"auto", "mode", "official", "mixed", a name')
     p.add_argument("--refs", type=Path, metavar="DIR", help="folder of reference files")
     p.add_argument("--ref", action="append", default=[], metavar="TYPE=FILE", help="one reference")
     p.add_argument("--skip", action="append", default=[], metavar="STEP", help="switch a step off")

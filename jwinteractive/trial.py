@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 import jwinteractive
 from jwinteractive.recipe import Recipe
+from jwinteractive.references.filed import NOT_APPLICABLE
 from jwinteractive.refs_check import Checked, check
 from jwinteractive.session import Session
 from jwinteractive.simulate import MODES, simulate
@@ -32,14 +33,25 @@ _PRESET: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Presets of raw exposures that are not called as their recipe."""
-_FURTHER: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = MappingProxyType(
+
+
+@dc.dataclass(frozen=True)
+class _Scene:
+    """Exposures with references of the optics; types that do not apply to what is simulated."""
+
+    mode: str
+    settings: Mapping[str, Any] = dc.field(default_factory=dict)
+    spared: tuple[str, ...] = ()
+
+
+_FURTHER: Final[Mapping[str, _Scene]] = MappingProxyType(
     {
-        "nircam_imaging": ("nircam-field", MappingProxyType({"size": (192, 192), "count": 3})),
-        "miri_lrs_slit": ("lrs-slit", MappingProxyType({})),
-        "miri_mrs": ("mrs", MappingProxyType({})),
+        "nircam_imaging": _Scene("nircam-field", {"size": (192, 192), "count": 3}),
+        "miri_lrs_slit": _Scene("lrs-slit"),
+        "miri_mrs": _Scene("mrs", spared=("mrsxartcorr",)),
     }
 )
-"""Exposures with references of the optics, that official steps take further."""
+"""What official steps take further."""
 _SIZE: Final = (64, 96)
 _NO_MEMBERS: Final = ("bkg_subtract", "master_background", "imprint")
 """Steps that take other exposures away, of which none is simulated."""
@@ -101,16 +113,19 @@ def try_recipe(
     raw = simulate(preset, **groups).write(folder / "raw")
     tried = {f"raw groups, {preset}": _run(jwinteractive.open(raw, recipe))}
     if far and further(name) and any(s.step.startswith(OFFICIAL) for s in recipe):
-        mode, settings = _FURTHER[name]
-        tried[f"with references of the optics, {mode}"] = _run(_far(folder, mode, settings, recipe))
+        scene = _FURTHER[name]
+        tried[f"with references of the optics, {scene.mode}"] = _run(_far(folder, scene, recipe))
     return tried
 
 
-def _far(folder: Path, mode: str, settings: Mapping[str, Any], recipe: Recipe) -> Session:
-    files = write_calibrated(mode, folder / mode, **settings)
+def _far(folder: Path, scene: _Scene, recipe: Recipe) -> Session:
+    made = folder / scene.mode
+    files = write_calibrated(scene.mode, made, **scene.settings)
     exposures = [f for f in files if f.name.endswith(("_uncal.fits", "_rate.fits"))]
-    references = next((p for p in (folder / mode).iterdir() if p.name.endswith("_refs")), None)
+    references = next((p for p in made.iterdir() if p.name.endswith("_refs")), None)
     session = jwinteractive.open(exposures, recipe, references)
+    for reftype in scene.spared:
+        session.use(reftype, NOT_APPLICABLE)
     for stage in recipe:
         if stage.step.removeprefix(OFFICIAL) in _NO_MEMBERS:
             session.enable(stage.step, False)

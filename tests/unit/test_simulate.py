@@ -388,8 +388,15 @@ def test_two_exposures_of_one_seed_differ_by_their_1_over_f_noise_alone():
     assert np.std(noisy.truth.components["correlated"] * noisy.pixels.gain) > 2
 
 
-@pytest.mark.parametrize("mode", list(MODES))
-def test_every_mode_makes_a_valid_exposure_with_valid_references(mode):
+# the others differ from these by their headers, and are held by the trials of the recipes
+DETECTORS = (
+    "nircam", "nircam-lw", "nircam-deep8", "niriss", "niriss-soss", "nirspec", "nirspec-irs2",
+    "miri", "miri-slowr1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", DETECTORS)
+def test_every_detector_makes_a_valid_exposure_with_valid_references(mode):
     interleaved = MODES[mode].interleaved
     sim = simulate(mode, size=(2048 if interleaved else 32, 48), ngroups=2, nints=1)
     model = sim.uncal()
