@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses as dc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from jwinteractive.data import Exposure
 from jwinteractive.known import Condition, Known, known_issues
@@ -15,6 +16,13 @@ from manual.text import code, heading, table
 from manual.tutorials import binder_link, title_of, tutorials
 
 __all__ = ["mode_pages"]
+
+_TUTORIALS: Final[Mapping[str, tuple[str, ...]]] = {
+    "miri_mrs": ("mrs_cube",),
+    "nircam_imaging": ("outliers", "flicker_noise"),
+    "nirspec_fs": ("nirspec_slit",),
+}
+"""Those of modes that are not named as their mode."""
 
 
 def mode_pages() -> Iterator[tuple[str, str]]:
@@ -83,10 +91,11 @@ def _mode(name: str, recipe: Recipe) -> Iterator[str]:
 
 
 def _tutorials(mode: str) -> Iterator[str]:
-    found = [path for path in tutorials() if path.stem == mode]
-    for path in found:
+    known = {path.stem: path for path in tutorials()}
+    names = [*[mode] * (mode in known), *_TUTORIALS.get(mode, ())]
+    for path in map(known.__getitem__, names):
         yield (
-            f"Tutorial on data of known truth: [{title_of(path)}](../../notebooks/{path.name}), "
+            f"Tutorial: [{title_of(path)}](../../notebooks/{path.name}), "
             f"[run it on Binder]({binder_link(path)})."
         )
 
