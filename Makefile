@@ -63,4 +63,5 @@ chromium: env
 	@tools/chromium.sh $(BIN)/playwright
 
 clean:
+	rm -rf docs/official docs/steps docs/tutorials
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from jwinteractive.errors import ParamError
 from jwinteractive.params import fields_of
 from jwinteractive.recipe import mode_names
 from jwinteractive.step import OFFICIAL, registry
@@ -97,6 +98,17 @@ def test_every_official_step_is_on_one_page_with_all_its_parameters():
         part = page.partition(title)[2].partition("\n## ")[0]
         assert all(f"| `{knob.name}` |" in part for knob in described.knobs), alias
         assert f"(#{OFFICIAL}{alias})" in index
+
+
+def test_the_parameters_that_the_manual_teaches_by_check_themselves():
+    text = (ROOT / "docs" / "add_a_step.md").read_text()
+    (example,) = (b for b in re.findall(r"```python\n(.*?)```", text, re.S) if "SmoothParams" in b)
+    names = {"__name__": "example"}
+    exec(example, names)
+    params = names["SmoothParams"]
+    assert params(method="median").idle() == {"clip"}
+    with pytest.raises(ParamError, match=r"must lie in \[1, 99\] pixel"):
+        params(width=0)
 
 
 def test_docstrings_become_markdown():
