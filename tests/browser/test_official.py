@@ -12,7 +12,6 @@ def screen(open_bench, nircam_file, request):
 
 
 def choose(screen):
-    screen.ask("wb.session.enable('official_ipc', False)")  # there is no reference for it
     screen.page.locator(f'.jwi-step[data-step="{STEP}"]').click()
     screen.until("wb.session.look.step", STEP)
     # the steps before it run once, and the process that runs them has to start
@@ -74,7 +73,8 @@ def test_missing_references_are_seen_and_given(screen, nircam_file):
     page.get_by_role("toolbar", name="Side panel").get_by_text("Refs").click()
     table = page.locator(".jwi-references table")
     table.get_by_text("missing").first.wait_for()
-    page.get_by_text("cannot run: official_assign_wcs").wait_for()
+    page.get_by_text("cannot run: official_assign_wcs, official_photom").wait_for()
+    page.get_by_text("cannot run: official_assign_wcs without distortion").wait_for()  # journal
     assert table.locator("tbody tr").first.inner_text().split("\t")[1].strip() == "missing"
     screen.shoot("references")
     refs = screen.folder / nircam_file.name.replace("_uncal.fits", "_refs")
