@@ -16,6 +16,7 @@ __all__ = ["ENABLED", "Reason", "Stage", "stage_of", "stage_to_toml"]
 
 ENABLED: Final = "enabled"
 _ENTRIES: Final = ("step", ENABLED, "params", "because")
+_TOLD: Final = ("source", "date", "why", "issue")
 
 
 @dc.dataclass(frozen=True)
@@ -30,12 +31,15 @@ class Reason:
         What says so, and the day on which it was read there (ISO).
     why
         What it says, in a few words.
+    issue
+        The known issue (`jwinteractive.known`) whose remedy it is; "" for none.
     """
 
     of: str
     source: str
     date: str
     why: str = ""
+    issue: str = ""
 
 
 @dc.dataclass(frozen=True)
@@ -106,17 +110,16 @@ def _reason(step: str, of: str, told: Any, known: tuple[str, ...]) -> Reason:
     if of not in known:
         raise RecipeError(f"reason for {step}.{of}: no such parameter: {suggestion(of, known)}")
     if not isinstance(told, Mapping) or not {"source", "date"} <= told.keys():
-        raise RecipeError(f"reason for {step}.{of}: needs a source and a date, may have a why")
-    for word in told.keys() - {"source", "date", "why"}:
-        way_out = suggestion(word, ("source", "date", "why"))
-        raise RecipeError(f"reason for {step}.{of}: entry {word!r}: {way_out}")
+        raise RecipeError(f"reason for {step}.{of}: needs a source and a date")
+    for word in told.keys() - set(_TOLD):
+        raise RecipeError(f"reason for {step}.{of}: entry {word!r}: {suggestion(word, _TOLD)}")
     try:
         datetime.date.fromisoformat(str(told["date"]))
     except ValueError:
         raise RecipeError(
             f"reason for {step}.{of}: date = {told['date']!r}: must be a day such as 2026-11-27"
         ) from None
-    return Reason(of, str(told["source"]), str(told["date"]), str(told.get("why", "")))
+    return Reason(of, **{word: str(text) for word, text in told.items()})
 
 
 def stage_to_toml(stage: Stage) -> list[str]:
@@ -124,7 +127,7 @@ def stage_to_toml(stage: Stage) -> list[str]:
     lines = ["[[stage]]", f"step = {json.dumps(stage.step)}"]
     lines += [f"enabled = {json.dumps(stage.enabled)}"]
     for reason in stage.because:
-        told = {"source": reason.source, "date": reason.date, "why": reason.why}
+        told = {word: getattr(reason, word) for word in _TOLD}
         entries = ", ".join(f"{k} = {json.dumps(v)}" for k, v in told.items() if v)
         lines.append(f"because.{reason.of} = {{{entries}}}")
     return [*lines, "[stage.params]", *stage.params.to_toml()]

@@ -1,13 +1,13 @@
 """What holds for the recipe of every mode."""
 
-import dataclasses as dc
 import datetime
 
 import pytest
 
 from jwinteractive.errors import ParamError, RecipeError
+from jwinteractive.known import applying
 from jwinteractive.official.catalogue import catalogue
-from jwinteractive.official.modes import IMAGES, SPECTRA
+from jwinteractive.official.modes import IMAGES, SERIES, SPECTRA
 from jwinteractive.official.recipes import WITHOUT_RECIPE, official_order
 from jwinteractive.plan import OpenFile, plan_of
 from jwinteractive.recipe import Recipe, mode_names, mode_of
@@ -22,9 +22,9 @@ every_mode = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES.key
 
 
 def exposure_of(recipe):
-    return example_exposure(
-        recipe.instruments[0], exp_type=recipe.exp_types[0], tso=bool(recipe.tso)
-    )
+    kind = recipe.exp_types[0]
+    series = bool(recipe.tso) or kind in (*SERIES, "NRC_TSIMAGE")
+    return example_exposure(recipe.instruments[0], exp_type=kind, tso=series)
 
 
 def alias(stage):
@@ -59,10 +59,41 @@ def test_whatever_differs_from_the_official_default_has_a_source_and_a_date(reci
             assert len(reason.source) > 8
 
 
+OWN_FORM = {  # parts of the official jump that are steps of their own here
+    ("jump", "expand_large_events"): ("snowballs", ENABLED),
+    ("jump", "find_showers"): ("showers", ENABLED),
+    ("jump", "expand_factor"): ("snowballs", "expand_factor"),
+    ("jump", "min_sat_area"): ("snowballs", "min_sat_area"),
+    ("jump", "min_jump_area"): ("snowballs", "min_jump_area"),
+}
+
+
+def remedies(recipe):
+    """Remedies (step, parameter, value) of the issues of a mode, as a recipe has them, with ids."""
+    for known in applying(exposure_of(recipe)):
+        for one in known.remedies:
+            step, name = OWN_FORM.get((one.step, one.parameter), (one.step, one.parameter))
+            skip = one.parameter == "skip"
+            value = not one.value if skip else one.value
+            yield (step, ENABLED if skip else name, str(value).lower()), known.id
+
+
+@every_mode
+def test_a_value_that_is_the_remedy_of_a_known_issue_names_it_and_no_other(recipe):
+    known = {}
+    for what, issue in remedies(recipe):
+        known.setdefault(what, set()).add(issue)
+    for stage in recipe:
+        for reason in stage.because:
+            on = reason.of == ENABLED
+            value = stage.enabled if on else getattr(stage.params, reason.of)
+            of = known.get((alias(stage), reason.of, str(value).lower()), {""})
+            assert reason.issue in of, f"{stage.step}.{reason.of}"
+
+
 @every_mode
 def test_it_can_be_planned_from_raw_groups_to_its_last_step(recipe, tmp_path):
-    exposure = dc.replace(exposure_of(recipe), tso=recipe.tso or "TSO" in recipe.summary)
-    ramp = example_ramp(exposure, (64, 64))
+    ramp = example_ramp(exposure_of(recipe), (64, 64))
     plan = plan_of(OpenFile(tmp_path, ramp, "key"), recipe, References())
     assert [p.stage for p in plan] == list(recipe)
     assert not any(p.skipped.startswith("the file is already") for p in plan)
