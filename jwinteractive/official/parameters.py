@@ -59,7 +59,7 @@ def _overlay() -> Mapping[str, Any]:
 def _hint(knob: Knob, more: Mapping[str, Any]) -> Any:
     kind: Any = _TYPES.get(knob.kind, str)
     if knob.kind == "option":
-        kind = Literal[knob.choices]
+        kind = Literal[tuple(c for c in knob.choices if not _is_none(knob, c))]
     if knob.default is None:
         kind = Optional[kind]  # noqa: UP045  # made at run time
     marks: list[Any] = [Doc(_words(knob, more))]
@@ -87,6 +87,8 @@ def _ours(knob: Knob, value: Any) -> Any:
     """Value of an official parameter as ours."""
     if isinstance(value, list | tuple):
         return ", ".join(_item(v) for v in value)
+    if _is_none(knob, value):
+        return None
     if value is None or knob.kind in ("boolean", "option"):
         return value if value is None or knob.kind == "boolean" else str(value)
     if knob.kind == "float":
@@ -94,6 +96,11 @@ def _ours(knob: Knob, value: Any) -> Any:
     if knob.kind == "integer":
         return int(value)
     return str(value)
+
+
+def _is_none(knob: Knob, value: Any) -> bool:
+    """Whether a text stands for no value: an option may be offered as one where it can be none."""
+    return knob.kind == "option" and knob.default is None and value == "None"
 
 
 def _item(value: Any) -> str:

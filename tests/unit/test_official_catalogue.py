@@ -66,6 +66,49 @@ def test_defaults_lie_where_sliders_move():
                 assert field.usual.low <= field.default <= field.usual.high, (alias, field.name)
 
 
+def test_every_number_has_bounds_or_a_usual_range_or_a_reason_why_not():
+    for alias, described in catalogue().steps.items():
+        fields = {f.name: f for f in fields_of(params_of(described))}
+        for knob in described.knobs:
+            if knob.kind not in ("float", "integer"):
+                continue
+            bounded = knob.low is not None and knob.high is not None
+            free = _overlay().get(alias, {}).get(knob.name, {}).get("free", "")
+            ranged = bounded or fields[knob.name].usual is not None
+            assert ranged != bool(free), (alias, knob.name)
+
+
+def test_usual_ranges_rise_and_lie_within_bounds():
+    for alias, described in catalogue().steps.items():
+        for field in fields_of(params_of(described)):
+            if field.usual is not None:
+                low, high = field.usual.low, field.usual.high
+                assert low < high, (alias, field.name)
+                assert field.low is None or field.low <= low, (alias, field.name)
+                assert field.high is None or high <= field.high, (alias, field.name)
+
+
+def test_a_parameter_acts_with_values_that_another_can_have():
+    for alias, described in catalogue().steps.items():
+        fields = {f.name: f for f in fields_of(params_of(described))}
+        for field in fields.values():
+            if field.when is not None:
+                other = fields[field.when.name]
+                for value in field.when.values:
+                    assert other.check(alias, value) == value
+
+
+@pytest.mark.parametrize("name", ["bkg_fit", "ifu_set_srctype"])
+def test_no_value_of_an_option_is_none_and_no_text(name):
+    (field,) = (f for f in fields_of(params_of(catalogue().steps["extract_1d"])) if f.name == name)
+    assert field.optional
+    assert "None" not in field.choices
+    params = from_official("extract_1d", {name: "None"})
+    assert to_official(params)[name] is None
+    first = field.choices[0]
+    assert to_official(params.replace(**{name: first}))[name] == first
+
+
 def test_what_is_said_beside_the_spec_is_of_parameters_that_there_are():
     for alias, knobs in _overlay().items():
         known = {knob.name for knob in catalogue().steps[alias].knobs}
