@@ -54,9 +54,10 @@ class ReferencesPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.file = _line("file", "file of this type", "Taken in place of what would be found")
         self.use = w.Button(description="Use it", tooltip="Take this file for this type")
         self.again = w.Button(description="Find it again", tooltip="Take no file by name any more")
-        self.use.on_click(lambda _: self._use(self.file.value.strip()))
-        self.again.on_click(lambda _: self._use(""))
-        self.folder.observe(self._use_folder, "value")
+        hand_over = background.hand_over
+        self.use.on_click(lambda _: hand_over(self._use_file))
+        self.again.on_click(lambda _: hand_over(self._use, ""))
+        self.folder.observe(lambda change: hand_over(self._use_folder, change["new"]), "value")
         super().__init__(
             [
                 self.folder,
@@ -145,9 +146,12 @@ class ReferencesPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         for button in (self.use, self.again):
             button.disabled = not self._types
 
-    def _use_folder(self, change: dict[str, str]) -> None:
-        text = change["new"].strip()
+    def _use_folder(self, given: str) -> None:
+        text = given.strip()
         self._try(lambda: self.session.use_folder(Path(text).expanduser() if text else None))
+
+    def _use_file(self) -> None:
+        self._use(self.file.value.strip())
 
     def _use(self, text: str) -> None:
         """Take a file for the chosen type; "" finds it again."""
