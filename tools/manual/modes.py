@@ -12,10 +12,10 @@ from jwinteractive.official.recipes import WITHOUT_RECIPE
 from jwinteractive.recipe import Recipe, mode_names
 from jwinteractive.stages import ENABLED, Reason, Stage
 from jwinteractive.step import registry
-from manual.text import code, heading, table
+from manual.text import code, heading, page, table
 from manual.tutorials import binder_link, title_of, tutorials
 
-__all__ = ["mode_pages"]
+__all__ = ["mode_pages", "page_of"]
 
 _TUTORIALS: Final[Mapping[str, tuple[str, ...]]] = {
     "miri_mrs": ("mrs_cube",),
@@ -29,7 +29,7 @@ def mode_pages() -> Iterator[tuple[str, str]]:
     """Names and texts of the pages of modes, and of what lists them."""
     recipes = {name: Recipe.load(name) for name in mode_names()}
     rows = [
-        (f"[{_title(r)}]({_file(name)}.md)", _way(r), ", ".join(map(code, r.exp_types)))
+        (f"[{_title(r)}]({page_of(name)}.md)", _way(r), ", ".join(map(code, r.exp_types)))
         for name, r in recipes.items()
     ]
     without = [f"- {code(kind)}: {why}." for kind, why in WITHOUT_RECIPE.items()]
@@ -41,12 +41,13 @@ def mode_pages() -> Iterator[tuple[str, str]]:
         "Without a recipe of their own:",
         "\n".join(without),
     ]
-    yield "index", "\n\n".join(parts) + "\n"
+    yield "index", page(parts)
     for name, recipe in recipes.items():
-        yield _file(name), "\n\n".join(part for part in _mode(name, recipe) if part) + "\n"
+        yield page_of(name), page(_mode(name, recipe))
 
 
-def _file(mode: str) -> str:
+def page_of(mode: str) -> str:
+    """Name of the page of a mode, which addresses are made of."""
     return mode.replace("_", "-")
 
 

@@ -26,4 +26,4 @@ def with_tutorials(readme: str) -> str:
     before, _, rest = readme.partition(_BEGIN)
     after = rest.partition(_END)[2]
     badge = f"[![Binder]({_BADGE})]({app_link()})"
-    return f"{before}{_BEGIN}\n{badge}\n\n{tutorial_table('notebooks')}\n\n{_END}{after}"
+    return f"{before}{_BEGIN}\n{badge}\n\n{tutorial_table('notebooks/{}.ipynb')}\n\n{_END}{after}"

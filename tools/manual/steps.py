@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from jwinteractive.official.catalogue import Catalogue, catalogue, installed
+from jwinteractive.official.catalogue import Catalogue, catalogue
 from jwinteractive.official.steps import official_steps
 from jwinteractive.params import fields_of
 from jwinteractive.recipe import Recipe, mode_names
 from jwinteractive.step import OFFICIAL, Step, registry
-from manual.text import code, heading, parameters, prose, table
+from manual.modes import page_of
+from manual.text import code, heading, page, parameters, prose, table, tree
 
 __all__ = ["official_pages", "step_pages"]
 
@@ -47,14 +48,14 @@ def step_pages() -> Iterator[tuple[str, str]]:
     ]
     for name, title in _GROUPS.items():
         rows = [(f"[{s.name}]({s.name}.md)", s.summary) for s in groups[name]]
-        parts += [heading(2, title), table(("step", "what it does"), rows), _tree(groups[name])]
-    yield "index", _page(parts)
+        parts += [
+            heading(2, title),
+            table(("step", "what it does"), rows),
+            tree(s.name for s in groups[name]),
+        ]
+    yield "index", page(parts)
     for step in registry.values():
-        yield step.name, _page(_step(step, used.get(step.name, ())))
-
-
-def _tree(steps: list[Step]) -> str:
-    return "\n".join(["```{toctree}", ":hidden:", "", *(step.name for step in steps), "```"])
+        yield step.name, page(_step(step, used.get(step.name, ())))
 
 
 def _used() -> dict[str, list[str]]:
@@ -66,7 +67,7 @@ def _used() -> dict[str, list[str]]:
     return found
 
 
-def _step(step: Step, modes: list[str] | tuple[str, ...]) -> Iterator[str]:
+def _step(step: Step, modes: Sequence[str]) -> Iterator[str]:
     module = inspect.getmodule(step.function)
     yield heading(1, step.name)
     yield prose(module.__doc__ if module else "", 2)
@@ -82,7 +83,7 @@ def _step(step: Step, modes: list[str] | tuple[str, ...]) -> Iterator[str]:
         yield "\n".join(f"- {view.title}" for view in step.own_views)
     if modes:
         yield heading(2, "Modes that have it")
-        yield ", ".join(f"[{name}](../modes/{_file(name)}.md)" for name in modes)
+        yield ", ".join(f"[{name}](../modes/{page_of(name)}.md)" for name in modes)
 
 
 def _facts(step: Step) -> str:
@@ -108,7 +109,10 @@ def _facts(step: Step) -> str:
 def official_pages() -> Iterator[tuple[str, str]]:
     """Names and texts of the pages of official steps, and of what lists them.
 
-    Without the official package there is one page, which says so.
+    Raises
+    ------
+    StepError
+        If the official package is not installed.
     """
     head = [
         heading(1, "Official steps"),
@@ -116,32 +120,19 @@ def official_pages() -> Iterator[tuple[str, str]]:
         "so on. Its parameters are read from the package; ranges, units and words that it does not "
         "give come from a small table of ours.",
     ]
-    if not installed():
-        yield "index", _page([*head, "The package was not installed when these pages were made."])
-        return
     known, steps = catalogue(), official_steps()
     groups = _staged(known)
     rows = [
         (f"[{_STAGES[group][0]}]({group}.md)", ", ".join(f"[{a}](#{OFFICIAL}{a})" for a in aliases))
         for group, aliases in groups.items()
     ]
-    tree = "\n".join(["```{toctree}", ":hidden:", "", *groups, "```"])
-    yield (
-        "index",
-        _page(
-            [
-                *head,
-                f"These are the steps of `jwst` {known.version}.",
-                table(("pages", "steps"), rows),
-                tree,
-            ]
-        ),
-    )
+    version = f"These are the steps of `jwst` {known.version}."
+    yield "index", page([*head, version, table(("pages", "steps"), rows), tree(groups)])
     for group, aliases in groups.items():
         parts = [heading(1, _STAGES[group][0])]
         for alias in aliases:
             parts += _official(steps[OFFICIAL + alias], known)
-        yield group, _page(parts)
+        yield group, page(parts)
 
 
 def _staged(known: Catalogue) -> dict[str, list[str]]:
@@ -172,11 +163,3 @@ def _official(step: Step, known: Catalogue) -> Iterator[str]:
     ]
     yield table(("", ""), rows)
     yield parameters(fields_of(step.params))
-
-
-def _page(parts: list[str] | Iterator[str]) -> str:
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _file(mode: str) -> str:
-    return mode.replace("_", "-")

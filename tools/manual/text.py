@@ -10,7 +10,7 @@ from typing import Final
 
 from jwinteractive.params import Field
 
-__all__ = ["code", "heading", "parameters", "prose", "table"]
+__all__ = ["code", "heading", "page", "parameters", "prose", "table", "tree"]
 
 _RECORD: Final = re.compile(r"docs/(decisions/(\d+)-[\w-]+\.md)")
 _SECTION: Final = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
@@ -40,6 +40,11 @@ def prose(docstring: str | None, level: int = 3) -> str:
     return _RECORD.sub(lambda m: f"[decision {int(m[2])}](../{m[1]})", text)
 
 
+def page(parts: Iterable[str]) -> str:
+    """Page of paragraphs, headings and tables; empty ones are left out."""
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
 def heading(level: int, text: str, anchor: str = "") -> str:
     """Heading, with a name that links know it by."""
     return (f"({anchor})=\n" if anchor else "") + f"{'#' * level} {text}"
@@ -58,6 +63,11 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(" ".join(c.replace("|", "\\|").split()) for c in cells) + " |"
+
+
+def tree(names: Iterable[str]) -> str:
+    """Pages below this one, for the list at the side."""
+    return "\n".join(["```{toctree}", ":hidden:", "", *names, "```"])
 
 
 def parameters(fields: Iterable[Field]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from manual.text import heading, table
+from manual.text import heading, page, table, tree
 
 __all__ = [
     "ROOT",
@@ -62,13 +62,13 @@ def _start() -> str:
     return f"{_HUB}/gh/{owner}/{name}/HEAD"
 
 
-def tutorial_table(notebooks: str) -> str:
-    """Table of all tutorials, and the workbench alone; ``notebooks`` is their folder for links."""
+def tutorial_table(address: str) -> str:
+    """Table of all tutorials, and the workbench alone; ``address`` has {} for a notebook's name."""
     rows = [
-        (f"[{title_of(p)}]({notebooks}/{p.name})", f"[start it]({binder_link(p)})")
+        (f"[{title_of(p)}]({address.format(p.stem)})", f"[start it]({binder_link(p)})")
         for p in tutorials()
     ]
-    rows.append((f"[The workbench alone]({notebooks}/{APP})", f"[start it]({app_link()})"))
+    rows.append((f"The workbench alone (`{APP}`)", f"[start it]({app_link()})"))
     return table(("tutorial", "on Binder"), rows)
 
 
@@ -85,23 +85,14 @@ def executed_pages(folder: Path, images: Path) -> Iterator[tuple[str, str]]:
     from nbconvert import MarkdownExporter
 
     exporter = MarkdownExporter()  # type: ignore[no-untyped-call]
-    names = [p.stem for p in tutorials()]
-    tree = "\n".join(["```{toctree}", ":hidden:", "", *names, "```"])
-    rows = [(f"[{title_of(p)}]({p.stem}.md)", f"[start it]({binder_link(p)})") for p in tutorials()]
-    rows.append(("The workbench alone", f"[start it]({app_link()})"))
-    yield (
-        "index",
-        "\n\n".join(
-            [
-                heading(1, "Tutorials"),
-                "Each runs in a few minutes, on simulated data of known truth or on real ones, and "
-                "downloads nothing. Binder runs them in the browser, without an installation.",
-                table(("tutorial", "on Binder"), rows),
-                tree,
-            ]
-        )
-        + "\n",
-    )
+    parts = [
+        heading(1, "Tutorials"),
+        "Each runs in a few minutes, on simulated data of known truth or on real ones, and "
+        "downloads nothing. Binder runs them in the browser, without an installation.",
+        tutorial_table("{}.md"),
+        tree(path.stem for path in tutorials()),
+    ]
+    yield "index", page(parts)
     for path in tutorials():
         made = folder / path.name
         text, resources = exporter.from_filename(str(made if made.is_file() else path))
