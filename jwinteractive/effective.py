@@ -16,13 +16,15 @@ from typing import Any, Final, Literal, get_args
 from jwinteractive.data import Exposure
 from jwinteractive.errors import InputError, MissingReference, ParamError
 from jwinteractive.known.catalogue import SKIP, Known, applying
+from jwinteractive.known.remedies import as_native
 from jwinteractive.official.catalogue import Described, catalogue, installed
 from jwinteractive.official.exchange import Settings, read_pars
 from jwinteractive.official.parameters import from_official, params_of
 from jwinteractive.params import Field, fields_of
-from jwinteractive.recipe import Stage
+from jwinteractive.recipe import Recipe, Stage, mode_of
 from jwinteractive.references import References
 from jwinteractive.references.filed import FileReference, file_reference
+from jwinteractive.stages import ENABLED
 from jwinteractive.step import OFFICIAL
 
 __all__ = ["SOURCES", "Effective", "Traced", "trace"]
@@ -44,7 +46,8 @@ class Effective:
     crds, crds_file
         What the observatory's parameter file says, and its name; None and "" where it is silent.
     recommended, recommended_source
-        What the known issues of the exposure recommend, and who says so; None and "" for nothing.
+        What the known issues of the exposure recommend, or the recipe of its mode, and who says so;
+        None and "" for nothing.
     user
         What the recipe says where that is not the default, else None.
     value
@@ -110,9 +113,10 @@ def trace(
     described = catalogue().steps.get(alias) if installed() else None
     found, note = _crds(described, exposure, shape, references)
     issues = applying(exposure) if issues is None else tuple(issues)
-    known = _recommended(alias, issues)
+    known = _recommended(stage, issues)
     fields = fields_of(type(stage.params))
     shared = {f.name for f in fields if described is None or _shared(f, described, stage)}
+    known = _of_mode(stage, exposure, shared) | known
     rows = [_row(SKIP, _skipped(stage, described), not stage.enabled, found, known, ())]
     for f in fields:
         crds = found if f.name in shared else {}
@@ -163,15 +167,39 @@ def _shared(field: Field, described: Described, stage: Stage) -> bool:
     return alike and (len(units) < 2 or units == {"pix", "pixel"})
 
 
-def _recommended(alias: str, issues: Iterable[Known]) -> Mapping[str, tuple[Any, str]]:
+def _recommended(stage: Stage, issues: Iterable[Known]) -> dict[str, tuple[Any, str]]:
     """Values and their sources; what only withdrawn pages say gives way to others."""
+    official = stage.step.startswith(OFFICIAL)
     found: dict[str, tuple[Any, str]] = {}
     for known in sorted(issues, key=lambda k: k.deprecated):
-        for remedy in known.remedies:
-            if remedy.step == alias:
+        for given in known.remedies:
+            remedy = given if official else as_native(given)
+            if remedy.step == stage.step.removeprefix(OFFICIAL):
                 why = f"{known.id}: {known.because}"
                 found.setdefault(remedy.parameter, (remedy.value, why))
     return found
+
+
+def _of_mode(stage: Stage, exposure: Exposure, shared: set[str]) -> dict[str, tuple[Any, str]]:
+    """Values that the recipe of the mode gives reasons for; of the other form what both share."""
+    mode = mode_of(exposure)
+    recipe = _loaded(mode) if mode else None
+    name = "" if recipe is None else recipe.name_of(stage.step)
+    if recipe is None or name not in recipe:
+        return {}
+    theirs, found = recipe[name], {}
+    for reason in theirs.because:
+        why = f"recipe {mode}: {reason.source} (read {reason.date})"
+        if reason.of == ENABLED:
+            found[SKIP] = not theirs.enabled, why
+        elif name == stage.step or reason.of in shared:
+            found[reason.of] = getattr(theirs.params, reason.of), why
+    return found
+
+
+@functools.cache
+def _loaded(mode: str) -> Recipe:
+    return Recipe.load(mode)
 
 
 def _crds(

@@ -11,7 +11,7 @@ from jwinteractive.known.catalogue import (
 )
 from jwinteractive.known.checks import CHECKS, Measured, measure
 from jwinteractive.known.listed import Listed, listed
-from jwinteractive.known.remedies import check_remedies, names_here, taken
+from jwinteractive.known.remedies import as_native, check_remedies, names_here, taken
 
 __all__ = [
     "CHECKS",
@@ -22,6 +22,7 @@ __all__ = [
     "Remedy",
     "Source",
     "applying",
+    "as_native",
     "check_remedies",
     "known_issues",
     "listed",

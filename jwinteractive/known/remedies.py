@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
 
 from jwinteractive.errors import ParamError, RecipeError, suggestion
 from jwinteractive.known.catalogue import SKIP, Known, Remedy
@@ -11,7 +13,27 @@ from jwinteractive.params import fields_of
 from jwinteractive.recipe import Recipe
 from jwinteractive.step import OFFICIAL, registry
 
-__all__ = ["check_remedies", "names_here", "taken"]
+__all__ = ["as_native", "check_remedies", "names_here", "taken"]
+
+_OWN_STEPS: Final[Mapping[tuple[str, str], tuple[str, str]]] = MappingProxyType(
+    {
+        ("jump", "expand_large_events"): ("snowballs", SKIP),
+        ("jump", "find_showers"): ("showers", SKIP),
+        ("jump", "expand_factor"): ("snowballs", "expand_factor"),
+        ("jump", "min_sat_area"): ("snowballs", "min_sat_area"),
+        ("jump", "min_jump_area"): ("snowballs", "min_jump_area"),
+    }
+)
+"""Parts of official steps that are steps of their own among the native ones."""
+
+
+def as_native(remedy: Remedy) -> Remedy:
+    """Remedy as the native steps have it: some parts of official steps are steps of their own."""
+    step, parameter = _OWN_STEPS.get((remedy.step, remedy.parameter), ("", ""))
+    if not step:
+        return remedy
+    switch = parameter == SKIP  # what the official step switches on is not skipped
+    return Remedy(step, parameter, not remedy.value if switch else remedy.value)
 
 
 def check_remedies(issues: Iterable[Known]) -> None:
@@ -53,6 +75,8 @@ def names_here(recipe: Recipe, known: Known) -> tuple[tuple[str, Remedy], ...]:
     """Remedies that a recipe has the steps and parameters for, with the names of its stages."""
     found = []
     for remedy in known.remedies:
+        if OFFICIAL + remedy.step not in recipe:
+            remedy = as_native(remedy)
         name = recipe.name_of(remedy.step)
         if name in recipe and _has(name, remedy):
             found.append((name, remedy))

@@ -1,5 +1,6 @@
 """Each parameter tells what spec, CRDS, known issues and the user say, and whose value runs."""
 
+import dataclasses as dc
 import json
 
 import pytest
@@ -83,6 +84,25 @@ def test_a_value_says_whose_it_is(exposure, folder):
     flicker = Recipe.of("official_clean_flicker_noise")["official_clean_flicker_noise"]
     assert of(flicker, exposure)["skip"].source == "recommended"
     assert of(flicker.with_enabled(False), exposure)["skip"].source == "default"
+
+
+def test_the_recipe_of_the_mode_recommends_what_it_gives_reasons_for(exposure):
+    kind = {"exp_type": "MIR_LRS-FIXEDSLIT", "instrument": "MIRI", "detector": "MIRIMAGE"}
+    lrs = dc.replace(exposure, **kind)
+    row = of(stage("jump"), lrs)["method"]
+    assert row.recommended == Recipe.load("miri_lrs_slit")["jump"].params.method
+    assert row.recommended != row.default
+    assert row.recommended_source.startswith("recipe miri_lrs_slit: jwst-pipeline-notebooks")
+    # where a known issue says so too, that is named
+    threshold = of(stage("official_jump"), dc.replace(lrs, ngroups=9))["rejection_threshold"]
+    assert threshold.recommended_source.startswith("lrs-showers: ")
+    assert of(stage("official_jump"), exposure)["rejection_threshold"].recommended_source == ""
+
+
+def test_native_steps_hear_what_is_recommended_to_the_official_one_they_are_part_of(exposure):
+    row = of(stage("snowballs"), exposure)["skip"]
+    assert (row.recommended, row.value) == (True, False)
+    assert row.recommended_source.startswith("snowballs-few-groups")
 
 
 def test_a_pipeline_goes_before_its_step(exposure, folder):

@@ -99,6 +99,17 @@ def test_a_remedy_sets_what_the_recipe_has_and_no_more():
         taken(Recipe.of("ramp_fit"), flicker)
 
 
+def test_what_official_jump_does_the_native_steps_beside_it_do():
+    (few,) = (k for k in known_issues() if k.id == "snowballs-few-groups")
+    native = Recipe.of("jump", "snowballs")
+    assert not taken(native, few)["snowballs"].enabled
+    assert taken(native, few)["jump"] == native["jump"]
+    (large,) = (k for k in known_issues() if k.id == "nirspec-snowballs")
+    assert taken(native, large)["snowballs"].params.expand_factor == 3.0
+    official = taken(Recipe.of("official_jump"), large)
+    assert official["official_jump"].params.expand_factor == 3.0
+
+
 def test_a_choice_that_the_native_step_spells_otherwise_is_taken_as_it_spells_it():
     (flicker,) = (k for k in known_issues() if k.id == "nirspec-flicker")
     recipe = taken(Recipe.of("clean_flicker_noise"), flicker)

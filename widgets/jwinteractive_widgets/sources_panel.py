@@ -104,7 +104,7 @@ class SourcesPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         same = [row.name for row in self.found.rows if not row.contested]
         self.take = {}
         parts: list[w.Widget] = [self._row(step, row) for row in rows]
-        notes = [f"default alone: {', '.join(same)}"] if same else []
+        notes = [f"all say the default: {', '.join(same)}"] if same else []
         notes += [self.found.note] if self.found.note else []
         parts.append(w.HTML("".join(f'<div class="jwi-quiet">{escape(n)}</div>' for n in notes)))
         for old in self.list.children:

@@ -181,7 +181,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             return box
 
         pages = {
-            "Parameters": w.VBox([self.forms, self.said, self.form, self.control, self.sources]),
+            "Parameters": w.VBox([self.forms, self.sources, self.said, self.form, self.control]),
             "Mask": self.mask,
             "Issues": self.known,
             "References": self.references,
