@@ -31,7 +31,7 @@ def view(screen, title):
 
 def test_the_mask_follows_the_threshold(screen):
     page = screen.page
-    assert screen.ask("wb.session.recipe.name") == "images"
+    assert screen.ask("wb.session.recipe.name") == "nircam_imaging"
     many = outliers(screen)
     assert many > 50
     before = screen.settled()

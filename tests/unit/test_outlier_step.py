@@ -40,7 +40,7 @@ def session(folder):
 
 
 def test_images_of_one_field_get_the_recipe_that_compares_them(session, simulated):
-    assert session.recipe.name == "images"
+    assert session.recipe.name == "nircam_imaging"
     for i, exposure in enumerate(simulated.exposures):
         made = session.run(exposure=i)
         found = made.dq & dq.OUTLIER != 0

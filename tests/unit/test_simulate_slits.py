@@ -50,7 +50,7 @@ def test_pulls_of_pixels_are_one_and_hits_stand_out():
 def test_written_nods_are_slits_of_one_recipe_and_their_wcs_puts_the_source_on_its_trace(tmp_path):
     simulated = slit_dithers(3)
     session = jwinteractive.open(simulated.write(tmp_path))
-    assert session.recipe.name == "spectra"
+    assert session.recipe.name == "nirspec_fs"
     for number, one in enumerate(simulated.exposures):
         rate = session.input(number)
         assert isinstance(rate, Rate)
