@@ -23,14 +23,14 @@ from typing import Any, Final
 from platformdirs import user_cache_path
 
 from jwinteractive.errors import StepError
-from jwinteractive.official.modes import IMAGES, MASKED, SERIES, SPECTRA
+from jwinteractive.official.modes import DARKS, GUIDERS, IMAGES, MASKED, SERIES, SPECTRA
 
 __all__ = ["Catalogue", "Described", "Knob", "catalogue", "installed", "is_true", "item_type"]
 
 _log: Final = logging.getLogger(__name__)
 _STAGES: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
     {
-        1: ("Detector1Pipeline",),
+        1: ("DarkPipeline", "GuiderPipeline", "Detector1Pipeline"),
         2: ("Image2Pipeline", "Spec2Pipeline"),
         3: ("Image3Pipeline", "Spec3Pipeline", "Tso3Pipeline", "Coron3Pipeline", "Ami3Pipeline"),
     }
@@ -123,11 +123,14 @@ class Catalogue:
 
     def pipelines_for(self, exp_type: str, stage: int) -> tuple[str, ...]:
         """Pipelines of a stage, 1 to 3, that are for a type of exposures."""
-        return tuple(p for p in _STAGES[stage] if exp_type in _MODES.get(p, (exp_type,)))
+        named = tuple(p for p in _STAGES[stage] if exp_type in _MODES.get(p, ()))
+        return named or tuple(p for p in _STAGES[stage] if p not in _MODES)
 
 
 _MODES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
+        "DarkPipeline": DARKS,
+        "GuiderPipeline": GUIDERS,
         "Image2Pipeline": IMAGES,
         "Spec2Pipeline": tuple(SPECTRA),
         "Image3Pipeline": ("FGS_IMAGE", "MIR_IMAGE", "NIS_IMAGE", "NRC_IMAGE"),
@@ -137,7 +140,7 @@ _MODES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "Ami3Pipeline": ("NIS_AMI",),
     }
 )
-"""Types of exposures that the pipelines are for, as their documentation says."""
+"""Types of exposures that pipelines are for, as their documentation says; others are for any."""
 
 
 def installed() -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["IFU", "IMAGES", "MASKED", "SERIES", "SPECTRA"]
+__all__ = ["DARKS", "GUIDERS", "IFU", "IMAGES", "MASKED", "SERIES", "SPECTRA"]
 
 IMAGES: Final = (
     "FGS_IMAGE", "MIR_IMAGE", "NIS_AMI", "NIS_IMAGE", "NRC_IMAGE", "NRC_CORON", "NRC_TSIMAGE",
@@ -24,5 +24,11 @@ SPECTRA: Final[Mapping[str, str]] = MappingProxyType(
 SERIES: Final = ("MIR_LRS-SLITLESS", "NRS_BRIGHTOBJ", "NIS_SOSS", "NRC_TSGRISM")
 """Spectra of time series."""
 IFU: Final = ("MIR_MRS", "NRS_IFU")
+DARKS: Final = (
+    "FGS_DARK", "MIR_DARKALL", "MIR_DARKIMG", "MIR_DARKMRS", "NIS_DARK", "NRC_DARK", "NRS_DARK",
+)  # fmt: skip
+GUIDERS: Final = (
+    "FGS_ACQ1", "FGS_ACQ2", "FGS_FINEGUIDE", "FGS_ID-IMAGE", "FGS_ID-STACK", "FGS_TRACK",
+)  # fmt: skip
 MASKED: Final = ("NRC_CORON", "MIR_4QPM", "MIR_LYOT")
 """Images of coronagraphs."""
