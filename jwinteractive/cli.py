@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jwinteractive
+from jwinteractive.batch_command import add_options as add_batch_options
 from jwinteractive.errors import (
     InputError,
     JwinteractiveError,
@@ -96,6 +97,15 @@ def _add_mask(p: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_choices(p: argparse.ArgumentParser) -> None:
+    """What else of a recipe is run, and on what."""
+    p.add_argument("--skip", action="append", default=[], metavar="STEP", help="switch a step off")
+    p.add_argument("--to", metavar="STEP", help="stop after this step and write its product")
+    p.add_argument("--refs", type=Path, metavar="DIR", help="folder of reference files")
+    p.add_argument("--ref", action="append", default=[], metavar="TYPE=FILE", help="one reference")
+    _add_mask(p)
+
+
 def _add_output(p: argparse.ArgumentParser) -> None:
     """Where products go, and how they are made."""
     p.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="for products")
@@ -160,17 +170,23 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("files", nargs="+", type=Path, metavar="FILE", help="of any stage")
     _add_output(p)
     _add_set(p)
-    p.add_argument("--skip", action="append", default=[], metavar="STEP", help="switch a step off")
-    p.add_argument("--to", metavar="STEP", help="stop after this step and write its product")
-    p.add_argument("--refs", type=Path, metavar="DIR", help="folder of reference files")
-    p.add_argument("--ref", action="append", default=[], metavar="TYPE=FILE", help="one reference")
-    _add_mask(p)
+    _add_choices(p)
     p.add_argument(
         "--carry-persistence",
         action="store_true",
         help="in order of time, hand the persistence windows of each exposure to the next of its "
         "detector; switches the step persistence on",
     )
+
+    p = command(
+        "batch",
+        _batch,
+        "Reduce many exposures beside each other; tell how each came out in a table and a page.",
+        epilog="example: jwinteractive batch auto jw*_uncal.fits -o out --workers 4",
+    )
+    add_batch_options(p)
+    _add_set(p)
+    _add_choices(p)
 
     p = command("steps", _steps, "List the steps and their parameters.")
     p.add_argument("step", nargs="?")
@@ -313,6 +329,16 @@ def _run(asked: argparse.Namespace) -> int:
     else:
         print("\n".join(report["outputs"]))
     return 0
+
+
+def _batch(asked: argparse.Namespace) -> int:
+    from jwinteractive.batch_command import run
+
+    def prepare(files: list[Path]) -> Any:
+        rest: dict[str, Any] = {"files": files, "carry_persistence": False}
+        return _prepare(argparse.Namespace(**(vars(asked) | rest)))
+
+    return run(asked, prepare)
 
 
 def _run_alone(step: str, asked: argparse.Namespace) -> int:
