@@ -30,6 +30,12 @@ from jwinteractive.bench.flicker import (
 from jwinteractive.bench.irs2 import irs2
 from jwinteractive.bench.jumpfit import jump_fit
 from jwinteractive.bench.mask import mask_statistics
+from jwinteractive.bench.official import (
+    official_jump,
+    official_jump_512,
+    official_preview,
+    official_resample,
+)
 from jwinteractive.bench.outliers import (
     outliers_imaging,
     outliers_imaging_coarse,
@@ -74,6 +80,10 @@ BENCHMARKS: dict[str, Callable[[], Row]] = {
     "viewer": viewer,
     "knob": knob,
     "official_panels": official_panels,
+    "official_jump": official_jump,
+    "official_jump_512": official_jump_512,
+    "official_resample": official_resample,
+    "official_preview": official_preview,
     "mask_stroke": mask_stroke,
     "mask_preview": mask_preview,
 }
