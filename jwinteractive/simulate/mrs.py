@@ -38,6 +38,8 @@ __all__ = ["simulate_mrs"]
 _ROOT = "jw99999001001_05101_{:05d}_mirifushort"
 _RA, _DEC = 53.16, -27.79
 _SKY = 15.0  # MJy/sr
+_LINE = 5.0  # um
+_LEAST = 128  # rows: the line is among them
 _GAIN, _SECONDS, _READ = 3.1, 600.0, 0.01  # e-/DN, s, DN/s
 _FLAT, _FRINGE = 0.01, 0.1  # scatter of the flat, half the depth of fringes
 
@@ -48,6 +50,7 @@ def simulate_mrs(
     seed: int = 0,
     number: int = 1,
     dither: tuple[float, float] = (0.0, 0.0),
+    rows: int = SHAPE[0],
 ) -> SimulatedRate:
     """Return an exposure of a point source, with references and truth.
 
@@ -63,12 +66,16 @@ def simulate_mrs(
         Of the exposure: those of one seed share their references.
     dither
         Along and across the slices, arcsec, by which it points elsewhere than the first.
+    rows
+        That are kept of the detector, from the short wavelengths on, in references too.
 
     Raises
     ------
     InputError
-        If the source is off the field or has no light.
+        If the source is off the field or has no light, or there are no such rows.
     """
+    if not _LEAST <= rows <= SHAPE[0]:
+        raise InputError(f"rows = {rows}: from {_LEAST} to {SHAPE[0]}")
     seen = place[0] - dither[0], place[1] - dither[1]
     if max(map(abs, seen)) > 0.8:
         off = f" less dither = {dither}" if any(dither) else ""
@@ -83,17 +90,16 @@ def simulate_mrs(
     photons = light / _GAIN / _SECONDS
     noise = np.sqrt(photons + _READ**2)
     noise *= np.random.default_rng((seed, number)).standard_normal(SHAPE)
-    model = _model(light + noise, photons, place, dither, number)
+    model = _model((light + noise)[:rows], photons[:rows], place, dither, number)
+    references = mrs_references(regions[:rows], flat[:rows], fringe[:rows])
     first = CHANNELS[0]
-    rows = first.short + first.step * np.arange(SHAPE[0])
+    waves = first.short + first.step * np.arange(rows)
     root = _ROOT.format(number)
-    return SimulatedRate(
-        root, model, mrs_references(regions, flat, fringe), rows, _spectrum(rows, level)
-    )
+    return SimulatedRate(root, model, references, waves, _spectrum(waves, level))
 
 
 def _spectrum(wavelength: Array, level: float) -> Array:
-    line = 1.0 * np.exp(-0.5 * ((wavelength - 5.34) / 0.004) ** 2)
+    line = 1.0 * np.exp(-0.5 * ((wavelength - _LINE) / 0.004) ** 2)
     return np.asarray(level * (wavelength / 5) ** -1.0 * (1 + line))
 
 
@@ -137,7 +143,7 @@ def _model(
     meta.telescope, meta.origin, meta.date = "JWST", "SIMULATION", "2024-03-01T12:00:00"
     meta.bunit_data = meta.bunit_err = "DN/s"
     meta.instrument.instance.update(name="MIRI", detector="MIRIFUSHORT", channel="12", band="SHORT")
-    describe_exposure(meta, "MIR_MRS", SHAPE, _SECONDS)
+    describe_exposure(meta, "MIR_MRS", rate.shape, _SECONDS)
     point_at(meta, (V2, V3), _sky(dither))
     meta.dither.instance.update(
         x_offset=dither[0], y_offset=dither[1], total_points=2, position_number=number

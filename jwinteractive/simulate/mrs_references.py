@@ -12,7 +12,6 @@ from jwinteractive.simulate.mrs_slices import (
     CHANNELS,
     PHOTOM,
     PIXEL,
-    SHAPE,
     SIGMA,
     STERADIAN,
     V2,
@@ -27,13 +26,13 @@ def mrs_references(regions: Any, flat: Array, fringe: Array) -> dict[str, Any]:
     """Return reference type -> model: regions, flat and fringe are [ny, nx]."""
     from stdatamodels.jwst import datamodels
 
-    none = np.zeros(SHAPE, np.uint32)
-    error = np.full(SHAPE, 1e-3, np.float32)
+    none = np.zeros(flat.shape, np.uint32)
+    error = np.full(flat.shape, 1e-3, np.float32)
     made: dict[str, Any] = {
         "distortion": _distortion(),
         "specwcs": _specwcs(),
         "regions": datamodels.RegionsModel(
-            regions=np.broadcast_to(regions, (_PLANES, *SHAPE)).copy()
+            regions=np.broadcast_to(regions, (_PLANES, *regions.shape)).copy()
         ),
         "wavelengthrange": _ranges(),
         "flat": datamodels.FlatModel(data=flat.astype(np.float32), dq=none, err=error),
@@ -47,6 +46,10 @@ def mrs_references(regions: Any, flat: Array, fringe: Array) -> dict[str, Any]:
     for kind, model in made.items():
         describe_reference(model, kind, "MIRIFUSHORT", "MIR_MRS")
         model.meta.instance["instrument"] |= {"channel": "12", "band": "SHORT"}
+    ny, nx = flat.shape
+    for kind in ("flat", "fringe", "photom"):
+        window = {"name": "FULL", "xstart": 1, "ystart": 1, "xsize": nx, "ysize": ny}
+        made[kind].meta.instance["subarray"] = window | {"fastaxis": 1, "slowaxis": 2}
     return made
 
 
@@ -132,11 +135,11 @@ def _photom(regions: Any) -> Any:
     from stdatamodels.jwst import datamodels
 
     model: Any = datamodels.MirMrsPhotomModel(
-        data=np.full(SHAPE, PHOTOM, np.float32),
-        err=np.zeros(SHAPE, np.float32),
-        dq=np.zeros(SHAPE, np.uint32),
+        data=np.full(regions.shape, PHOTOM, np.float32),
+        err=np.zeros(regions.shape, np.float32),
+        dq=np.zeros(regions.shape, np.uint32),
     )
-    area = np.zeros(SHAPE, np.float32)
+    area = np.zeros(regions.shape, np.float32)
     for channel in CHANNELS:
         area[regions // 100 == channel.number] = PIXEL * channel.width
     model.pixsiz = area
