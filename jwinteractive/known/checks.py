@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses as dc
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -72,19 +72,28 @@ class Measured:
         return bool(self.figure > self.limit)
 
 
-def measure(name: str, product: Product) -> Measured | None:
-    """Ask a check about a product; None where such a product cannot tell.
+def measure(names: Iterable[str], product: Product) -> dict[str, Measured | None]:
+    """Ask checks about a product, by name; None where such a product cannot tell.
+
+    Of a ramp the first integration is read, and no other.
 
     Raises
     ------
     InputError
         If there is no such check.
     """
-    if name not in CHECKS:
-        raise InputError(f"check {name!r}: {suggestion(name, CHECKS)}")
-    if not isinstance(product, Ramp | Rate | RateInts):
-        return None
-    return CHECKS[name](product.native())
+    names = tuple(names)
+    for name in names:
+        if name not in CHECKS:
+            raise InputError(f"check {name!r}: {suggestion(name, CHECKS)}")
+    if not names or not isinstance(product, Ramp | Rate | RateInts):
+        return dict.fromkeys(names)
+    if isinstance(product, Ramp) and product.interleaved is None:
+        product = product.replace(
+            data=product.data[:1], groupdq=product.groupdq[:1], zeroframe=None, draft=None
+        )
+    read = product.native()
+    return {name: CHECKS[name](read) for name in names}
 
 
 def stripes(product: Product) -> Measured | None:

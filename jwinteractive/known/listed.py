@@ -45,7 +45,7 @@ def listed(product: Product, path: Path | None = None, *, data: bool = True) -> 
     """
     known = applying(product.exposure, cal_ver_of(path) if path else "")
     names = {k.check for k in known if k.check} if data else set()
-    found = {name: measure(name, product) for name in sorted(names)}
+    found = measure(sorted(names), product)
     rows = [Listed(k, found.get(k.check)) for k in known]
     return tuple(sorted(rows, key=lambda one: (not one.there, one.measured is None)))
 
