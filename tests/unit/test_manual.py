@@ -195,6 +195,11 @@ def test_the_page_of_an_executed_tutorial_shows_what_it_gave(tmp_path):
     made["cells"][1]["outputs"] = [
         {"output_type": "stream", "name": "stdout", "text": "42\n"},
         {"output_type": "display_data", "metadata": {}, "data": {"image/png": pixel}},
+        {
+            "output_type": "display_data",
+            "metadata": {},
+            "data": {"text/plain": "Workbench(children=(<Theme object at 0x7e>,))"},
+        },
     ]
     (tmp_path / "outliers.ipynb").write_text(json.dumps(made))
     pages = dict(executed_pages(tmp_path, tmp_path / "images"))
@@ -202,5 +207,7 @@ def test_the_page_of_an_executed_tutorial_shows_what_it_gave(tmp_path):
     assert "42" in pages["outliers"]
     (picture,) = (tmp_path / "images").iterdir()
     assert f"](images/{picture.name})" in pages["outliers"]
+    assert "](../images/workbench.png)" in pages["outliers"]
+    assert "children" not in pages["outliers"]
     assert "without running" in pages["flicker_noise"]
     assert "without running" not in pages["outliers"]

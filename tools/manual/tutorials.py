@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,8 @@ ROOT: Final = Path(__file__).parents[2]
 APP: Final = "app.ipynb"
 """The workbench alone, which voila shows."""
 _FIRST: Final = "first_minute.ipynb"
+# what a page without a kernel has of a workbench; its picture says more
+_WIDGET: Final = re.compile(r"^ {4}Workbench\(children=.*$", re.MULTILINE)
 _HUB: Final = "https://mybinder.org/v2"
 
 
@@ -100,6 +103,7 @@ def executed_pages(folder: Path, images: Path) -> Iterator[tuple[str, str]]:
             images.mkdir(parents=True, exist_ok=True)
             (images / f"{path.stem}_{name}").write_bytes(data)
             text = text.replace(f"]({name})", f"](images/{path.stem}_{name})")
+        text = _WIDGET.sub("![The workbench](../images/workbench.png)", text)
         told = "" if made.is_file() else "This page was made without running the notebook.\n\n"
         title, _, rest = text.lstrip().partition("\n")
         yield path.stem, f"{title}\n\n{told}[Run it on Binder]({binder_link(path)})\n{rest}\n"
