@@ -7,6 +7,7 @@ them.
 from __future__ import annotations
 
 import dataclasses as dc
+import gc
 import hashlib
 import json
 import os
@@ -194,6 +195,8 @@ def reduce_files(paths: str, settings: str, output: str, store: str, to: str, up
     rows = list(made)
     if not upto and all(row.state == "done" for row in rows):
         shutil.rmtree(store, ignore_errors=True)  # what is left is of no use, and is made again
+    del session, opened, made
+    gc.collect()  # sessions refer to themselves: their pages would add up from file to file
     return json.dumps([row.as_dict() for row in rows])
 
 

@@ -13,9 +13,9 @@ from typing import Any, Self
 import numpy as np
 
 from jwinteractive import dq
-from jwinteractive.data import Array, Box, Product, Ramp
+from jwinteractive.data import Array, Box, Product, Ramp, Rate, RateInts
 from jwinteractive.errors import JwinteractiveError
-from jwinteractive.known.checks import measure
+from jwinteractive.known.checks import CHECKS
 from jwinteractive.session import Session
 from jwinteractive.step import OFFICIAL
 from jwinteractive.views import cut_limits
@@ -82,7 +82,9 @@ def measure_quality(session: Session, to: str | None, number: int, picture: Path
 
 
 def _stripes(product: Product) -> float:
-    found = measure("stripes", product)
+    if not isinstance(product, Ramp | Rate | RateInts):
+        return math.nan
+    found = CHECKS["stripes"](product.native())
     # the check tells scatter beyond white noise, in units of the latter: 1 is "no more" here
     return math.nan if found is None else math.hypot(1.0, found.figure)
 

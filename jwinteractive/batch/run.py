@@ -102,7 +102,7 @@ def run_batch(
     memory: int = 0,
     resume: bool = False,
     overwrite: bool = False,
-    report: Callable[[Running], None] = lambda _: None,
+    report: Callable[[Running], object] = lambda _: None,
     cancel: threading.Event | None = None,
 ) -> Batch:
     """Reduce files on the workers of a cluster; see `groups.grouped`.
@@ -308,7 +308,7 @@ class _Loop:
     slots: int
     memory: int
     rows: dict[str, Row]
-    report: Callable[[Running], None]
+    report: Callable[[Running], object]
     cancel: threading.Event | None
     began: float
     said: str

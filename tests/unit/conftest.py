@@ -1,5 +1,8 @@
 """Fixtures: spectral files; widgets without a kernel: a comm that records, played messages."""
 
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -132,3 +135,47 @@ def slit_hdus():
 def cube_hdus():
     """Function that makes the HDUs of a cube, whose wavelengths are in the header."""
     return _cube
+
+
+class Here:
+    """A cluster of one thread in this process: what travels must be strings here, too."""
+
+    def __init__(self):
+        self.calls, self.pool = [], ThreadPoolExecutor(1)
+
+    def submit(self, function, *args, pure):
+        assert all(isinstance(a, str) for a in args)
+        self.calls.append(args)
+        future = self.pool.submit(function, *args)
+        future.__class__ = Ended
+        return future
+
+    def cancel(self, futures, force):
+        for future in futures:
+            future.cancel()
+
+
+class Ended(type(ThreadPoolExecutor(1).submit(int))):
+    """A future with the words of a cluster."""
+
+    @property
+    def status(self):
+        return "error" if self.exception() else "finished"
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Batches run in this process, as far as they fit the memory that they are told."""
+    from jwinteractive.batch import room_for
+    from jwinteractive.batch import run as run_module
+
+    client = Here()
+
+    @contextlib.contextmanager
+    def cluster(scheduler, workers, memory, needs):
+        room = room_for(needs, memory or 2**40, workers)
+        yield client, room.workers, (room.memory, room.memory)
+
+    monkeypatch.setattr(run_module, "_cluster", cluster)
+    yield client
+    client.pool.shutdown()

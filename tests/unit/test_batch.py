@@ -9,7 +9,6 @@ import re
 import shutil
 import signal
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,6 @@ from jwinteractive.batch import (
     run_batch,
     write_summary,
 )
-from jwinteractive.batch import run as run_module
 from jwinteractive.batch.job import Place
 from jwinteractive.batch.quality import png
 from jwinteractive.errors import OutputError, ParamError
@@ -35,47 +33,6 @@ from jwinteractive.simulate import simulate
 from jwinteractive.simulate.calibrated import write_calibrated
 
 NAME = "jw99999001001_02101_{:05d}_nrca1_uncal.fits"
-
-
-class Here:
-    """A cluster of one thread in this process: what travels must be strings here, too."""
-
-    def __init__(self):
-        self.calls, self.pool = [], ThreadPoolExecutor(1)
-
-    def submit(self, function, *args, pure):
-        assert all(isinstance(a, str) for a in args)
-        self.calls.append(args)
-        future = self.pool.submit(function, *args)
-        future.__class__ = Ended
-        return future
-
-    def cancel(self, futures, force):
-        for future in futures:
-            future.cancel()
-
-
-class Ended(type(ThreadPoolExecutor(1).submit(int))):
-    """A future with the words of a cluster."""
-
-    @property
-    def status(self):
-        return "error" if self.exception() else "finished"
-
-
-@pytest.fixture
-def here(monkeypatch):
-    """Batches run in this process, in memory as they are told."""
-    client = Here()
-
-    @contextlib.contextmanager
-    def cluster(scheduler, workers, memory, needs):
-        room = room_for(needs, memory or 2**40, workers)
-        yield client, room.workers, (room.memory, room.memory)
-
-    monkeypatch.setattr(run_module, "_cluster", cluster)
-    yield client
-    client.pool.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +63,7 @@ def batch_of(paths, output, **options):
     return run_batch(groups, output, failed=failed, **options)
 
 
-def test_a_broken_file_does_not_stop_the_others(here, simulated, tmp_path):
+def test_a_broken_file_does_not_stop_the_others(in_process, simulated, tmp_path):
     broken = tmp_path / "jw99999001001_02101_00009_nrca1_uncal.fits"
     broken.write_text("no FITS")
     batch = batch_of([broken, *simulated[:2]], tmp_path / "out")
@@ -124,12 +81,12 @@ def test_a_broken_file_does_not_stop_the_others(here, simulated, tmp_path):
         assert 0 < row.memory < 2**34
 
 
-def test_resuming_runs_nothing_again_until_a_parameter_changes(here, simulated, tmp_path):
+def test_resuming_runs_nothing_again_until_a_parameter_changes(in_process, simulated, tmp_path):
     batch_of(simulated[:2], tmp_path)
-    assert len(here.calls) == 2
+    assert len(in_process.calls) == 2
     again = batch_of(simulated[:3], tmp_path, resume=True)
     assert [row.state for row in again.rows] == ["kept", "kept", "done"]
-    assert len(here.calls) == 3
+    assert len(in_process.calls) == 3
     assert again.rows[0].quality.rate == again.rows[0].quality.rate
 
     def other(paths):
@@ -142,35 +99,35 @@ def test_resuming_runs_nothing_again_until_a_parameter_changes(here, simulated, 
     assert [row.state for row in changed.rows] == ["done", "done"]
 
 
-def test_products_that_are_gone_are_made_again(here, simulated, tmp_path):
+def test_products_that_are_gone_are_made_again(in_process, simulated, tmp_path):
     first = batch_of(simulated[:1], tmp_path)
     Path(first.rows[0].outputs[0]).unlink()
     assert [row.state for row in batch_of(simulated[:1], tmp_path, resume=True).rows] == ["done"]
 
 
-def test_products_of_others_are_not_replaced_unasked(here, simulated, tmp_path):
+def test_products_of_others_are_not_replaced_unasked(in_process, simulated, tmp_path):
     batch_of(simulated[:1], tmp_path)
     with pytest.raises(OutputError, match="exists"):
         batch_of(simulated[:1], tmp_path)
 
 
-def test_two_files_of_one_name_are_refused_before_anything_runs(here, simulated, tmp_path):
+def test_two_files_of_one_name_are_refused_before_anything_runs(in_process, simulated, tmp_path):
     twin = tmp_path / "other" / simulated[0].name
     twin.parent.mkdir()
     shutil.copy(simulated[0], twin)
     with pytest.raises(OutputError, match="two inputs would write it"):
         batch_of([simulated[0], twin], tmp_path / "out")
-    assert here.calls == []
+    assert in_process.calls == []
 
 
-def test_a_file_that_does_not_fit_is_named_and_not_begun(here, simulated, tmp_path):
+def test_a_file_that_does_not_fit_is_named_and_not_begun(in_process, simulated, tmp_path):
     batch = batch_of(simulated[:1], tmp_path, memory=2**20)
     assert [row.state for row in batch.rows] == ["does not fit"]
     assert "MB" in batch.rows[0].why
-    assert here.calls == []
+    assert in_process.calls == []
 
 
-def test_stopping_keeps_what_is_finished_and_goes_on_from_there(here, simulated, tmp_path):
+def test_stopping_keeps_what_is_finished_and_goes_on_from_there(in_process, simulated, tmp_path):
     cancel = threading.Event()
 
     def watch(running):
@@ -189,7 +146,7 @@ def test_stopping_keeps_what_is_finished_and_goes_on_from_there(here, simulated,
     ]
 
 
-def test_a_set_is_looked_at_once_when_its_members_are_there(here, tmp_path):
+def test_a_set_is_looked_at_once_when_its_members_are_there(in_process, tmp_path):
     paths = write_calibrated("dithers", tmp_path / "in", shape=(48, 48))
     science = [p for p in paths if str(p).endswith("_cal.fits")]
     recipe = Recipe.of("outlier_detection")
@@ -197,7 +154,7 @@ def test_a_set_is_looked_at_once_when_its_members_are_there(here, tmp_path):
     assert failed == []
     batch = run_batch(batch_groups, tmp_path / "out")
     assert [row.state for row in batch.rows] == ["done"] * len(science)
-    assert [len(json.loads(call[0])) for call in here.calls] == [len(science)]
+    assert [len(json.loads(call[0])) for call in in_process.calls] == [len(science)]
     session = open_session(science, recipe)
     for number, row in enumerate(batch.rows):
         assert key_in(row) == session.plan(None, number)[-1].key
@@ -230,7 +187,7 @@ def test_a_picture_is_read_back_as_it_was():
     assert (np.asarray(image.open(io.BytesIO(png(picture)))) == picture).all()
 
 
-def test_the_summary_needs_nothing_from_elsewhere(here, simulated, tmp_path):
+def test_the_summary_needs_nothing_from_elsewhere(in_process, simulated, tmp_path):
     batch = batch_of(simulated[:2], tmp_path)
     page = write_summary(batch, tmp_path).read_text()
     assert page.count("data:image/png;base64,") == 2

@@ -9,7 +9,10 @@ import anywidget
 __all__ = ["Theme"]
 
 STATIC = Path(__file__).parent / "static"
-SHEETS = ("theme", "workbench", "plots", "takehome", "comparison", "mask", "references", "known")
+SHEETS = (
+    *("theme", "workbench", "plots", "takehome", "comparison", "mask", "references", "known"),
+    "batch",
+)
 
 
 class Theme(anywidget.AnyWidget):

@@ -19,6 +19,7 @@ from jwinteractive.session import Session
 from jwinteractive.step import OFFICIAL, registry
 from jwinteractive_widgets.actions import Actions
 from jwinteractive_widgets.background import Background
+from jwinteractive_widgets.batch_panel import BatchPanel
 from jwinteractive_widgets.canvas import Canvas
 from jwinteractive_widgets.controls import control_for
 from jwinteractive_widgets.form import ParamForm, form_of
@@ -93,7 +94,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     session
         What is shown, and where every change goes.
     actions, steps, canvas, graphs, form, forms, sources, said, mask, known, references, journal,
-    takehome
+    takehome, batch
         The parts.
     """
 
@@ -152,6 +153,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.place = w.VBox()
         self.place.add_class("jwi-place-other")
         self.takehome = TakeHome(session, upto=self._upto, say=self._written, place=self.place)
+        self.batch = BatchPanel(session, hand_over, self._fail)
         super().__init__(self._arranged())
         self.add_class("jwi")
         self.add_class("jwi-workbench")
@@ -185,7 +187,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             "Mask": self.mask,
             "Issues": self.known,
             "References": self.references,
-            "Take home": self.takehome,
+            "Take home": w.VBox([self.takehome, self.batch]),
         }
         self._pages = tuple(pages)
         self._side = w.Stack(list(pages.values()), selected_index=0)
