@@ -2,7 +2,8 @@
 
 The official pipelines take what CRDS has in parameter files (``pars-<step>``) in place of the
 defaults of the package; so notebooks, documentation and results seem to disagree. Here all are side
-by side. Nothing but what the recipe says is applied.
+by side. Nothing but what the recipe says is applied:
+docs/decisions/0025-recommended-is-not-applied.md.
 """
 
 from __future__ import annotations

@@ -8,10 +8,18 @@ import pytest
 from jwinteractive import cli
 from jwinteractive.data import Exposure
 from jwinteractive.errors import InputError, ParamError, RecipeError
-from jwinteractive.known import applying, check_remedies, known_issues, listed, load, taken
+from jwinteractive.known import (
+    applying,
+    check_remedies,
+    known_issues,
+    listed,
+    load,
+    names_here,
+    taken,
+)
 from jwinteractive.known.catalogue import Condition
 from jwinteractive.official.modes import SPECTRA
-from jwinteractive.recipe import Recipe
+from jwinteractive.recipe import Recipe, mode_names
 from jwinteractive.simulate import simulate
 
 IMAGE = Exposure(
@@ -97,6 +105,17 @@ def test_a_remedy_sets_what_the_recipe_has_and_no_more():
     assert after["official_jump"] == official["official_jump"]
     with pytest.raises(RecipeError, match="nothing of that is in recipe"):
         taken(Recipe.of("ramp_fit"), flicker)
+
+
+@pytest.mark.parametrize("name", mode_names())
+def test_every_remedy_that_a_recipe_has_steps_for_can_be_taken(name):
+    recipe = Recipe.load(name)
+    for known in known_issues():
+        here = names_here(recipe, known)
+        if here:
+            after = taken(recipe, known)
+            assert taken(after, known) == after
+            assert [s.step for s in after] == [s.step for s in recipe]
 
 
 def test_what_official_jump_does_the_native_steps_beside_it_do():
