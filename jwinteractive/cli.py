@@ -13,6 +13,7 @@ from typing import Any
 
 import jwinteractive
 from jwinteractive.batch_command import add_options as add_batch_options
+from jwinteractive.changes_command import add_options as add_changes_options
 from jwinteractive.errors import (
     InputError,
     JwinteractiveError,
@@ -250,6 +251,10 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     add_issues_options(command("issues", _issues, "Say what is known to go wrong with a file."))
+
+    add_changes_options(
+        command("changes", _changes, "Say what changed since the official package made a file.")
+    )
 
     add_refs_options(command("refs", _refs, "Check references; make a CRDS cache of a folder."))
 
@@ -627,6 +632,12 @@ def _params(asked: argparse.Namespace) -> int:
 
 def _issues(asked: argparse.Namespace) -> int:
     from jwinteractive.issues_command import run
+
+    return run(asked)
+
+
+def _changes(asked: argparse.Namespace) -> int:
+    from jwinteractive.changes_command import run
 
     return run(asked)
 

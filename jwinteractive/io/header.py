@@ -246,8 +246,13 @@ def exposure_of(
 
 def steps_done(cards: Mapping[str, Any]) -> tuple[str, ...]:
     """Official steps that the keywords of a file say it has been through."""
+    return tuple(step for step, told in step_statuses(cards).items() if told == "COMPLETE")
+
+
+def step_statuses(cards: Mapping[str, Any]) -> dict[str, str]:
+    """What the keywords of a file say of official steps: COMPLETE, SKIPPED, ..."""
     read = _Cards(cards)
-    return tuple(step for key, step in _STATUS.items() if read.text(key) == "COMPLETE")
+    return {step: told for key, step in _STATUS.items() if (told := read.text(key))}
 
 
 def header_of(exposure: Exposure, shape: tuple[int, int]) -> dict[str, str | int | float | bool]:

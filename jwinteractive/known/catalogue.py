@@ -7,7 +7,7 @@ import datetime
 import functools
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,8 @@ __all__ = [
     "cal_ver_of",
     "known_issues",
     "load",
+    "of_modes",
+    "version_numbers",
 ]
 
 SKIP: Final = "skip"
@@ -155,10 +157,14 @@ class Known:
 
     def applies(self, exposure: Exposure, cal_ver: str = "") -> bool:
         """Whether it is of an exposure, by its header."""
-        e = exposure
-        near = _NEAR if e.instrument != "MIRI" else e.instrument
-        of_mode = not {_ALL, near, e.instrument, e.exp_type}.isdisjoint(self.modes)
-        return of_mode and self.when.holds(exposure, cal_ver)
+        return of_modes(exposure, self.modes) and self.when.holds(exposure, cal_ver)
+
+
+def of_modes(exposure: Exposure, modes: Iterable[str]) -> bool:
+    """Whether an exposure is of one of some modes: ALL, NIR, instruments, types of exposures."""
+    e = exposure
+    near = _NEAR if e.instrument != "MIRI" else e.instrument
+    return not {_ALL, near, e.instrument, e.exp_type}.isdisjoint(modes)
 
 
 @functools.cache
@@ -276,12 +282,12 @@ def _only(
 
 
 def _in_versions(cal_ver: str, limits: tuple[str, str]) -> bool:
-    own = _numbers(cal_ver)
-    low, high = map(_numbers, limits)
+    own = version_numbers(cal_ver)
+    low, high = map(version_numbers, limits)
     return bool(own) and own >= low and (not high or own < high)
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def version_numbers(version: str) -> tuple[int, ...]:
     """Numbers that a version begins with; none of a file that has no version."""
     found = re.match(r"\d+(\.\d+)*", version)
     return tuple(map(int, found[0].split("."))) if found else ()

@@ -1,0 +1,186 @@
+"""What changed since a product was made: the catalogue, what files say, what is listed."""
+
+import json
+from pathlib import Path
+
+import asdf
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from jwinteractive import cli
+from jwinteractive.changes import Made, as_text, changes, load, made_of, since, what_changed
+from jwinteractive.changes.made import _LATER
+from jwinteractive.changes.since import cached_context
+from jwinteractive.data import Exposure
+from jwinteractive.errors import InputError
+from jwinteractive.io.header import _STATUS
+from jwinteractive.known.catalogue import version_numbers
+from jwinteractive.official.modes import GUIDERS, IMAGES, SPECTRA
+from jwinteractive.simulate import simulate
+
+REAL = Path(__file__).parents[3] / "shared" / "real"
+IMAGE = Exposure(
+    instrument="NIRCAM", detector="NRCA1", exp_type="NRC_IMAGE", readpatt="RAPID", ngroups=8
+)
+LOG = """2026-01-02T03:04:05 - stpipe.step - INFO - Step Detector1Pipeline parameters are:
+  pre_hooks: []
+  save_calibrated_ramp: false
+  steps:
+    jump:
+      skip: false
+      rejection_threshold: 5.5
+    ramp_fit:
+      algorithm: OLS_C"""
+MADE = """
+unread = [["1.7.0", "1.8.0"]]
+partly = []
+[source.page]
+title = "A page"
+date = 2026-01-02
+[[change]]
+version = "1.8.0"
+modes = ["NIRCAM"]
+steps = ["jump"]
+fact = "It differs."
+source = "page"
+"""
+
+
+def product(folder, version="1.10.0", logs=None):
+    """A file of the stage of rates, with the keywords of the official package."""
+    first = fits.PrimaryHDU()
+    first.header.update(
+        {
+            "TELESCOP": "JWST", "INSTRUME": "NIRCAM", "DETECTOR": "NRCA1", "EXP_TYPE": "NRC_IMAGE",
+            "READPATT": "RAPID", "NGROUPS": 8, "NINTS": 1, "SUBARRAY": "SUB64P", "CAL_VER": version,
+            "CRDS_CTX": "jwst_1100.pmap", "S_JUMP": "COMPLETE", "S_RAMP": "COMPLETE",
+            "S_IPC": "SKIPPED", "R_DARK": "crds://jwst_nircam_dark_0001.fits", "R_AREA": "N/A",
+        }
+    )  # fmt: skip
+    hdus = fits.HDUList([first, fits.ImageHDU(np.zeros((16, 16), np.float32), name="SCI")])
+    if logs is not None:
+        path = folder / "tree.asdf"
+        tree = {"cal_logs": logs, "meta": {"date": "2026"}, "zero": np.zeros(3)}
+        asdf.AsdfFile(tree).write_to(path)
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+        column = fits.Column("ASDF_METADATA", f"{data.size}B", array=data[None])
+        hdus.append(fits.BinTableHDU.from_columns([column], name="ASDF"))
+    path = folder / "jw1_nrca1_rate.fits"
+    hdus.writeto(path)
+    return path
+
+
+def test_every_change_names_modes_steps_and_sources_that_there_are():
+    modes = {"ALL", "NIR", "NIRSPEC", "MIRI", *IMAGES, *SPECTRA, *GUIDERS}
+    steps = {*_STATUS.values(), *_LATER.values()}
+    for change in changes().changes:
+        assert modes.issuperset(change.modes), change
+        assert steps.issuperset(change.steps + change.after), change
+        assert change.fact.endswith(".")
+        assert change.source.url.startswith("https://")
+
+
+def test_versions_without_notes_hold_no_changes():
+    for change in changes().changes:
+        own = version_numbers(change.version)
+        for low, high in changes().unread:
+            assert not version_numbers(low) <= own < version_numbers(high)
+
+
+def test_a_file_says_its_version_statuses_references_and_parameters(tmp_path):
+    made = made_of(product(tmp_path, logs={"calwebb_detector1": ["begins", LOG, "ends: 'so'"]}))
+    assert (made.version, made.context) == ("1.10.0", "jwst_1100.pmap")
+    assert made.statuses == {"jump": "COMPLETE", "ramp_fit": "COMPLETE", "ipc": "SKIPPED"}
+    assert made.done == {"jump", "ramp_fit"}
+    assert made.references == {"R_DARK": "jwst_nircam_dark_0001.fits"}
+    assert made.parameters["jump"] == {"skip": False, "rejection_threshold": 5.5}
+    assert made.parameters["ramp_fit"]["algorithm"] == "OLS_C"
+
+
+def test_parameters_of_a_step_that_ran_alone_are_its_own(tmp_path):
+    line = "a - INFO - Step JumpStep parameters are:\n  rejection_threshold: 7.0"
+    made = made_of(product(tmp_path, logs={"jump": [line], "ramp_fit": ["no parameters"]}))
+    assert made.parameters == {"jump": {"rejection_threshold": 7.0}}
+
+
+def test_a_file_without_logs_tells_no_parameters(tmp_path):
+    assert made_of(product(tmp_path)).parameters == {}
+
+
+def test_only_newer_changes_of_its_steps_and_mode_are_listed():
+    made = Made("1.10.0", statuses={"jump": "COMPLETE", "ramp_fit": "SKIPPED"})
+    found = since(made, IMAGE, "1.11.4")
+    assert {c.version for c in found} == {"1.10.1", "1.11.1"}
+    assert all("jump" in c.steps for c in found)
+    assert since(made, IMAGE, "1.10.0") == ()
+    assert since(Made("", statuses=made.statuses), IMAGE, "3.0.0") == ()
+
+
+def test_a_change_of_another_mode_is_not_listed():
+    made = Made("1.9.6", statuses={"jump": "COMPLETE"})
+    miri = Exposure(instrument="MIRI", detector="MIRIMAGE", exp_type="MIR_IMAGE")
+    facts = [" ".join(c.fact for c in since(made, e, "1.10.0")) for e in (IMAGE, miri)]
+    assert ["Snowballs" in f for f in facts] == [True, False]
+    assert ["Showers" in f for f in facts] == [False, True]
+
+
+def test_versions_of_which_nothing_is_known_are_told(tmp_path):
+    told = what_changed(product(tmp_path, "1.15.0"), IMAGE, "3.0.0")
+    text = as_text("it", IMAGE, told)
+    assert "no notes at hand from 1.14.1 on, before 2.0.0" in text
+    assert "no notes at hand from 2.0.1 to 3.0.0" in text
+    assert "1.12.2" not in text
+
+
+def test_the_context_is_that_of_the_local_cache(tmp_path):
+    config = tmp_path / "config" / "jwst"
+    config.mkdir(parents=True)
+    assert cached_context({"CRDS_PATH": str(tmp_path)}) == ""
+    (config / "server_config").write_text(repr({"operational_context": "jwst_1464.pmap"}))
+    assert cached_context({"CRDS_PATH": str(tmp_path)}) == "jwst_1464.pmap"
+    assert cached_context({"CRDS_CONTEXT": "jwst_1.pmap", "CRDS_PATH": "x"}) == "jwst_1.pmap"
+
+
+def test_the_command_lists_what_changed_for_a_person_and_for_a_program(tmp_path, capsys):
+    path = product(tmp_path)
+    assert cli.main(["changes", str(path)]) == 0
+    assert "made by jwst 1.10.0" in capsys.readouterr().out
+    assert cli.main(["changes", str(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)[path.name]
+    assert told["made"]["version"] == "1.10.0"
+    assert all("NRC_IMAGE" in c["modes"] or {"ALL", "NIR"} & {*c["modes"]} for c in told["changes"])
+
+
+def test_a_raw_file_was_made_by_no_version(tmp_path, capsys):
+    path = simulate(ngroups=3, size=(32, 32)).write(tmp_path)
+    assert cli.main(["changes", str(path)]) == 0
+    assert "CAL_VER is missing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [('source = "page"', 'source = "pag"', "did you mean 'page'"), ("fact", "fakt", "no 'fact'")],
+)
+def test_a_wrong_catalogue_is_refused(old, new, said):
+    assert load(MADE).changes[0].after == ("jump",)
+    with pytest.raises(InputError, match=said):
+        load(MADE.replace(old, new))
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="real files are in ../shared only")
+@pytest.mark.parametrize(
+    ("name", "there", "absent"),
+    [
+        ("ami/jw01093015001_03102_00001_nis_cal.fits", {"jump", "ramp_fit"}, {"pathloss"}),
+        ("spec/jw02565007001_03101_00002_nrs2_cal.fits", set(), {"jump", "residual_fringe"}),
+    ],
+)
+def test_files_of_the_archive_list_what_is_of_them(name, there, absent, capsys):
+    path = REAL / name
+    assert cli.main(["changes", str(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)[path.name]
+    steps = {step for change in told["changes"] for step in change["steps"]}
+    assert there <= steps
+    assert not absent & steps
+    assert told["unread"]
