@@ -501,11 +501,21 @@ class Session:
             return ()
         recipe = self.recipe if settings is None else settings.recipe
         references = self._references(exposure, settings)
-        peers = functools.partial(self._peers, self._number(exposure), settings)
+        peers = functools.partial(self._peers, self._number(exposure), settings, {})
         return plan_of(self._file(exposure), recipe, references, to, peers)
 
-    def _peers(self, exposure: int, settings: Settings | None, stage: Stage) -> tuple[Peer, ...]:
-        """The exposures that a step looks at together with one, and with it."""
+    def _peers(
+        self,
+        exposure: int,
+        settings: Settings | None,
+        plans: dict[tuple[int, str], tuple[Planned, ...]],
+        stage: Stage,
+    ) -> tuple[Peer, ...]:
+        """The exposures that a step looks at together with one, and with it.
+
+        ``plans`` keeps what was planned before, by exposure and step: each step that looks at a set
+        would else plan all those before it anew, for each exposure of each.
+        """
         belongs = registry[stage.step].together
         assert belongs is not None
         own, recipe = self.exposures[exposure], (settings or self.settings).recipe
@@ -517,9 +527,11 @@ class Session:
                 alike and belongs(kind, own.exposure, file.exposure, stage.params)
             ):
                 references = self._references(i, settings)
-                peers = functools.partial(self._peers, i, settings)
-                plan = stages_of(file, recipe, references, peers, before=stage.step)
-                found.append(Peer(i, file, references, tuple(p for p in plan if not p.skipped)))
+                if (i, stage.step) not in plans:
+                    peers = functools.partial(self._peers, i, settings, plans)
+                    plan = stages_of(file, recipe, references, peers, before=stage.step)
+                    plans[i, stage.step] = tuple(p for p in plan if not p.skipped)
+                found.append(Peer(i, file, references, plans[i, stage.step]))
         return tuple(found)
 
     def states(self, exposure: int | None = None) -> tuple[State, ...]:

@@ -14,6 +14,7 @@ import jwinteractive
 from jwinteractive.data import Filed
 from jwinteractive.errors import ParamError
 from jwinteractive.official.alignment import alignment
+from jwinteractive.plan import stages_of
 from jwinteractive.simulate.field import SCALE, field
 from jwinteractive.wcs import read_wcs
 
@@ -169,3 +170,17 @@ def test_without_its_reference_a_step_names_the_type_before_long_work(folder):
     one.use("distortion", "N/A")
     with pytest.raises(jwinteractive.errors.JwinteractiveError, match="AssignWcs"):
         one.run("official_assign_wcs")
+
+
+def test_a_set_is_planned_once_for_each_exposure_and_step_that_looks_at_it(session, monkeypatch):
+    asked_for = []
+
+    def counted(file, *given, before=None, **more):
+        asked_for.append((file.name, before))
+        return stages_of(file, *given, before=before, **more)
+
+    monkeypatch.setattr("jwinteractive.session.stages_of", counted)
+    plan = session.plan()
+    sets = [p.step.name for p in plan if p.step.together is not None and not p.skipped]
+    assert len(sets) == 4
+    assert len(asked_for) == len(set(asked_for)) == len(session.exposures) * len(sets)
