@@ -21,7 +21,7 @@ from typing import Any, Final
 from jwinteractive.batch.groups import Group
 from jwinteractive.batch.job import Place, Row, key_of, numbers_of, read_json, reduce_files
 from jwinteractive.batch.room import free_memory, misfit_words, need_of, room_for
-from jwinteractive.errors import InputError, OutputError, ParamError
+from jwinteractive.errors import InputError, OutputError, ParamError, StepError
 from jwinteractive.io import check_writable
 from jwinteractive.warm import warm_once
 
@@ -136,6 +136,8 @@ def run_batch(
         If products are there already, or the folder cannot be written.
     InputError
         If dask is not installed.
+    StepError
+        If the processes do not start.
     """
     began = time.perf_counter()
     place = Place(Path(output).absolute())
@@ -266,8 +268,9 @@ def _cluster(
             if not slots:
                 raise ParamError(f"scheduler {scheduler!r}: has no workers: start some first")
             told = [w["memory_limit"] for w in client.scheduler_info()["workers"].values()]
-            one = memory or min((n for n in told if n), default=2**62)
-            yield client, min(slots, workers or slots), (one * slots, one)
+            slots = min(slots, workers or slots)
+            one = memory // slots or min((n for n in told if n), default=2**62)
+            yield client, slots, (one * slots, one)
         return
     memory = memory or free_memory()
     room = room_for(needs, memory, workers)
@@ -280,21 +283,28 @@ def _cluster(
         "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": 1,
         "distributed.nanny.pre-spawn-environ.OPENBLAS_NUM_THREADS": 1,
     }
-    with (
-        dask.config.set(config),
-        distributed.LocalCluster(
-            n_workers=room.workers,
-            threads_per_worker=1,
-            processes=True,
-            host=_HOME,
-            dashboard_address=f"{_HOME}:0",
-            worker_dashboard_address=f"{_HOME}:0",
-            memory_limit=0,
-            silence_logs=logging.CRITICAL,
-            env={"NUMBA_NUM_THREADS": "1"},
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
+    with contextlib.ExitStack() as opened:
+        opened.enter_context(dask.config.set(config))
+        try:
+            cluster = opened.enter_context(
+                distributed.LocalCluster(
+                    n_workers=room.workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    host=_HOME,
+                    dashboard_address=f"{_HOME}:0",
+                    worker_dashboard_address=f"{_HOME}:0",
+                    memory_limit=0,
+                    silence_logs=logging.CRITICAL,
+                    env={"NUMBA_NUM_THREADS": "1"},
+                )
+            )
+            client = opened.enter_context(distributed.Client(cluster, set_as_default=False))
+        except (OSError, RuntimeError, TimeoutError) as error:
+            raise StepError(
+                f"batch: the processes do not start ({error}): try --workers 1, or use "
+                "jwinteractive run"
+            ) from error
         yield client, room.workers, (memory, memory)
 
 
