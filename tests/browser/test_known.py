@@ -1,11 +1,18 @@
 """Known issues and the sources of parameters in the workbench: read, applied, taken back."""
 
+import shutil
+
 import pytest
+from astropy.io import fits
 
 
 @pytest.fixture
-def screen(open_bench, nircam_file, request):
-    return open_bench(nircam_file, request.node.name, (1500, 1150))
+def screen(open_bench, nircam_file, request, tmp_path):
+    path = tmp_path / nircam_file.name
+    shutil.copy(nircam_file, path)
+    for card, value in (("CAL_VER", "1.10.0"), ("S_JUMP", "COMPLETE")):
+        fits.setval(path, card, value=value)
+    return open_bench(path, request.node.name, (1500, 1150))
 
 
 def test_a_remedy_is_applied_and_undone_and_a_value_taken_from_where_it_comes(screen):
@@ -22,6 +29,13 @@ def test_a_remedy_is_applied_and_undone_and_a_value_taken_from_where_it_comes(sc
     for theme in ("Light", "Dark"):
         screen.theme(theme)
         screen.shoot(f"known-{theme.lower()}")
+    changed = page.get_by_text("What changed since jwst 1.10.0 made this file")
+    changed.click()
+    page.get_by_text("no notes at hand from 2.0.1").scroll_into_view_if_needed()
+    for theme in ("Light", "Dark"):
+        screen.theme(theme)
+        screen.shoot(f"changes-{theme.lower()}")
+    changed.click()
     card.get_by_role("button", name="Apply").click()
     screen.until(flicker, True)
     card.get_by_role("button", name="Applied").wait_for()

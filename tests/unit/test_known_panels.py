@@ -1,6 +1,9 @@
 """The page of known issues, and where the parameters of a step come from, in the workbench."""
 
+import shutil
+
 import pytest
+from astropy.io import fits
 
 import jwinteractive
 from jwinteractive.official.exchange import Settings, write_pars
@@ -43,6 +46,24 @@ def test_a_remedy_of_steps_that_the_recipe_has_not_cannot_be_applied(bench):
     button = bench.known.apply["nircam-tiles"]
     assert button.disabled
     assert button.tooltip.endswith("has none of these steps")
+
+
+def test_what_changed_since_a_file_was_made_is_beside_its_issues(sent, nircam_file, tmp_path):
+    path = tmp_path / nircam_file.name
+    shutil.copy(nircam_file, path)
+    made = workbench(jwinteractive.open(path))
+    made.show_page("Issues")
+    assert made.known.changes.value == ""  # raw: nobody has made it
+    made.close()
+    for card, value in (("CAL_VER", "1.10.0"), ("S_JUMP", "COMPLETE")):
+        fits.setval(path, card, value=value)
+    made = workbench(jwinteractive.open(path))
+    made.show_page("Issues")
+    text = made.known.changes.value
+    assert "since jwst 1.10.0 made this file" in text
+    assert "1.11.1: jump" in text
+    assert "ramp_fit" not in text
+    made.close()
 
 
 def test_nothing_is_measured_before_somebody_looks(bench):

@@ -8,10 +8,12 @@ from html import escape
 
 import ipywidgets as w
 
+from jwinteractive.changes import Since, what_changed
 from jwinteractive.errors import JwinteractiveError
 from jwinteractive.known import Known, Listed, listed, names_here, taken
 from jwinteractive.session import Session
 from jwinteractive_widgets.background import Background
+from jwinteractive_widgets.changes_panel import ChangesPanel
 
 __all__ = ["KnownPanel"]
 
@@ -25,6 +27,8 @@ class KnownPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         What is shown; None until it was looked for.
     apply
         Button of each issue that has a remedy of parameters, by its id.
+    changes
+        What changed since the official package made the file.
     """
 
     def __init__(
@@ -36,7 +40,8 @@ class KnownPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.apply: dict[str, w.Button] = {}
         self._open, self._of = False, -1
         self.text, self.list = w.HTML(), w.VBox()
-        super().__init__([self.text, self.list])
+        self.changes = ChangesPanel()
+        super().__init__([self.text, self.list, self.changes])
         self.add_class("jwi-known")
 
     def follow(self) -> None:
@@ -60,12 +65,15 @@ class KnownPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         file = self.session.exposures[number]
         self._say("measuring ...")
 
-        def work(_: threading.Event) -> tuple[Listed, ...]:
-            return listed(file.product, file.path)
+        def work(_: threading.Event) -> tuple[tuple[Listed, ...], Since | None]:
+            path = file.path
+            changed = what_changed(path, file.exposure) if path is not None else None
+            return listed(file.product, path), changed
 
-        def show(found: tuple[Listed, ...]) -> None:
+        def show(found: tuple[tuple[Listed, ...], Since | None]) -> None:
             if self._of == number:
-                self.found = found
+                self.found, changed = found
+                self.changes.draw(changed)
                 self._draw()
 
         self._background.submit(work, show, self._failed, "issues")
