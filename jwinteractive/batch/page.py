@@ -127,7 +127,7 @@ def as_html(batch: Batch, place: Place) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Batch of {len(batch.rows)} exposures</title><style>{_STYLE}</style></head><body>
 <h1>{made} of {len(batch.rows)} exposures reduced{stopped}</h1>
-<p>{batch.seconds:.0f} s on {batch.workers} workers.</p>
+<p>{batch.seconds:.0f} s, workers: {batch.workers}.</p>
 <div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>
 <dl>{means}</dl>
 <div class="cards">{cards}</div></body></html>

@@ -8,6 +8,7 @@ import platform
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from jwinteractive.bench.batch import batch
 from jwinteractive.bench.browser import knob, official_panels, viewer
 from jwinteractive.bench.detector import (
     detector1,
@@ -76,6 +77,7 @@ BENCHMARKS: dict[str, Callable[[], Row]] = {
     "mask_statistics": mask_statistics,
     "preview": preview,
     "inspect": inspect,
+    "batch": batch,
     "import": importing,
     "viewer": viewer,
     "knob": knob,

@@ -24,7 +24,7 @@ def test_the_recipe_is_applied_to_all_exposures_and_each_is_told(screen, browser
     for theme in ("Light", "Dark"):
         screen.theme(theme)
         screen.shoot(f"batch-{theme.lower()}")
-    shots = Path(os.environ.get("SCREENSHOTS", tmp_path))
+    shots = Path(os.environ.get("SCREENSHOTS") or tmp_path)
     told = screen.folder.with_name(folder) / "batch.html"
     for scheme in ("light", "dark"):
         context = browser.new_context(color_scheme=scheme, viewport={"width": 1200, "height": 800})

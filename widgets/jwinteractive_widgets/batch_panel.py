@@ -51,7 +51,7 @@ class BatchPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._cancel = threading.Event()
         self._thread: threading.Thread | None = None
         self.made: Batch | None = None
-        narrow = {"description_width": "58px"}
+        narrow = {"description_width": "72px"}
         self.folder = w.Text(value="batch", description="folder", style=narrow)
         self.files = w.Text(
             description="files",
