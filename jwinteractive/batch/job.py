@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ from jwinteractive.saved import read_session
 from jwinteractive.session import Session
 from jwinteractive.store import Store
 
-__all__ = ["Place", "Row", "State", "key_of", "numbers_of", "reduce_files"]
+__all__ = ["Place", "Row", "State", "hear_no_interrupt", "key_of", "numbers_of", "reduce_files"]
 
 State = Literal["waiting", "done", "kept", "failed", "cancelled", "does not fit"]
 _TELL = 0.3  # seconds between two words on how far a file is
@@ -161,6 +162,11 @@ def key_of(session: Session, path: Path, to: str | None) -> str:
     """
     keys = [session.plan(to, i)[-1].key for i in numbers_of(session, path)]
     return hashlib.blake2b("\n".join(keys).encode(), digest_size=16).hexdigest()
+
+
+def hear_no_interrupt() -> None:
+    """Let Ctrl-C, which all processes of a terminal hear, be the business of the first one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def reduce_files(paths: str, settings: str, output: str, store: str, to: str, upto: str) -> str:

@@ -19,7 +19,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from jwinteractive.batch.groups import Group
-from jwinteractive.batch.job import Place, Row, key_of, numbers_of, read_json, reduce_files
+from jwinteractive.batch.job import (
+    Place,
+    Row,
+    hear_no_interrupt,
+    key_of,
+    numbers_of,
+    read_json,
+    reduce_files,
+)
 from jwinteractive.batch.room import free_memory, misfit_words, need_of, room_for
 from jwinteractive.errors import InputError, OutputError, ParamError, StepError
 from jwinteractive.io import check_writable
@@ -300,6 +308,7 @@ def _cluster(
                 )
             )
             client = opened.enter_context(distributed.Client(cluster, set_as_default=False))
+            client.run(hear_no_interrupt)
         except (OSError, RuntimeError, TimeoutError) as error:
             raise StepError(
                 f"batch: the processes do not start ({error}): try --workers 1, or use "
@@ -325,6 +334,7 @@ class _Loop:
 
     def __post_init__(self) -> None:
         self._one = threading.Event()  # a call has ended
+        self.since = time.time()
         self._sizes: dict[str, int] = {}
 
     def run(self, tasks: Sequence[_Task]) -> bool:
@@ -408,6 +418,12 @@ class _Loop:
         self.client.cancel(list(running), force=True)
         for path, row in self.rows.items():
             if row.state == "waiting":
+                told = self.place.row(Path(path))
+                if told.exists() and told.stat().st_mtime >= self.since:
+                    # written, but not said any more; a file of ours appears whole
+                    found = Row.from_dict(read_json(told))
+                    self.rows[path] = dc.replace(found, planned=row.planned)
+                    continue
                 self.rows[path] = dc.replace(row, state="cancelled", why="stopped before its end")
         self._tell({})
         return True
