@@ -16,7 +16,7 @@ def bench(sent, miri_file, tmp_path, monkeypatch):
     path = tmp_path / miri_file.name
     path.symlink_to(miri_file)
     made = workbench(jwinteractive.open(path, "official"))
-    made.show_page("References")
+    made.show_page("Refs")
     yield made
     made.close()
 
@@ -92,4 +92,4 @@ def test_nothing_is_looked_for_while_another_page_is_shown(bench, monkeypatch):
     monkeypatch.setattr("jwinteractive_widgets.references_panel.check", check)
     bench.session.enable("official_jump", False)
     with pytest.raises(AssertionError, match="it looked"):
-        bench.show_page("References")
+        bench.show_page("Refs")

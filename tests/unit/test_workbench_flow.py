@@ -292,10 +292,10 @@ def test_the_side_shows_parameters_the_mask_or_what_to_take_home(bench, press, b
     shown = []
     for act in ("save", "take-home", "mask", "mask"):
         press(bench, act)
-        shown.append(bench._pages[bench._side.selected_index])
+        shown.append(bench.side.page)
     assert shown == ["Take home", "Parameters", "Mask", "Parameters"]
-    browser_says(bench.side, kind="do", view="v", seq=1, id="Mask", value=True)
-    assert bench._side.children[bench._side.selected_index] is bench.mask
+    browser_says(bench.side.bar, kind="do", view="v", seq=1, id="Mask", value=True)
+    assert bench.side.page == "Mask"
 
 
 def test_what_is_taken_home_stands_in_the_journal_once(bench, tmp_path):

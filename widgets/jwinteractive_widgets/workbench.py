@@ -31,6 +31,7 @@ from jwinteractive_widgets.mask_panel import MaskPanel
 from jwinteractive_widgets.references_panel import ReferencesPanel
 from jwinteractive_widgets.rivals_panel import FormBar
 from jwinteractive_widgets.runs import Runs
+from jwinteractive_widgets.sidepages import SidePages
 from jwinteractive_widgets.sources_panel import SourcesPanel
 from jwinteractive_widgets.steplist import StepList, items_of
 from jwinteractive_widgets.takehome import TakeHome
@@ -82,7 +83,7 @@ WORDS = {
 
 PAGES = {
     "Issues": "Known issues of this file, and their remedies",
-    "References": "References: from where, how big, what is missing",
+    "Refs": "References: from where, how big, what is missing",
 }
 
 
@@ -182,28 +183,26 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             box.add_class(f"jwi-place-{name}")
             return box
 
+        knobs = w.VBox([self.forms, self.sources, self.said, self.form, self.control])
+        knobs.add_class("jwi-knobs")
         pages = {
-            "Parameters": w.VBox([self.forms, self.sources, self.said, self.form, self.control]),
+            "Parameters": knobs,
             "Mask": self.mask,
             "Issues": self.known,
-            "References": self.references,
+            "Refs": self.references,
             "Take home": w.VBox([self.takehome, self.batch]),
         }
-        self._pages = tuple(pages)
-        self._side = w.Stack(list(pages.values()), selected_index=0)
-        self._side.add_class("jwi-side-pages")
-        self.side = Actions(on_do=self._turn_side, hand_over=self._background.hand_over)
-        self.show_page("Parameters")
+        self.side = SidePages(pages, PAGES, self._background.hand_over)
         grid = w.Box(
             [
                 card("steps", self.steps),
                 card("canvas", self.canvas),
                 card("graphs", self.graphs),
-                card("side", self.side, self._side),
+                card("side", self.side),
             ]
         )
         grid.add_class("jwi-grid")
-        self.canvas.bar.label, self.side.label = "What the frame shows", "Side panel"
+        self.canvas.bar.label = "What the frame shows"
         self.canvas.view.labels = ["pinned", "present"]
         self.actions.label = "Workbench"
         return [Theme(), self.actions, grid, self.place, card("log", self.journal)]
@@ -446,9 +445,9 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             case ["save"]:
                 self.show_page("Take home")
             case ["take", "home"]:
-                self._turn_to("Take home")
+                self.side.turn_to("Take home")
             case ["mask"]:
-                self._turn_to("Mask")
+                self.side.turn_to("Mask")
 
     def _pin(self) -> None:
         if self.session.pinned is None:
@@ -539,37 +538,8 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.session.note("save", text)
 
     def show_page(self, page: str) -> None:
-        """Show a page of the side: "Parameters", "Mask", "Issues", "References" or "Take home"."""
-        self._side.selected_index = self._pages.index(page)
-        self.side.show(
-            [
-                {
-                    "id": title,
-                    "kind": "toggle",
-                    "label": "Refs" if title == "References" else title,
-                    "value": title == page,
-                    "tooltip": PAGES.get(title, ""),
-                }
-                for title in self._pages
-            ]
-        )
-        if page == "Mask":
-            self.mask.follow()
-        else:
-            self.mask.hide()
-        for title, part in (("Issues", self.known), ("References", self.references)):
-            if page == title:
-                part.follow()
-            else:
-                part.hide()
-
-    def _turn_to(self, page: str) -> None:
-        """Show a page, or the parameters if it is there already."""
-        here = self._pages[self._side.selected_index]
-        self.show_page("Parameters" if here == page else page)
-
-    def _turn_side(self, act: str, value: Any = None) -> None:
-        self.show_page(act)
+        """Show a page of the side, such as "Parameters", "Mask" or "Take home"."""
+        self.side.show(page)
 
     # -- coming back --------------------------------------------------------------------------
 
