@@ -29,6 +29,7 @@ from jwinteractive.params import fields_of, split_option
 from jwinteractive.params_command import add_options as add_params_options
 from jwinteractive.recipe_command import add_options as add_recipe_options
 from jwinteractive.refs_command import add_options as add_refs_options
+from jwinteractive.reproduce_command import add_options as add_reproduce_options
 from jwinteractive.sip_command import add_options as add_sip_options
 
 __all__ = ["main"]
@@ -254,6 +255,10 @@ def _parser() -> argparse.ArgumentParser:
 
     add_changes_options(
         command("changes", _changes, "Say what changed since the official package made a file.")
+    )
+
+    add_reproduce_options(
+        command("reproduce", _reproduce, "Make a product again as its file says, and compare.")
     )
 
     add_refs_options(command("refs", _refs, "Check references; make a CRDS cache of a folder."))
@@ -638,6 +643,12 @@ def _issues(asked: argparse.Namespace) -> int:
 
 def _changes(asked: argparse.Namespace) -> int:
     from jwinteractive.changes_command import run
+
+    return run(asked)
+
+
+def _reproduce(asked: argparse.Namespace) -> int:
+    from jwinteractive.reproduce_command import run
 
     return run(asked)
 
