@@ -137,7 +137,7 @@ def test_lines_are_shown_while_a_step_is_at_work(log):
     assert log.bar.items[1]["value"] == "1.5 s, 3 MB added"  # its result has come meanwhile
     log.hear("INFO another one")
     assert log.lines == ("INFO another one",)
-    log.refresh()
+    log.settle()  # its picture is there
     assert log.lines[0].startswith("INFO Using")
 
 

@@ -59,6 +59,11 @@ class LogView(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._ran = ran
         self._draw()
 
+    def settle(self, busy: bool = False) -> None:
+        """A picture has come: what was at work for it is done."""
+        if self._live:
+            self.refresh(busy)
+
     def _of_step(self) -> Ran | None:
         session, step = self.session, self.session.look.step
         if step not in session.recipe:

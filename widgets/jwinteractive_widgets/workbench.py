@@ -167,6 +167,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             (session.done, lambda _: hand_over(self._done)),
             (session.noted, lambda _: hand_over(self._noted)),
             (session.logged, lambda line: hand_over(self.said.hear, line)),
+            (self.canvas.pictured, lambda _: self.said.settle(self.runs.busy)),
         ]
         self._heard = heard
         for signal, hear in heard:
