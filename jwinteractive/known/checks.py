@@ -210,7 +210,11 @@ def _background_of(product: Product) -> tuple[Stripes, Array, Array, float, floa
     """Lines, image, its background pixels, their level and the white noise of a pixel."""
     if isinstance(product, Ramp) and product.data.shape[1] < 2:
         return None
-    geometry = Stripes(product.exposure, product.shape)
+    try:
+        geometry = Stripes(product.exposure, product.shape)
+        geometry.readout(geometry.count)
+    except InputError:  # a piece of a frame, such as a slit, no longer tells how it was read
+        return None
     image = mean_of(draft_of(product))
     known = np.isfinite(image) & ~_reference(product.exposure, product.shape)
     if not known.any():

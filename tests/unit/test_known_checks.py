@@ -1,5 +1,7 @@
 """Each check tells a simulated exposure with the condition from one without."""
 
+import dataclasses as dc
+
 import numpy as np
 import pytest
 
@@ -110,6 +112,10 @@ def test_what_cannot_tell_says_nothing(quiet, rate_of_pixels):
     assert measure("snowballs", one) is None
     blind = rate_of_pixels(np.full((64, 64), np.nan))
     assert all(measure(name, blind) is None for name in CHECKS)
+    piece = rate_of_pixels(np.zeros((50, 34)))  # nobody knows by which amplifiers it was read
+    piece = piece.replace(exposure=dc.replace(piece.exposure, noutputs=4))
+    assert measure("stripes", piece) is None
+    assert measure("background", piece) is None
 
 
 def test_an_unknown_check_is_one_line(quiet):
