@@ -81,7 +81,7 @@ def undescribed(tmp_path, monkeypatch):
 
     known = official.catalogue()
     monkeypatch.setattr(official, "user_cache_path", lambda name: tmp_path / name)
-    plain = {"version": known.version, "steps": [], "orders": {}, "named": {}}
+    plain = {"version": known.version, "steps": [], "pipelines": [], "orders": {}, "named": {}}
     monkeypatch.setattr(official, "_described", lambda: json.dumps(plain))
     official.catalogue.cache_clear()
     yield official
