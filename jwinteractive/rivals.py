@@ -27,7 +27,7 @@ from jwinteractive.warm import warm_once
 if TYPE_CHECKING:
     from jwinteractive.session import Session
 
-__all__ = ["Rival", "Rivals", "both_forms", "compare_rivals", "rival_settings"]
+__all__ = ["Rival", "Rivals", "both_forms", "compare_rivals"]
 
 SHORT = 20.0  # seconds below which ours is timed twice: kernels are loaded in the first run
 MB = 1e6
@@ -104,19 +104,6 @@ def both_forms() -> frozenset[str]:
         return frozenset()
 
 
-def rival_settings(settings: Settings, step: str) -> tuple[str, Settings]:
-    """Name of the other form of a step, and settings with it in its place.
-
-    Raises
-    ------
-    RecipeError
-        If there is no such step in the recipe, or no other form of it.
-    """
-    other = counterpart(settings.recipe[step])
-    recipe = settings.recipe.with_stage(step, other)
-    return other.step, dc.replace(settings, recipe=recipe)
-
-
 def compare_rivals(session: Session, step: str, exposure: int | None = None) -> Rivals:
     """Run a step of the recipe and its other form, and compare their results.
 
@@ -129,7 +116,7 @@ def compare_rivals(session: Session, step: str, exposure: int | None = None) -> 
     """
     number = session.active if exposure is None else exposure
     settings = session.settings
-    other, changed = rival_settings(settings, step)
+    other, changed = _with_other_form(settings, step)
     both = [(_running(session, n, number, s), s) for n, s in ((other, changed), (step, settings))]
     with session.at_work():
         a, b = (_run(session, plan, number, s) for plan, s in both)
@@ -140,6 +127,13 @@ def compare_rivals(session: Session, step: str, exposure: int | None = None) -> 
     except InputError as error:
         why = str(error)
     return Rivals(a=a, b=b, comparison=found, why=why, costs=_costs(a, b))
+
+
+def _with_other_form(settings: Settings, step: str) -> tuple[str, Settings]:
+    """Name of the other form of a step, and settings with it in its place."""
+    other = counterpart(settings.recipe[step])
+    recipe = settings.recipe.with_stage(step, other)
+    return other.step, dc.replace(settings, recipe=recipe)
 
 
 def _running(session: Session, step: str, exposure: int, settings: Settings) -> list[Planned]:
@@ -173,10 +167,10 @@ def _cost(session: Session, plan: Sequence[Planned], exposure: int, settings: Se
         reduction = session.reduction(exposure, settings, store)
         with session.at_work() as cancel, spent() as cost:
             product, _by_step = reduction.run(plan, 0, session.progress.emit, cancel)
-        session.store.put(last.key, product)
         least = min(least, cost, key=lambda c: c.seconds)
         if least.seconds > SHORT:
             break
+    session.store.put(last.key, product)
     return least
 
 

@@ -304,7 +304,7 @@ def official_panels() -> Row:
 
 
 def _opened(page: Page, path: Path) -> dict[str, Any]:
-    """Times by step; all are in a recipe, where only the first runs."""
+    """Times by step; all are in a recipe, where one alone runs."""
     code = (
         "import warnings; warnings.simplefilter('ignore')\n"
         "from jwinteractive_widgets import benchmark, workbench\n"

@@ -5,7 +5,8 @@ import datetime
 import pytest
 
 from jwinteractive.errors import ParamError, RecipeError
-from jwinteractive.known import applying
+from jwinteractive.known import applying, as_native
+from jwinteractive.known.catalogue import SKIP
 from jwinteractive.official.catalogue import catalogue
 from jwinteractive.official.modes import IMAGES, SERIES, SPECTRA
 from jwinteractive.official.recipes import WITHOUT_RECIPE, official_order
@@ -59,23 +60,14 @@ def test_whatever_differs_from_the_official_default_has_a_source_and_a_date(reci
             assert len(reason.source) > 8
 
 
-OWN_FORM = {  # parts of the official jump that are steps of their own here
-    ("jump", "expand_large_events"): ("snowballs", ENABLED),
-    ("jump", "find_showers"): ("showers", ENABLED),
-    ("jump", "expand_factor"): ("snowballs", "expand_factor"),
-    ("jump", "min_sat_area"): ("snowballs", "min_sat_area"),
-    ("jump", "min_jump_area"): ("snowballs", "min_jump_area"),
-}
-
-
 def remedies(recipe):
     """Remedies (step, parameter, value) of the issues of a mode, as a recipe has them, with ids."""
     for known in applying(exposure_of(recipe)):
-        for one in known.remedies:
-            step, name = OWN_FORM.get((one.step, one.parameter), (one.step, one.parameter))
-            skip = one.parameter == "skip"
+        for one in map(as_native, known.remedies):
+            skip = one.parameter == SKIP
             value = not one.value if skip else one.value
-            yield (step, ENABLED if skip else name, str(value).lower()), known.id
+            name = ENABLED if skip else one.parameter
+            yield (one.step, name, str(value).lower()), known.id
 
 
 @every_mode

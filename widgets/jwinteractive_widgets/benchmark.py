@@ -218,9 +218,7 @@ def reduced(path: str, window: tuple[float, float, float, float]) -> Session:
 
 
 def officials(path: str) -> Session:
-    """A session with every official step in its recipe, of which only the first runs."""
-    names = [s.step for s in jwinteractive.open(path, "official").recipe]
-    steps = dict.fromkeys([*names, *official_steps()])
-    recipe = Recipe.of(*steps)
-    stages = [dc.replace(s, enabled=i == 0) for i, s in enumerate(recipe)]
+    """A session with every official step in its recipe, of which only one runs."""
+    recipe = Recipe.of(*official_steps())
+    stages = [dc.replace(s, enabled=s.step == "official_dq_init") for s in recipe]
     return jwinteractive.open(path, dc.replace(recipe, stages=tuple(stages)))

@@ -38,25 +38,14 @@ class KnownPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.session, self._background, self._fail = session, background, fail
         self.found: tuple[Listed, ...] | None = None
         self.apply: dict[str, w.Button] = {}
-        self._open, self._of = False, -1
+        self._of = -1
         self.text, self.list = w.HTML(), w.VBox()
         self.changes = ChangesPanel()
         super().__init__([self.text, self.list, self.changes])
         self.add_class("jwi-known")
 
-    def follow(self) -> None:
-        """Show it; it follows the session from now on."""
-        self._open = True
-        self.refresh()
-
-    def hide(self) -> None:
-        """Follow the session no more."""
-        self._open = False
-
     def refresh(self) -> None:
         """Look at the exposure in view, where it is another; say what of the remedies is taken."""
-        if not self._open:
-            return
         number = self.session.active
         if number == self._of:
             self._mark()

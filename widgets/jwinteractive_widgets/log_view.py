@@ -11,7 +11,7 @@ import ipywidgets as w
 
 from jwinteractive.errors import JwinteractiveError
 from jwinteractive.session import Session
-from jwinteractive.step import Ran
+from jwinteractive.step import Ran, registry
 from jwinteractive_widgets.actions import Actions
 from jwinteractive_widgets.background import Background
 
@@ -66,13 +66,13 @@ class LogView(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _of_step(self) -> Ran | None:
         session, step = self.session, self.session.look.step
-        if step not in session.recipe:
+        if step not in session.recipe or not registry[step].filed:
             return None
         try:
-            (planned,) = session.plan(step)[-1:]
-        except (JwinteractiveError, ValueError):
+            planned = session.plan(step)[-1]
+        except JwinteractiveError:  # it is said elsewhere
             return None
-        found = session.store.get(planned.model_key) if planned.step.filed else None
+        found = session.store.get(planned.model_key)
         return found if isinstance(found, Ran) else None
 
     def _draw_live(self) -> None:

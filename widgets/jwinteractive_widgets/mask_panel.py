@@ -127,7 +127,6 @@ class MaskPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.canvas.view.drawing = True
         if self.canvas.view.tool == "pan":
             self.canvas.view.tool = "brush"
-        self.refresh()
 
     def hide(self) -> None:
         """Leave the frame alone."""

@@ -38,7 +38,7 @@ class ReferencesPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         """Look for references on lane "references" of ``background``."""
         self.session, self._background = session, background
         self.found: CheckedFiles | None = None
-        self._open, self._alone = False, False
+        self._alone = False
         self._wanted: tuple[Settings, int] | None = None
         self._types: dict[str, list[Used]] = {}
         self.bar = Actions(on_do=self._do, hand_over=background.hand_over, label="References")
@@ -71,19 +71,8 @@ class ReferencesPanel(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         )
         self.add_class("jwi-references")
 
-    def follow(self) -> None:
-        """Show it; it follows the session from now on."""
-        self._open = True
-        self.refresh()
-
-    def hide(self) -> None:
-        """Follow the session no more."""
-        self._open = False
-
     def refresh(self) -> None:
         """Look for references, where settings or the exposure are others than before."""
-        if not self._open:
-            return
         self._draw()
         wanted = self.session.settings, self.session.active
         if wanted == self._wanted:

@@ -14,7 +14,8 @@ __all__ = ["SidePages"]
 class SidePages(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """Pages by title, of which one is there.
 
-    A page that has ``follow`` and ``hide`` is told when it is shown, and when it no longer is.
+    The page that is there is refreshed, if it can be; one that has ``follow`` and ``hide`` is told
+    when it is shown, and when it no longer is.
 
     Attributes
     ----------
@@ -60,6 +61,11 @@ class SidePages(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             ]
         )
         self._tell(page, "follow")
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Let the page that is there show what the session says."""
+        self._tell(self.page, "refresh")
 
     def turn_to(self, page: str) -> None:
         """Show a page, or the first if it is there already."""

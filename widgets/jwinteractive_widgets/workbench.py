@@ -232,9 +232,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         knob = name if name in self.session.recipe else ""
         self.canvas.refresh(knob)
         self.graphs.refresh(knob)
-        self.mask.refresh()
-        self.known.refresh()
-        self.references.refresh()
+        self.side.refresh()
         self._keep_soon()
 
     def _looked(self) -> None:
@@ -244,9 +242,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._show_actions()
         self.canvas.refresh()
         self.graphs.refresh()
-        self.mask.refresh()
-        self.known.refresh()
-        self.references.refresh()
+        self.side.refresh()
         self._keep_soon()
 
     def _progressed(self, progress: Any) -> None:
