@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses as dc
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -22,12 +21,10 @@ from jwinteractive.errors import InputError
 from jwinteractive.official.catalogue import catalogue, installed
 from jwinteractive.official.parameters import from_official
 from jwinteractive.recipe import Recipe, Stage
-from jwinteractive.step import OFFICIAL
+from jwinteractive.step import OFFICIAL, registry
 
 __all__ = ["Reproduced", "as_text", "reproduce"]
 
-_STEPS: Final = MappingProxyType({"dark_sub": "dark_current"})
-"""Steps whose statuses have another name."""
 _PLANES: Final = ("data", "err", "dq", "groupdq", "pixeldq", "var_poisson", "var_rnoise")
 
 
@@ -87,13 +84,14 @@ def reproduce(product: Path, source: Path, refs: Path | None = None) -> Reproduc
     InputError
         If no official step made the product, or it is of another exposure's size or kind.
     """
-    made = _by_step(made_of(product))
+    told = made_of(product)
+    made = dc.replace(told, statuses={_step(s): v for s, v in told.statuses.items()})
     if not made.version or not made.done:
         raise InputError(f"{product.name}: has no CAL_VER or no step done: choose another product")
     theirs = jwinteractive.open([product], "official").exposures[0].product
     session = jwinteractive.open([source], "official", refs)
     exposure = session.exposures[0].exposure
-    before = {_STEPS.get(step, step) for step in exposure.done}
+    before = {_step(status) for status in exposure.done}
     stages = tuple(_stage(stage, made, before) for stage in session.recipe)
     session = jwinteractive.open([source], Recipe(stages, name="reproduced"), refs)
     here = {stage.step.removeprefix(OFFICIAL) for stage in stages if stage.enabled}
@@ -106,7 +104,7 @@ def reproduce(product: Path, source: Path, refs: Path | None = None) -> Reproduc
     return Reproduced(
         made=made,
         version=installed(),
-        changes=since(made_of(product), exposure),
+        changes=since(told, exposure),
         references=_references(made, session.sources()),
         unknown=tuple(sorted(here - made.parameters.keys())),
         missing=tuple(sorted(missing)),
@@ -117,9 +115,11 @@ def reproduce(product: Path, source: Path, refs: Path | None = None) -> Reproduc
     )
 
 
-def _by_step(made: Made) -> Made:
-    """The same with names of steps where their statuses have others."""
-    return dc.replace(made, statuses={_STEPS.get(s, s): v for s, v in made.statuses.items()})
+def _step(status: str) -> str:
+    """Step that a status is of: some have another name there."""
+    if status in registry:
+        return status
+    return next((step.name for step in registry.values() if step.cal_step == status), status)
 
 
 def _stage(stage: Stage, made: Made, before: set[str]) -> Stage:
