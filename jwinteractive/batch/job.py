@@ -203,6 +203,7 @@ def reduce_files(paths: str, settings: str, output: str, store: str, to: str, up
         shutil.rmtree(store, ignore_errors=True)  # what is left is of no use, and is made again
     del session, opened, made
     gc.collect()  # sessions refer to themselves: their pages would add up from file to file
+    gc.freeze()  # what is left stays: no later collection, and no end of the process, looks at it
     return json.dumps([row.as_dict() for row in rows])
 
 

@@ -11,8 +11,8 @@ from jwinteractive.session import open_session
 
 __all__ = ["batch"]
 
-EXPOSURES, SIDE = 12, 1024
-TIMES = 2  # of which the best counts: other programs may take the cores
+EXPOSURES, SIDE = 12, 2048
+TIMES = 3  # of which the best counts: other programs may take the cores
 
 
 def batch() -> Row:
@@ -51,9 +51,9 @@ def batch() -> Row:
 
 
 def _copy(path: Path, folder: Path, number: int) -> Path:
-    """An exposure under another name, with its references."""
+    """The same exposure under another name, with its references."""
     name = path.name.replace("_00001_", f"_{number:05d}_")
-    shutil.copy(path, folder / name)
+    (folder / name).symlink_to(path)
     refs = path.name.replace("_uncal.fits", "_refs")
     (folder / name.replace("_uncal.fits", "_refs")).symlink_to(path.with_name(refs))
     return folder / name

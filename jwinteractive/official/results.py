@@ -117,7 +117,7 @@ def _planes(hdus: fits.HDUList, number: int) -> tuple[Array, Array, Array]:
     for hdu in hdus[number + 1 :]:
         if hdu.name == "SCI":
             break
-        if not hdu.is_image or not hdu.shape or hdu.data.shape != hdus[number].data.shape:
+        if not hdu.is_image or not hdu.shape or hdu.shape != hdus[number].shape:
             continue
         if hdu.name == "ERR":
             err = _flat(hdu.data)
