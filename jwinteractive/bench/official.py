@@ -48,9 +48,9 @@ def official_jump_512() -> Row:
 
 
 def official_resample() -> Row:
-    """A mosaic of 4 x 2048 x 2048, simulated."""
+    """A mosaic of 4 x 1024 x 1024, simulated."""
     with TemporaryDirectory() as folder:
-        paths = field(size=(2048, 2048), count=4).write(folder)
+        paths = field(size=(1024, 1024), count=4).write(folder)
         session = jwinteractive.open(paths, "mixed")
         # the official step before it leaves files, so that both open the same
         session.enable("outlier_detection", False)

@@ -24,6 +24,8 @@ __all__ = ["Done", "Input", "Job", "close", "run"]
 
 _WAIT: Final = 0.05  # s between looks at whether a job is still wanted
 _MOST_LINES: Final = 2000  # of a log that is kept
+_MALLOC: Final = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
+"""Bytes: images of a step lie in memory that is used again; glibc else maps each one anew."""
 
 
 def run(
@@ -102,7 +104,7 @@ class _Worker:
         theirs_in, ours_out = os.pipe()
         ours_in, theirs_out = os.pipe()
         call = [sys.executable, "-m", "jwinteractive.official_process.worker"]
-        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+        environment = _MALLOC | os.environ | {"PYTHONUNBUFFERED": "1"}
         path = [p for p in sys.path if p]
         environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(path))
         self._process = subprocess.Popen(

@@ -21,6 +21,7 @@ import resource
 import shutil
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -36,6 +37,7 @@ __all__ = ["perform"]
 
 MEMORY: Final = "JWINTERACTIVE_OFFICIAL_MEMORY"
 """Environment variable: bytes that the process may use."""
+_IDLE: Final = 5.0  # s without a job until memory is given back
 _LIBRARIES: Final = frozenset({"TweakRegStep", "SkyMatchStep", "ResampleStep", "AssignMTWcsStep"})
 _DISPERSED: Final = ("NRS_", "MIR_MRS", "MIR_LRS", "_WFSS", "SOSS", "GRISM")
 
@@ -304,8 +306,20 @@ def main(read: int, write: int) -> None:
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     root.addHandler(_Told(lambda line: say(log=line)))
+    idle: threading.Timer | None = None
     for line in jobs:
+        if idle is not None:
+            idle.cancel()
         say(**_answer(Job.of(json.loads(line))))
+        idle = threading.Timer(_IDLE, _give_back)
+        idle.daemon = True
+        idle.start()
+
+
+def _give_back() -> None:
+    """Let others have the memory that steps have left, and that the next would take (glibc)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _answer(job: Job) -> dict[str, Any]:
