@@ -187,11 +187,16 @@ def _flags(mask: Mask, bits: Array) -> fits.PrimaryHDU:
 def user_mask_file(
     mask: Mask, flags: Iterable[str] | None = None, exposure: str = ""
 ) -> fits.HDUList:
-    """ImageModel that is 1 where pixels are used and 0 where not, see `used_pixels`."""
+    """ImageModel that is 1 where pixels are used and 0 where not, see `used_pixels`.
+
+    The steps look for it in two places: `user_mask` of the 1/f noise is the image itself,
+    `wfss_mask` of the background its MASK.
+    """
     head = {**cards_of(mask), "DATAMODL": "ImageModel"}
     first = fits.PrimaryHDU(header=fits.Header([(k, _ascii(v)) for k, v in head.items()]))
     used = used_pixels(mask, flags, exposure)
-    return fits.HDUList([first, fits.ImageHDU(used.astype(np.float32), name="SCI")])
+    image = fits.ImageHDU(used.astype(np.float32), name="SCI")
+    return fits.HDUList([first, image, fits.ImageHDU(used.astype(np.uint32), name="MASK")])
 
 
 def used_pixels(mask: Mask, flags: Iterable[str] | None = None, exposure: str = "") -> Array:

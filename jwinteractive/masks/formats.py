@@ -29,7 +29,7 @@ FORMS: Final[Mapping[str, tuple[str, str]]] = {
     "ds9": (".reg", "regions of DS9 in image coordinates; loses nothing"),
     "reference": (".fits", "MASK reference for override_mask"),
     "user_dq": (".fits", "image of DQ values for dq_init.user_supplied_dq"),
-    "user_mask": (".fits", "pixels to use (1) and not (0) for clean_flicker_noise.user_mask"),
+    "user_mask": (".fits", "pixels to use (1) or not (0), for user_mask (1/f) and wfss_mask"),
     "coordinates": (".txt", "list of pixels, x y a line"),
 }
 """Form -> ending of a file, and what it is."""

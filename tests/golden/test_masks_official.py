@@ -216,6 +216,38 @@ def test_the_flicker_step_measures_just_the_pixels_that_are_meant(tmp_path):
     assert np.std(plain[~bad]) < 0.02
 
 
+def test_the_background_of_slitless_spectra_is_scaled_by_just_the_pixels_that_are_meant(tmp_path):
+    from jwst.background import BackgroundStep
+    from stdatamodels.jwst import datamodels
+
+    exposure, shape = example_exposure(), (64, 72)
+    none = Selection.none(shape)
+    drawn = Layer(
+        name="spectra", flags=(), role="scene", pixels=none, shapes=(Line(((30, 5), (34, 60)), 9),)
+    )
+    mask = Mask.of(exposure, shape, layers=(drawn,))
+    sources = mask.scene() != 0
+    path = write_mask(mask, tmp_path / "use.fits", "user_mask").path
+
+    model = datamodels.ImageModel(shape)
+    model.data = np.where(sources, 50, 2).astype(np.float32)
+    model.err, model.dq = np.ones(shape, np.float32), np.zeros(shape, np.uint32)
+    model.meta.exposure.type = "NRC_WFSS"
+    model.meta.source_catalog = "none.ecsv"
+    sky = datamodels.WfssBkgModel(data=np.full(shape, 0.5, np.float32), dq=model.dq)
+    for meta in (model.meta.subarray, sky.meta.subarray):
+        meta.xstart, meta.ystart, meta.xsize, meta.ysize = 1, 1, shape[1], shape[0]
+    sky.save(str(tmp_path / "sky.fits"))
+    step = BackgroundStep(
+        wfss_mask=str(path),
+        override_bkg=str(tmp_path / "sky.fits"),
+        override_wavelengthrange="N/A",
+    )
+    result = step.process(model)
+    np.testing.assert_array_equal(result.mask != 0, ~sources)
+    assert result.meta.background.scaling_factor == pytest.approx(4)
+
+
 def test_the_mask_that_the_flicker_step_saves_is_taken_in(tmp_path):
     from stdatamodels.jwst import datamodels
 
