@@ -228,6 +228,15 @@ def test_no_halo_is_flagged_around_what_has_none():
     assert (theirs != flags).any()
 
 
+def test_a_group_that_is_lifted_as_a_whole_has_no_halo_for_it():
+    ramp, _ = sky(1, [(0, 2, 60, 60), (0, 4, 110, 130)])
+    noise = np.random.default_rng(3).normal(0, 0.6 * SIGMA / 2, (*ramp.data.shape[:2], 1, 1))
+    lifted = ramp.replace(data=ramp.data + noise.astype(np.float32))  # every group by another level
+    found, usual = (ours(r).groupdq != 0 for r in (lifted, ramp))
+    assert (found & ~usual).sum() < 0.1 * (usual & (ramp.groupdq == 0)).sum()
+    assert (usual & ~found).sum() < 0.1 * (usual & (ramp.groupdq == 0)).sum()
+
+
 # of the last, only a part of the core is on the detector: its centre is taken to lie inside
 @pytest.mark.parametrize(
     ("place", "share"), [((0, 60), 0.9), ((2, 177), 0.9), ((159, 0), 0.9), ((-2, 90), 0.7)]

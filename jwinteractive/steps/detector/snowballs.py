@@ -2,10 +2,10 @@
 
 Method "profile" looks for newly saturated cores and measures on the data how far the light around
 each reaches, in the group of the hit, the one before and those after: rings are flagged as long as
-their median rises above the usual difference of their pixels. "official" grows the ellipses of
-connected flags by fixed factors, as the official `jump` step does with ``expand_large_events``: bit
-for bit but for pixels on the very border of an ellipse, where it is the last bit of an angle that
-decides officially.
+their median rises above the usual difference of their pixels, and above what pixels out of reach
+have in that group. "official" grows the ellipses of connected flags by fixed factors, as the
+official `jump` step does with ``expand_large_events``: bit for bit but for pixels on the very
+border of an ellipse, where it is the last bit of an angle that decides officially.
 
 Source: dossier section 2; figures in tests/golden/test_snowballs.py and `jwinteractive bench`.
 """
@@ -68,6 +68,7 @@ _FEWEST = 3  # groups, as in jump
 _RING = 1.5  # px
 _THICK = 4.0  # px; jumps of an edge that are broader are no track
 _SEARCHED, _MARGIN = 8.0, 12.0  # radii of a core, and px, within which its halo is looked for
+_OUTSIDE = 100  # px out of reach of a halo that tell the level of a group
 _LATEST = 20  # groups after a hit that are looked at
 _USUAL = 20  # differences, about, that tell a pixel's usual one where there are so many
 _MOST = 400  # cores that are measured; a detector has some tens
@@ -242,6 +243,7 @@ def _halo(ramp: Ramp, core: Array, p: SnowballsParams, gain: Array, noise2: Arra
     away = np.hypot(np.arange(box.y0, box.y1)[:, None] - y0, np.arange(box.x0, box.x1) - x0)
     beyond = away * (1 - 1 / radius)
     far = min(p.max_extended_radius, max(_SEARCHED * inner_a + _MARGIN, a + _RING)) - a
+    z -= _levels(z, (beyond >= far).ravel())
     beyond[beyond >= far] = -1
     reach = reaches(z, beyond.ravel(), _RING, p.halo_threshold)
 
@@ -258,6 +260,16 @@ def _halo(ramp: Ramp, core: Array, p: SnowballsParams, gain: Array, noise2: Arra
             grown = reach[h - first]
             rows.append(_with(core, group=h, a=a + grown, b=b + grown, kind=HALO))
     return np.stack(rows)
+
+
+def _levels(z: Array, outside: Array) -> Array:
+    """Median excess [group, 1] out of reach of a halo, such as 1/f noise gives a whole group."""
+    levels = np.zeros((len(z), 1), z.dtype)
+    for level, excess_outside in zip(levels, z[:, outside], strict=True):
+        known = excess_outside[np.isfinite(excess_outside)]
+        if len(known) >= _OUTSIDE:
+            level[0] = np.median(known)
+    return levels
 
 
 def _with(row: Array, **changes: float) -> Array:
@@ -348,6 +360,7 @@ def _events(s: Shown) -> Table:
 
 @step(
     halo=0,
+    version=2,
     skips=_skips,
     cal_step="jump",
     measure=measure_snowballs,
