@@ -31,8 +31,9 @@ from jwinteractive.kernels.extract_forward import band_of_inverse
 __all__ = ["Forward", "forward_spectrum"]
 
 _FIRST_SIGMA = 1.0  # pixels: of the Gaussian that everything starts with
-_GAUSSIAN_ROUNDS, _SHAPE_ROUNDS, _DROP_ROUNDS = 12, 4, 12
+_GAUSSIAN_ROUNDS, _SHAPE_ROUNDS, _DROP_ROUNDS = 12, 16, 12
 _SHAPE_DROPS = 3
+_SETTLED = 3e-4  # of a PSF's peak: with less change it is measured
 _ROUGH = 0.1  # of the light: how wrong a PSF may be that is not known yet
 _STEP = 0.02  # pixels, or part of the width: of a numerical derivative
 _UNSEEN = 0.05  # of the light of a column: with less, a knot is not known
@@ -159,12 +160,16 @@ def forward_spectrum(
     if psf is None:
         shape: Psf = GaussianPsf((_FIRST_SIGMA,))
         place = _placed(fit, shape, place, _GAUSSIAN_ROUNDS, _ROUGH, True)
+        shares = fit.terms(shape, place)[0]
         for _ in range(_SHAPE_ROUNDS):
             # the shape takes the mean width
             place, old = Place(place.offsets, place.widths / place.widths.mean()), place
             shape = _shape(fit, shape, old, place, reach, psf_order)
             if fit_trace:
                 place = _placed(fit, shape, place, 2, profile_error, count > 1)
+            before, shares = shares, fit.terms(shape, place)[0]
+            if np.abs(shares - before).max() < _SETTLED * shares.max():
+                break
     else:
         shape = psf
         if fit_trace:

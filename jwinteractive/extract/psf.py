@@ -184,27 +184,23 @@ def measured_psf(
     for j in range(terms):
         normal[j, :, j] += scale * (bend.T @ bend + 1e-9 * np.eye(count))
         normal[j, :, j] += _EVEN * float(normal[0, :, 0].trace()) / count * even
-    solved = np.linalg.solve(normal.reshape(terms * count, -1), right.ravel())
-    found = solved.reshape(terms, count)
     if background >= 0:
-        found = found - _ends(knots, found, reach, background)
-    return SplinePsf(knots, found, span)
+        ends = _ends(knots, reach, background)
+        for j in range(terms):
+            normal[j, :, j] += _EVEN * float(normal[0, :, 0].trace()) / count * (ends.T @ ends)
+    solved = np.linalg.solve(normal.reshape(terms * count, -1), right.ravel())
+    return SplinePsf(knots, solved.reshape(terms, count), span)
 
 
-def _ends(knots: Array, coefficients: Array, reach: float, order: int) -> Array:
-    """Level, or line, through the outermost pixels, as coefficients [power, basis]."""
+def _ends(knots: Array, reach: float, order: int) -> Array:
+    """Basis functions in the outermost pixels at all phases, or their means of both sides."""
     from scipy.interpolate import BSpline
 
     at = reach - np.linspace(0, 1, _PHASES)
     low, high = (
-        (BSpline.design_matrix(side, knots, _DEGREE) @ coefficients.T).mean(axis=0)
-        for side in (-at[::-1], at)
+        BSpline.design_matrix(np.sort(side), knots, _DEGREE).toarray() for side in (-at, at)
     )
-    slope = (high - low) / 2 / at.mean() if order > 0 else np.zeros(len(low))
-    # a straight line has its own values at the means of knots as coefficients
-    middle = np.convolve(knots[1:-1], np.ones(_DEGREE) / _DEGREE, mode="valid")
-    found: Array = ((low + high) / 2)[:, None] + slope[:, None] * middle
-    return found
+    return np.concatenate([low, high]) if order > 0 else (low[::-1] + high) / 2
 
 
 def _uneven(knots: Array, count: int, reach: float) -> Array:

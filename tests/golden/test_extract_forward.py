@@ -415,3 +415,26 @@ def test_a_background_takes_no_light_from_the_wings_of_the_source():
     true = simulated.flux(found.wavelength)
     assert (found.flux[0] / true)[whole].mean() == pytest.approx(1, abs=0.004)
     assert np.median(found.background[whole]) == pytest.approx(simulated.sky * scale, rel=0.1)
+
+
+def widening(nods):
+    """A point source on a bright sky in a slit, as wide as diffraction has it; hardly inclined."""
+    rng = np.random.default_rng(0)
+    x = X[::2]
+    wave = np.linspace(5, 13.5, len(x)) + np.zeros((NY, 1))
+    for nod in nods:
+        trace = 12 + nod + 0.8 * x / NX  # each phase of the pixels is seen at one wavelength alone
+        expected = 2e4 * pixels(trace, 0.125 * wave[0]) + 2e3
+        data = rng.poisson(expected) + rng.normal(0, READ**0.5, expected.shape)
+        yield Dither(data, wave, trace, np.maximum(data, 0), np.full(data.shape, READ))
+
+
+@pytest.mark.parametrize(("nods", "off"), [((-0.2, 0.3), 0.02), ((0.0,), 0.06)])
+def test_a_shape_that_widens_threefold_over_a_bright_sky_keeps_its_light(nods, off):
+    found = forward_spectrum(list(widening(nods)), reach=8.0, bkg_order=0, psf_order=3)
+    whole = found.coverage[0] > 0.9 * len(nods)
+    parts = [np.median(part) for part in np.array_split(found.flux[0][whole] / 2e4, 6)]
+    np.testing.assert_allclose(parts, 1, atol=off)
+    if len(nods) > 1:
+        pulls = ((found.flux - 2e4) / found.error)[0][whole]
+        assert np.sqrt((pulls**2).mean()) < 1.15
