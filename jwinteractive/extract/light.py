@@ -32,6 +32,9 @@ class Light(Model):
         Row of the source at the middle column, NaN if there is none; its place in a cube.
     wavelength
         Along the trace, [x], um, where the WCS of the file tells and no plane does; else one NaN.
+    slit
+        First and last row along the path that have a wavelength: those of the slit. NaN where no
+        plane of the product tells.
     profile
         That the file holds, [y, x] as its image; one NaN where none was asked for.
     drift, drift_error
@@ -49,6 +52,7 @@ class Light(Model):
     y: float = float("nan")
     x: float = float("nan")
     wavelength: Array = dc.field(default_factory=lambda: np.full(1, np.nan))
+    slit: Array = dc.field(default_factory=lambda: np.full(2, np.nan))
     profile: Array = dc.field(default_factory=lambda: np.full((1, 1), np.nan))
     drift: Array = dc.field(default_factory=lambda: np.full(1, np.nan))
     drift_error: Array = dc.field(default_factory=lambda: np.full(1, np.nan))

@@ -1,6 +1,6 @@
-"""What the WCS of a file tells of a spectral image: wavelengths, and the row of the source.
+"""What the WCS of a file tells of a spectral image: wavelengths, rows of the slit and the source.
 
-Only for what no array holds: a file's own wavelength plane is better, for it knows the source's
+Wavelengths only where no array holds them: a file's own plane is better, for it knows the source's
 place in its slit.
 """
 
@@ -15,7 +15,7 @@ from jwinteractive.data import Array, Exposure
 from jwinteractive.errors import InputError
 from jwinteractive.wcs import brief, read_wcs
 
-__all__ = ["source_row", "wavelengths_along"]
+__all__ = ["slit_rows", "source_row", "wavelengths_along"]
 
 
 def _spectral_wcs(path: Path | None, exposure: Exposure) -> tuple[Any, list[int], float]:
@@ -64,6 +64,26 @@ def wavelengths_along(path: Path | None, exposure: Exposure, rows: Array) -> Arr
     if not np.isfinite(found).any():
         raise InputError("its WCS has no wavelength along the trace")
     return found
+
+
+def slit_rows(wavelength: Array, path: Array) -> Array:
+    """First and last row along a path that pixels have a wavelength in; NaN if none has.
+
+    Parameters
+    ----------
+    wavelength
+        Of each pixel [y, x], x along the dispersion; not finite or 0 beyond the slit.
+    path
+        Rows that the trace lies off its row at the middle column, [x].
+    """
+    inside = np.isfinite(wavelength) & (wavelength > 0)
+    some = inside.any(axis=0)
+    if not some.any():
+        return np.full(2, np.nan)
+    first = inside.argmax(axis=0)
+    last = len(inside) - 1 - inside[::-1].argmax(axis=0)
+    # of most columns: the ends of a spectrum may be cut obliquely
+    return np.array([np.median((rows - path)[some]) for rows in (first, last)])
 
 
 def source_row(path: Path | None, exposure: Exposure, shape: tuple[int, int]) -> float:

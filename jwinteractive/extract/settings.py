@@ -25,7 +25,7 @@ from jwinteractive.extract.given import lit_rows, own_profile
 from jwinteractive.extract.image_spectra import Layout, Method
 from jwinteractive.extract.joint import Joint, joint_spectrum
 from jwinteractive.extract.light import Light, light_of
-from jwinteractive.extract.located import source_row, wavelengths_along
+from jwinteractive.extract.located import slit_rows, source_row, wavelengths_along
 from jwinteractive.extract.places import Place, along_x, beside, parse_places
 from jwinteractive.params import Doc, Numbers, Params, Unit, When
 from jwinteractive.references import ProfileRef
@@ -39,6 +39,7 @@ _WIDTH = 6.0  # pixels, of all others: that of NIRSpec's slits
 _ORDERS, _ORDER = {"NIS_SOSS": 4}, 2  # of the trace: that of SOSS bends
 _REACH = 8.0  # pixels to both sides of a trace that one spectrum is fitted to
 _GAP = 2.0  # pixels between an aperture and the background that nobody placed
+_RIM = 3.0  # rows inside a slit's edges that may see less sky: bounds of a WCS are wider
 _RING = (1.5, 2.25)  # radii of the ring of background over that of the circle
 Pixels = Unit("pix")
 Boxes = When("extraction_type", "box")
@@ -379,7 +380,10 @@ def _with_position(whole: Whole, product: Rate | RateInts, light: Light, by_head
         except InputError as error:
             notes = (*light.notes, f"use_source_posn: {error}: the brightest was taken")
             light = dc.replace(light, notes=notes)
-    if product.wavelength is not None or whole.path is None:
+    if product.wavelength is not None:
+        plane = along_x(product.wavelength, product.exposure.dispaxis)
+        return dc.replace(light, slit=slit_rows(plane, light.path))
+    if whole.path is None:
         return light
     rows = light.path + (light.y if np.isfinite(light.y) else (across(product) - 1) / 2)
     try:
@@ -436,8 +440,12 @@ def layout_of(p: Extract1dParams, light: Light, exposure: Exposure, ny: int) -> 
         background = parse_places(p.background, "background")
         if p.subtract_background and not background:
             low, high = float(np.min(light.path)), float(np.max(light.path))
-            rows = (int(np.ceil(-low)), int(np.floor(ny - 1 - high)))
-            background = beside(sources, rows, _GAP)
+            frame = (int(np.ceil(-low)), int(np.floor(ny - 1 - high)))
+            rows = frame
+            if np.isfinite(light.slit).all():
+                first_lit, last_lit = light.slit[0] + _RIM, light.slit[1] - _RIM
+                rows = (max(rows[0], int(np.ceil(first_lit))), min(rows[1], int(last_lit)))
+            background = beside(sources, rows, _GAP) or beside(sources, frame, _GAP)
             if not background:
                 raise InputError("no row is left beside the apertures: give rows of background")
     return Layout(sources, background, light.path, (first, last))

@@ -172,6 +172,20 @@ def test_the_brightest_source_is_found_and_followed(kind):
     assert np.isnan(made.surface).all() == (kind == "optimal")
 
 
+@pytest.mark.parametrize("turn", [lambda rate: rate, turned])
+def test_the_background_beside_an_aperture_is_that_of_the_slit_not_of_the_dark_around_it(turn):
+    rate = slit((60, 80), rows=(22.0,), level=50.0, noise=0.5)
+    y = np.arange(60)[:, None]
+    lit, told = (y > 10) & (y < 39), (y > 9) & (y < 40)  # bounds of a WCS are wider
+    rate = rate.replace(
+        data=np.where(lit, rate.data, 0).astype(np.float32),
+        wavelength=np.where(told, rate.wavelength, np.nan).astype(np.float32),
+    )
+    made, shown = extracted(turn(rate), subtract_background=True, width=9.0)
+    np.testing.assert_allclose(shown.model.slit, [10, 39], atol=0.01)
+    assert made.flux[0, 0].mean() / 2e-6 == pytest.approx(1000, rel=0.005)
+
+
 def test_errors_are_true_and_profiles_are_no_worse_than_boxes():
     ny, nx, flux = 30, 1000, 200.0
     y, path = np.arange(ny)[:, None], ny / 2 + 3 * (np.arange(nx) / nx - 0.5) ** 2
