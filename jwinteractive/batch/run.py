@@ -37,6 +37,7 @@ __all__ = ["Batch", "Running", "run_batch"]
 
 _POLL: Final = 0.25  # seconds
 _PATIENCE: Final = 20.0  # seconds that workers have to stop where they are
+_ANSWER: Final = 10.0  # seconds that a scheduler elsewhere has
 _DEATHS: Final = 3  # of workers that a file may cost
 _HOME: Final = "127.0.0.1"
 
@@ -265,7 +266,7 @@ def _cluster(
     dask, distributed = _dask()
     if scheduler:
         try:
-            client = distributed.Client(scheduler, timeout=10, set_as_default=False)
+            client = distributed.Client(scheduler, timeout=_ANSWER, set_as_default=False)
         except (OSError, ValueError) as error:
             raise ParamError(
                 f"scheduler {scheduler!r}: no answer ({error}): give an address such as "

@@ -480,7 +480,7 @@ def test_alt_and_enter_erase_and_escape_drops_what_keys_began(joined):
     easel.press("3", "Enter", "Shift+ArrowRight", "Escape")
     joined.settle()
     easel.press("1", "Enter")
-    assert easel.last(len(easel.final)).tool == "brush"
+    joined.until(lambda: len([d for d in easel.final if d.points]) == 2)
     assert [d.tool for d in easel.final if d.points] == ["brush", "brush"]
 
 

@@ -8,6 +8,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from jwinteractive.batch import (
     run_batch,
     write_summary,
 )
+from jwinteractive.batch import run as run_module
 from jwinteractive.batch.job import Place
 from jwinteractive.batch.quality import png
 from jwinteractive.errors import OutputError, ParamError
@@ -160,6 +163,22 @@ def test_a_set_is_looked_at_once_when_its_members_are_there(in_process, tmp_path
         assert key_in(row) == session.plan(None, number)[-1].key
 
 
+def test_members_of_a_set_are_brought_up_each_by_itself_and_then_looked_at(in_process, tmp_path):
+    paths = write_calibrated("dithers", tmp_path / "in", shape=(48, 48))
+    science = [p for p in paths if str(p).endswith("_cal.fits")]
+    recipe = Recipe.of("clean_flicker_noise", "outlier_detection")
+    groups, failed = grouped(science, lambda files: open_session(files, recipe))
+    assert failed == []
+    batch = run_batch(groups, tmp_path / "out", workers=2)
+    assert [row.state for row in batch.rows] == ["done"] * len(science)
+    *alone, together = [(json.loads(call[0]), call[-1]) for call in in_process.calls]
+    assert sorted(alone) == sorted(([str(path)], "clean_flicker_noise") for path in science)
+    assert together == (list(map(str, science)), "")
+    session = open_session(science, recipe)
+    for number, row in enumerate(batch.rows):
+        assert key_in(row) == session.plan(None, number)[-1].key
+
+
 @pytest.mark.parametrize(
     ("needs", "memory", "workers", "found", "misfits"),
     [
@@ -226,3 +245,41 @@ def test_a_killed_worker_costs_nothing_that_is_finished(simulated, tmp_path):
     for row in batch.rows:
         assert key_in(row) == open_session(row.path).plan()[-1].key
     assert not Place(tmp_path).stores.exists()
+
+
+@pytest.fixture
+def cluster_elsewhere(tmp_path):
+    """Address of a scheduler and two workers that were started by hand, without dashboards."""
+    distributed = pytest.importorskip("distributed", reason="the batch extra is not installed")
+    told, here = tmp_path / "scheduler.json", ["--host", "127.0.0.1", "--no-dashboard"]
+    dask = [sys.executable, "-m", "dask"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    worker = ["worker", "--scheduler-file", told, "--nthreads", "1", "--memory-limit", "2GiB"]
+    with contextlib.ExitStack() as stack:
+        for call in (
+            ["scheduler", "--scheduler-file", told, "--port", "0", *here],
+            [*worker, "--nworkers", "2", "--local-directory", tmp_path, *here],
+        ):
+            process = stack.enter_context(subprocess.Popen([*dask, *call], **quiet))
+            stack.callback(process.terminate)
+        with distributed.Client(scheduler_file=str(told), set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=60)
+            address = client.scheduler.address
+        yield address
+
+
+def test_a_cluster_elsewhere_gives_the_products_that_one_here_gives(
+    cluster_elsewhere, simulated, tmp_path
+):
+    batch = batch_of(simulated, tmp_path / "out", scheduler=cluster_elsewhere)
+    assert batch.workers == 2
+    assert [row.state for row in batch.rows] == ["done"] * 4
+    for row in batch.rows:
+        assert key_in(row) == open_session(row.path).plan()[-1].key
+
+
+def test_a_scheduler_that_does_not_answer_is_said_in_one_line(simulated, tmp_path, monkeypatch):
+    pytest.importorskip("distributed", reason="the batch extra is not installed")
+    monkeypatch.setattr(run_module, "_ANSWER", 0.5)
+    with pytest.raises(ParamError, match=r"scheduler .* no answer .*: give an address"):
+        batch_of(simulated[:1], tmp_path, scheduler="tcp://127.0.0.1:9")
