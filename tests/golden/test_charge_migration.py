@@ -11,6 +11,7 @@ from jwinteractive.testing import (
     example_references,
     official_model,
 )
+from jwinteractive.views import Shown
 
 STEP = registry["charge_migration"]
 LOST = dq.CHARGELOSS | dq.DO_NOT_USE
@@ -54,6 +55,15 @@ def test_flags_equal_those_of_the_official_step(threshold):
     np.testing.assert_array_equal(ours.groupdq, official(ramp, p).groupdq)
     assert (ours.groupdq & dq.CHARGELOSS).any()
     assert not (ours.groupdq & dq.CHARGELOSS).all()
+
+
+def test_the_frame_shows_a_lone_pixel_that_loses_groups_among_many_that_lose_none():
+    ramp = flat_ramp([24000, 25001, 30000], shape=(80, 80))
+    (view,) = STEP.own_views
+    frame = view.draw(Shown(after=STEP(ramp, ChargeMigrationParams())))
+    assert frame.data[2, 3] == 1
+    assert np.median(frame.data) == 3
+    assert frame.limits == (0, 3)
 
 
 def test_what_is_not_to_be_used_loses_no_charge_and_few_groups_are_left_alone():

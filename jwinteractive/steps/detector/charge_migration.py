@@ -97,7 +97,9 @@ def _groups_left(s: Shown) -> Frame:
     flags = ramp.groupdq[min(s.integration, len(ramp.groupdq) - 1)]
     left = np.count_nonzero(flags & np.uint8(dq.CHARGELOSS) == 0, axis=0).astype(np.float32)
     title = "groups before charge moves"
-    return Frame(title=title, data=left, unit="groups", dq=ramp.pixeldq, **s.place)
+    # cuts by the data would hide the few pixels that lose any
+    limits = (0.0, float(flags.shape[0]))
+    return Frame(title=title, data=left, unit="groups", dq=ramp.pixeldq, limits=limits, **s.place)
 
 
 @step(halo=1, skips=_skips, views=(View(title="groups before charge moves", draw=_groups_left),))
