@@ -39,6 +39,7 @@ from jwinteractive.data import (
 )
 from jwinteractive.errors import OutputError
 from jwinteractive.irs2 import Interleaved
+from jwinteractive.memory import memory_limit
 from jwinteractive.pages import release, scatter
 from jwinteractive.scratch import Scratch, reserve
 from jwinteractive.step import Model, Ran, registry
@@ -61,17 +62,19 @@ class Store:
         Where results are kept across processes; None keeps them in memory, large ones on files
         that end with them.
     limit, limit_of_files
-        Bytes of arrays held, and of files of a store without a folder.
+        Bytes of arrays held (4 GB by default, or a quarter of the memory that there is), and of
+        files of a store without a folder.
     """
 
     def __init__(
         self,
         folder: Path | str | None = None,
-        limit: int = 4 * GB,
+        limit: int | None = None,
         limit_of_files: int = 16 * GB,
     ) -> None:
         self.folder = None if folder is None else Path(folder)
-        self.limit, self.limit_of_files = limit, limit_of_files
+        self.limit = min(4 * GB, memory_limit() // 4) if limit is None else limit
+        self.limit_of_files = limit_of_files
         self._held: OrderedDict[str, Thing] = OrderedDict()
         self._lock = threading.RLock()
         self._passing: Path | None = None  # of files of a store without a folder

@@ -15,6 +15,7 @@ from typing import Final
 from jwinteractive.chain import cores
 from jwinteractive.data import Ramp
 from jwinteractive.errors import ParamError
+from jwinteractive.memory import memory_limit
 from jwinteractive.session import Session
 
 __all__ = ["Room", "bytes_of", "free_memory", "need_of", "room_for"]
@@ -46,9 +47,8 @@ def bytes_of(text: str) -> int:
 def free_memory() -> int:
     """Bytes that may be taken now: what is free, or what a limit of the system leaves."""
     import psutil
-    from distributed.system import MEMORY_LIMIT
 
-    return int(_SPARE * min(psutil.virtual_memory().available, MEMORY_LIMIT))
+    return int(_SPARE * min(psutil.virtual_memory().available, memory_limit()))
 
 
 def need_of(session: Session, numbers: Sequence[int], to: str | None = None) -> int:

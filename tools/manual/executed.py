@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses as dc
+import os
 import resource
 import subprocess
 import sys
@@ -70,7 +71,8 @@ def execute(
     log = folder / f"{notebook.stem}.log"
     began, spent, peak, failed = clock(), _processor(), 0.0, ""
     with log.open("w") as sink:
-        process = subprocess.Popen(line, stdout=sink, stderr=sink)
+        there = os.environ | {"MEM_LIMIT": str(int(memory * 1e9))}  # as Binder tells it
+        process = subprocess.Popen(line, stdout=sink, stderr=sink, env=there)
         while process.poll() is None and not failed:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_EVERY)
