@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: env lab test check docs modes tutorials binder bench screenshots chromium clean
+.PHONY: env lab test check lint types docs modes tutorials binder bench screenshots chromium clean
 
 env: $(STAMP)
 
@@ -23,12 +23,17 @@ test: env chromium check
 	$(BIN)/pytest -n 2 --dist loadfile tests/browser
 	$(BIN)/pytest -n 2 --dist loadfile --nbval-lax -p no:cacheprovider notebooks
 
-check: env docs
+check: env
+	@$(MAKE) --no-print-directory -j 2 docs lint types
+
+lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: env
 	$(BIN)/mypy
 	$(BIN)/pyright
-	$(BIN)/lint-imports
 
 docs: env
 	PYTHONPATH=tools $(BIN)/python -m manual made
