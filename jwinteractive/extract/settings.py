@@ -439,16 +439,22 @@ def layout_of(p: Extract1dParams, light: Light, exposure: Exposure, ny: int) -> 
     if p.subtract_background is not False:
         background = parse_places(p.background, "background")
         if p.subtract_background and not background:
-            low, high = float(np.min(light.path)), float(np.max(light.path))
-            frame = (int(np.ceil(-low)), int(np.floor(ny - 1 - high)))
-            rows = frame
-            if np.isfinite(light.slit).all():
-                first_lit, last_lit = light.slit[0] + _RIM, light.slit[1] - _RIM
-                rows = (max(rows[0], int(np.ceil(first_lit))), min(rows[1], int(last_lit)))
-            background = beside(sources, rows, _GAP) or beside(sources, frame, _GAP)
-            if not background:
-                raise InputError("no row is left beside the apertures: give rows of background")
+            background = _beside(sources, light, ny)
     return Layout(sources, background, light.path, (first, last))
+
+
+def _beside(sources: tuple[Place, ...], light: Light, ny: int) -> tuple[Place, ...]:
+    """Rows of the slit beside the apertures, or of the frame where the slit has none left."""
+    low, high = float(np.min(light.path)), float(np.max(light.path))
+    first, last = int(np.ceil(-low)), int(np.floor(ny - 1 - high))
+    found: tuple[Place, ...] = ()
+    if np.isfinite(light.slit).all():
+        lit = (int(np.ceil(light.slit[0] + _RIM)), int(np.floor(light.slit[1] - _RIM)))
+        found = beside(sources, (max(first, lit[0]), min(last, lit[1])), _GAP)
+    found = found or beside(sources, (first, last), _GAP)
+    if not found:
+        raise InputError("no row is left beside the apertures: give rows of background")
+    return found
 
 
 @dc.dataclass(frozen=True, eq=False, slots=True)

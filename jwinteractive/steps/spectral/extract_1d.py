@@ -48,6 +48,7 @@ Source = TypeVar("Source", Rate, RateInts, Cube)
 
 @step(
     whole=True,
+    version=2,
     suffix="x1d",
     skips=skips,
     measure=measure,
