@@ -1,6 +1,7 @@
 """Fixtures: spectral files; widgets without a kernel: a comm that records, played messages."""
 
 import contextlib
+import gc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -179,3 +180,4 @@ def in_process(monkeypatch):
     monkeypatch.setattr(run_module, "_cluster", cluster)
     yield client
     client.pool.shutdown()
+    gc.unfreeze()  # a worker freezes what it has loaded
