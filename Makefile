@@ -20,7 +20,7 @@ lab: env
 
 test: env chromium check
 	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/browser
-	$(BIN)/pytest -n 2 --dist loadfile tests/browser
+	$(BIN)/pytest tests/browser
 	$(BIN)/pytest -n 2 --dist loadfile --nbval-lax -p no:cacheprovider notebooks
 
 check: env
