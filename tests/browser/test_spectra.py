@@ -213,6 +213,7 @@ def test_a_cube_is_leafed_through_its_spaxels_picked_and_its_aperture_dragged(sc
     screen.until(f"round({FLUX} / {on_source}, 6)", 1)
 
     page.locator(".jwi-spectra").get_by_label("show", exact=True).select_option("spaxel")
+    screen.settled()  # the aperture has come back
     page.mouse.click(*hand.at(round(star[0]), round(star[1])))
     screen.until("wb.session.look.pick is not None", True)
     page.locator(".jwi-spectra").get_by_text("waves against the aperture").wait_for()
