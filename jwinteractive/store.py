@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses as dc
 import fcntl
+import functools
 import json
 import math
 import os
@@ -73,7 +74,8 @@ class Store:
         limit_of_files: int = 16 * GB,
     ) -> None:
         self.folder = None if folder is None else Path(folder)
-        self.limit = min(4 * GB, memory_limit() // 4) if limit is None else limit
+        if limit is not None:
+            self.limit = limit
         self.limit_of_files = limit_of_files
         self._held: OrderedDict[str, Thing] = OrderedDict()
         self._lock = threading.RLock()
@@ -85,6 +87,11 @@ class Store:
                 raise OutputError(
                     f"store {self.folder}: cannot be made ({error.strerror})"
                 ) from None
+
+    @functools.cached_property
+    def limit(self) -> int:
+        """Bytes of arrays held; asked for only by a store that holds more than one result."""
+        return min(4 * GB, memory_limit() // 4)
 
     def __contains__(self, key: str) -> bool:
         return key in self._held or (

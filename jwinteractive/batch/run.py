@@ -291,7 +291,7 @@ def _cluster(
         "distributed.worker.profile.enabled": False,  # nobody reads it
         "distributed.admin.tick.interval": "1s",
         # instead of dask's own: its threshold for giving memory back makes malloc map every image
-        # anew, which costs a third of the time
+        # anew, which costs a quarter of the time
         "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1},
     }
     with contextlib.ExitStack() as opened:

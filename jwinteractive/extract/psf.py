@@ -20,7 +20,9 @@ from jwinteractive.errors import InputError
 __all__ = ["GaussianPsf", "Psf", "SplinePsf", "measured_psf"]
 
 _DEGREE = 3
-_EVEN = 10.0  # penalty on sums over whole pixels that differ: fluxes of columns may not take them
+# penalty on sums over whole pixels that differ, and on wings over a background that do not end at
+# 0: fluxes of columns may take neither
+_EVEN = 10.0
 _PHASES = 20  # that they are compared at
 _SMOOTH = 1e-6  # penalty on third differences: phases that no pixel has are bridged
 
