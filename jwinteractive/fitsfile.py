@@ -7,7 +7,6 @@ import contextlib
 import gzip
 import io
 import lzma
-import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,9 +14,9 @@ from types import MappingProxyType
 from typing import BinaryIO, Final
 
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 
 from jwinteractive.errors import InputError
+from jwinteractive.silence import silence
 
 __all__ = ["opened_fits", "unpacker"]
 
@@ -42,8 +41,7 @@ def opened_fits(path: Path) -> Iterator[fits.HDUList]:
     with contextlib.ExitStack() as stack:
         try:
             stream = stack.enter_context(_stream(path))
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", AstropyWarning)  # said better by _check_size
+            with silence():  # said better by _check_size
                 # Pixels are read where they are asked for; what is mapped is mapped by `_stored`.
                 hdus = stack.enter_context(fits.open(stream, memmap=False, lazy_load_hdus=False))
                 for hdu in hdus:  # a card that is no FITS becomes a string

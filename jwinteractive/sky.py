@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses as dc
 import math
 import threading
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
 from jwinteractive.fitsfile import opened_fits
+from jwinteractive.silence import silence
 from jwinteractive.wcs import brief, wcs_in
 
 __all__ = ["Sky", "SkyPosition", "sky_of"]
@@ -238,8 +238,7 @@ def _by_frame(wcs: Any, frame: Any) -> Coordinates:
 
     def coordinates(x: Array, y: Array) -> tuple[Array, ...]:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with silence():
                 values = wcs(x, y)
         except Exception as error:  # a model of another version of its package
             raise InputError(f"its WCS cannot be computed ({brief(error)})") from error
@@ -268,8 +267,7 @@ def _from_header(header: Any, exp_type: str) -> Coordinates:
     for keyword in ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2"):
         if not isinstance(header.get(keyword), int | float):  # astropy would take 0
             raise InputError(f"the WCS of its header is wrong ({keyword} is no number)")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # astropy mends dates, of no matter here
+    with silence():  # astropy mends dates, of no matter here
         try:
             wcs = WCS(header, naxis=2)
             wcs.wcs_pix2world(0.0, 0.0, 0)

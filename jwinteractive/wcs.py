@@ -8,13 +8,13 @@ from __future__ import annotations
 import copy
 import functools
 import io
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jwinteractive.errors import InputError
 from jwinteractive.fitsfile import opened_fits
+from jwinteractive.silence import silence
 
 __all__ = ["brief", "read_wcs", "slit_number", "wcs_in"]
 
@@ -60,8 +60,7 @@ def wcs_in(stored: bytes, slit: str = "") -> Any:
     start = stored.find(b"#ASDF")
     if start < 0:
         raise InputError("the ASDF extension is damaged")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of versions and of types that are not installed
+    with silence():  # of versions and of types that are not installed
         try:
             # not all at once (lazy_load): planes of slits are in HDUs that are not here
             file = asdf.open(io.BytesIO(stored[start:]))

@@ -6,7 +6,6 @@ and the smallest of several rates is noisier than their median: `classify` does 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +21,7 @@ from jwinteractive.errors import ParamError
 from jwinteractive.kernels.lanes import sorting_network
 from jwinteractive.kernels.surroundings import median_filter
 from jwinteractive.params import Doc, Params, Unit
+from jwinteractive.silence import silence
 
 __all__ = ["SelfcalParams", "selfcal"]
 
@@ -108,8 +108,7 @@ def selfcal(
 def _outermost(image: Array, p: SelfcalParams) -> Array:
     """Pixels outside of the percentiles of an image; NaN is neither low nor high."""
     shares = [p.flagfrac_lower * 100, (1 - p.flagfrac_upper) * 100]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)
+    with silence():  # nothing but NaN
         low, high = np.nanpercentile(image, shares)
     bad: Array = (image > high) | (image < low)
     return bad

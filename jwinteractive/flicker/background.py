@@ -5,7 +5,6 @@ The numbers are those of the official functions of the same names.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +13,7 @@ import numpy as np
 from jwinteractive.data import Array
 from jwinteractive.errors import InputError
 from jwinteractive.flicker.clipping import ROUNDS, SIGMA, SortedPixels, inside
+from jwinteractive.silence import silence
 
 __all__ = [
     "Background",
@@ -149,8 +149,7 @@ def mesh(
     from astropy.stats import SigmaClip
     from photutils.background import Background2D, MedianBackground
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # boxes without pixels are filled from their neighbours
+    with silence():  # boxes without pixels are filled from their neighbours
         try:
             found = Background2D(
                 image,

@@ -19,6 +19,7 @@ from jwinteractive.flicker.lines import as_images, in_lines
 from jwinteractive.flicker.median import medians_of_sorted
 from jwinteractive.flicker.ticks import PASS_BAND, fit_ticks_official
 from jwinteractive.kernels import flicker_clip as kernels
+from jwinteractive.silence import silence
 
 __all__ = ["Official", "fit_all"]
 
@@ -89,7 +90,8 @@ def fit_all(
             return None
         return _Fit(noise_of(left), background, boxes)
 
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="images") as pool:
+    # silence: the fit of a mesh changes and puts back the filters of warnings by itself
+    with silence(), ThreadPoolExecutor(_THREADS, thread_name_prefix="images") as pool:
         fits = list(pool.map(work, range(len(data))))
     known = [f for f in fits if f is not None]
     if not known:

@@ -8,7 +8,6 @@ Why: docs/decisions/0019-slits-are-exposures.md.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +24,7 @@ from jwinteractive.io.header import FIT_PLANES
 from jwinteractive.io.provenance import Provenance
 from jwinteractive.io.saving import bare_header, check_target, describe, save_hdus
 from jwinteractive.io.slits import SLIT_MODELS, Slit, slits_of
+from jwinteractive.silence import silence
 
 __all__ = ["copy_recorded", "goes_back", "write_back"]
 
@@ -198,8 +198,7 @@ def _told(provenance: Provenance) -> tuple[list[Any], list[Any]]:
     from stdatamodels import fits_support
     from stdatamodels.jwst import datamodels
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with silence():
         model = datamodels.JwstDataModel()
         describe(model, provenance)
         hdus = fits_support.to_fits(model.instance, model.schema)

@@ -10,18 +10,17 @@ import functools
 import os
 import re
 import uuid
-import warnings
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 
 from jwinteractive.errors import OutputError
 from jwinteractive.io import provenance as record
 from jwinteractive.io.provenance import Provenance, read_provenance
+from jwinteractive.silence import silence
 
 __all__ = [
     "bare_header",
@@ -122,8 +121,7 @@ def save_hdus(path: Path, hdus: fits.HDUList) -> None:
 def _replace(path: Path, hdus: fits.HDUList) -> None:
     draft = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}.tmp")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AstropyWarning)  # of the source's cards, kept as are
+        with silence():  # of the source's cards, kept as are
             hdus.writeto(draft, output_verify="silentfix")
         draft.replace(path)
     finally:

@@ -8,7 +8,6 @@ its unit.
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +23,7 @@ from jwinteractive.io import provenance as record
 from jwinteractive.io.header import header_of
 from jwinteractive.io.provenance import Provenance
 from jwinteractive.io.saving import bare_header, check_target, describe, mend_booleans, save_hdus
+from jwinteractive.silence import silence
 
 __all__ = ["spectra_suffix", "write_spectra"]
 
@@ -122,8 +122,7 @@ def _hdus(
 
     series = spectra_suffix(spectra[0]) == "x1dints"
     kind = datamodels.TSOMultiSpecModel if series else datamodels.MultiSpecModel
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # values of the source that the schema refuses go away
+    with silence():  # values of the source that the schema refuses go away
         mend_booleans(header, kind)
         model = kind(fits.HDUList([fits.PrimaryHDU(header=header)]))
         for own, known in zip(spectra, cards, strict=True):

@@ -11,7 +11,6 @@ software carries them along unread.
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,6 +29,7 @@ from jwinteractive.io.provenance import Provenance
 from jwinteractive.io.saving import bare_header, check_target, describe, mend_booleans, save_hdus
 from jwinteractive.irs2 import FAST, science_rows
 from jwinteractive.pages import release
+from jwinteractive.silence import silence
 
 __all__ = ["write_product"]
 
@@ -139,8 +139,7 @@ def _hdus(
     from stdatamodels import fits_support
 
     beside = _beside(frame)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # values that the schema refuses are put back at the end
+    with silence():  # values that the schema refuses are put back at the end
         kind = _model(product)
         mend_booleans(frame[0].header, kind)
         model = kind(frame)

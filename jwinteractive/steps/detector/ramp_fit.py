@@ -21,7 +21,6 @@ Sources: Brandt 2024 (arXiv:2309.08753); Fixsen et al. 2000 (PASP 112, 1350); do
 
 from __future__ import annotations
 
-import warnings
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -39,6 +38,7 @@ from jwinteractive.kernels.segments import Groups, Times, slope_weights
 from jwinteractive.noise import Noise, pattern_for
 from jwinteractive.params import Doc, Params, Unit, When
 from jwinteractive.references import GainRef, ReadnoiseRef
+from jwinteractive.silence import silence
 from jwinteractive.step import Whole, step
 from jwinteractive.views import Frame, Shown, View
 
@@ -213,8 +213,7 @@ def _with_first_frame(ramp: Ramp) -> tuple[Array, Array]:
 def _officially_combined(ints: Array) -> Array:
     """Rate, variances and error [4, npix] of integrations [4, nint, npix], as LIKELY."""
     data, poisson, read = ints[:3].astype(np.float64)
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
+    with np.errstate(all="ignore"), silence():
         rate = np.nanmedian(data, axis=0)
         for _ in range(2):
             scale = rate / data
