@@ -67,7 +67,7 @@ class FormBar(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             "tooltip": "run both forms over the whole exposure: picture, flags, time and memory",
             "disabled": busy,
         }
-        self.bar.show([*toggles, {"id": "gap", "kind": "spacer"}, button])
+        self.bar.show([*toggles, button])
         self._show(True)
 
     def _show(self, there: bool) -> None:
