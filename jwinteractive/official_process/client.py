@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -74,6 +75,8 @@ def _name(job: Job) -> str:
 
 _lock = threading.Lock()
 _workers: list[_Worker] = []  # one, once it was needed
+_starter: Final = ThreadPoolExecutor(1, "official-worker")
+"""A thread that stays: Linux ends a worker with the thread that has started it, not the process."""
 
 
 @contextlib.contextmanager
@@ -107,14 +110,15 @@ class _Worker:
         environment = _MALLOC | os.environ | {"PYTHONUNBUFFERED": "1"}
         path = [p for p in sys.path if p]
         environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(path))
-        self._process = subprocess.Popen(
+        self._process = _starter.submit(
+            subprocess.Popen,
             [*call, str(theirs_in), str(theirs_out)],
             pass_fds=(theirs_in, theirs_out),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=environment,
-        )
+        ).result()
         os.close(theirs_in)
         os.close(theirs_out)
         self._requests: IO[str] = os.fdopen(ours_out, "w", buffering=1)
@@ -152,6 +156,22 @@ class _Worker:
     ) -> tuple[dict[str, Any], list[str]]:
         """Answer to a request, and the lines that were said on the way."""
         lines: list[str] = []
+        try:
+            return self._asked(request, name, lines, log, cancel)
+        except (StepError, MissingReference):
+            raise
+        except BaseException:  # an interrupt, say: its answer must not be taken for the next one's
+            self.kill()
+            raise
+
+    def _asked(
+        self,
+        request: dict[str, Any],
+        name: str,
+        lines: list[str],
+        log: Callable[[str], None] | None,
+        cancel: threading.Event | None,
+    ) -> tuple[dict[str, Any], list[str]]:
         self._said.clear()
         try:
             self._requests.write(json.dumps(request) + "\n")
@@ -159,7 +179,6 @@ class _Worker:
             raise self._ended(name, lines) from None
         while True:
             if cancel is not None and cancel.is_set():
-                self.kill()
                 raise Cancelled(f"{name}: cancelled; what was computed before is kept")
             line = self._line(name, lines)
             if line is None:

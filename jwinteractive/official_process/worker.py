@@ -284,7 +284,11 @@ class _Told(logging.Handler):
 
 
 def _end_with_parent() -> None:
-    """Do not outlive the kernel, and be the first to go where memory runs out (Linux)."""
+    """Do not outlive the kernel, and be the first to go where memory runs out (Linux).
+
+    An interrupt is the kernel's, which ends this process where it means the step.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     with contextlib.suppress(OSError):

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -100,6 +102,35 @@ def test_a_step_that_hangs_is_ended_by_cancel(job):
         client.run(job(how="hang"), log=hear, cancel=cancel)
     assert heard.is_set()
     assert client.run(job()).files[0].exists()
+
+
+def test_an_interrupt_ends_the_step_and_the_next_one_gets_its_own_answer(job):
+    def hear(line):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        client.run(job(how="error"), log=hear)
+    assert client.run(job()).files[0].exists()
+
+
+def test_the_worker_outlives_the_thread_that_needed_it_first(job):
+    client.close()
+    thread = threading.Thread(target=client.run, args=(job(),))
+    thread.start()
+    thread.join(60)
+    (worker,) = client._workers
+    with pytest.raises(subprocess.TimeoutExpired):
+        worker._process.wait(0.5)
+    client.run(job())
+    assert client._workers == [worker]
+
+
+def test_an_interrupt_of_all_processes_of_a_kernel_does_not_end_an_idle_worker(job):
+    client.run(job())
+    (worker,) = client._workers
+    os.kill(worker._process.pid, signal.SIGINT)
+    client.run(job())
+    assert client._workers == [worker]
 
 
 def test_what_is_said_arrives_while_the_step_is_at_work(job):
