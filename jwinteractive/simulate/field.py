@@ -1,8 +1,9 @@
 """Raw exposures of one field with what the later stages need: pointings and references.
 
 The scene is drawn on a linear grid, so the simulated distortion is linear too: a scale and the
-parity of NIRCam. Exposures are moved by whole and half pixels; the pointing that their headers tell
-is off by known amounts, for an alignment to find. Truth: positions and fluxes of the stars.
+parity of NIRCam. Exposures are moved by thirds and halves of pixels, so that a mosaic's pixels lie
+anyhow to theirs; the pointing that their headers tell is off by known amounts, for an alignment to
+find. Truth: positions and fluxes of the stars.
 """
 
 from __future__ import annotations
@@ -28,7 +29,11 @@ _SR: Final = (SCALE / 206264.806) ** 2
 _MJYSR: Final = 2.0  # MJy/sr of 1 DN/s
 _ENERGY: Final = (0.3, 0.5, 0.7)  # shares of a star's light that apertures hold
 _REACH, _FINE = 20, 9  # pixels that a star reaches, samples of a pixel
-_MOVES: Final = ((0.0, 0.0), (9.5, -6.0), (-7.0, 8.5), (12.0, 11.5), (-10.5, -9.0), (4.0, -13.5))
+# Two or more of them spread a star on any grid of pixels as grids at random do on average.
+_MOVES: Final = (
+    (0.0, 0.0), (9 + 1 / 3, -6 - 1 / 3), (-7 - 1 / 3, 8 + 1 / 3), (12.5, 11.5),
+    (-10 - 1 / 6, -9 + 1 / 6), (4 + 1 / 6, -13 - 1 / 6),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,8 +206,9 @@ def _references(exposure: SimulatedExposure) -> dict[str, Any]:
 def _apertures(fwhm: float) -> list[tuple[float, float, float, float, float]]:
     """Share of the light of a star, radius, correction, radii of the sky; pixels.
 
-    The profile is as a resampled image shows it to an aperture: seen by pixels, dropped in pixels,
-    and each of these taken for flat.
+    The profile is as an image resampled from several exposures shows it to an aperture: seen by
+    pixels, taken for flat and dropped, gathered by the pixels of the image, and these taken for
+    flat. The image of one exposure holds up to three percent less or more, as its pixels lie.
     """
     from scipy.ndimage import uniform_filter
 
@@ -210,7 +216,7 @@ def _apertures(fwhm: float) -> list[tuple[float, float, float, float, float]]:
     at = (np.arange(-_REACH * _FINE, _REACH * _FINE + 1)) / _FINE
     radius = np.hypot(at[:, None], at)
     profile = (1 + (radius / alpha) ** 2) ** -BETA
-    for _ in range(3):
+    for _ in range(4):
         profile = uniform_filter(profile, _FINE)
     order = np.argsort(radius, axis=None)
     light = np.cumsum(profile.ravel()[order])

@@ -131,7 +131,8 @@ def test_what_would_fail_in_silence_is_refused_before_anything_runs(session):
     assert said == []
 
 
-def test_the_catalogue_has_the_stars_where_they_are_and_as_bright_as_they_are(session, folder):
+def brightness(session, folder):
+    """Arcsec by which the catalogue's stars are off, and their flux over the true one."""
     result = session.run()
     assert isinstance(result, Filed)
     (path,) = (p for p in result.beside if p.endswith("_cat.ecsv"))
@@ -141,9 +142,27 @@ def test_the_catalogue_has_the_stars_where_they_are_and_as_bright_as_they_are(se
     number, apart, _ = match_coordinates_sky(true, found)
     near = apart.arcsec < 1.5 * SCALE
     assert near.sum() >= 10
-    assert np.median(apart.arcsec[near]) < 0.35 * SCALE
     flux = np.asarray(catalogue["aper_total_flux"], float)[number[near]]
-    assert np.median(flux / truth["flux"][near]) == pytest.approx(1, abs=0.03)
+    return apart.arcsec[near], flux / truth["flux"][near]
+
+
+def test_the_catalogue_has_the_stars_where_they_are_and_as_bright_as_they_are(session, folder):
+    with asked(session, "official_resample", weight_type="exptime"):
+        apart, flux = brightness(session, folder)
+    assert np.median(apart) < 0.35 * SCALE
+    assert np.median(flux) == pytest.approx(1, abs=0.01)
+
+
+def test_weights_by_variance_lose_light_where_a_fit_by_likelihood_weighs_the_ends_of_ramps(
+    session, folder
+):
+    assert session.recipe["ramp_fit"].params.algorithm == "likelihood"
+    assert session.recipe["official_resample"].params.weight_type == "ivm"
+    _, low = brightness(session, folder)
+    with asked(session, "ramp_fit", algorithm="OLS_C"):
+        _, flux = brightness(session, folder)
+    assert np.median(flux) == pytest.approx(1, abs=0.01)
+    assert 0.005 < np.median(flux) - np.median(low) < 0.02
 
 
 def test_another_parameter_of_the_last_step_computes_nothing_before_it(session):
