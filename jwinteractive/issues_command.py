@@ -25,7 +25,9 @@ def run(asked: argparse.Namespace) -> int:
     """Say what applies to each file."""
     session = jwinteractive.open(asked.files)
     told = {}
-    for file in session.exposures:
+    # slits of a file share their header, and one after the other would tell the same
+    first = {file.path: file for file in reversed(session.exposures)}
+    for file in (f for f in session.exposures if first[f.path] is f):
         rows = listed(file.product, file.path, data=not asked.header)
         told[file.name] = as_json(rows)
         if not asked.json:

@@ -114,7 +114,9 @@ def stripes(product: Product) -> Measured | None:
         return None
     figure = float(np.median(ratios))
     return Measured(
-        figure, 1.0, f"the medians of lines scatter by {figure:.1f} times what white noise gives"
+        figure,
+        1.0,
+        f"1/f noise adds {figure:.1f} times what white noise gives to the scatter of line medians",
     )
 
 
@@ -210,10 +212,12 @@ def _background_of(product: Product) -> tuple[Stripes, Array, Array, float, floa
     """Lines, image, its background pixels, their level and the white noise of a pixel."""
     if isinstance(product, Ramp) and product.data.shape[1] < 2:
         return None
+    if product.exposure.slit:  # a source fills it, and it is too short to tell how it was read
+        return None
     try:
         geometry = Stripes(product.exposure, product.shape)
         geometry.readout(geometry.count)
-    except InputError:  # a piece of a frame, such as a slit, no longer tells how it was read
+    except InputError:  # nor does another piece of a frame
         return None
     image = mean_of(draft_of(product))
     known = np.isfinite(image) & ~_reference(product.exposure, product.shape)

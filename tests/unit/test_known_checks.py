@@ -116,6 +116,11 @@ def test_what_cannot_tell_says_nothing(quiet, rate_of_pixels):
     piece = piece.replace(exposure=dc.replace(piece.exposure, noutputs=4))
     assert measure("stripes", piece) is None
     assert measure("background", piece) is None
+    slit = rate_of_pixels(np.zeros((64, 64)))
+    assert measure("stripes", slit) is not None
+    slit = slit.replace(exposure=dc.replace(slit.exposure, slit="S200A1"))
+    assert measure("stripes", slit) is None
+    assert measure("background", slit) is None
 
 
 def test_an_unknown_check_is_one_line(quiet):

@@ -188,13 +188,29 @@ def test_the_command_tells_what_the_header_and_the_data_say(tmp_path, capsys):
     text = capsys.readouterr().out
     assert "nircam-flicker\n" in text
     assert "clean_flicker_noise on" in text
-    assert "in this file: the medians of lines scatter by" in text
+    assert "in this file: 1/f noise adds " in text
     assert "not in this file: 0 large events" in text
     assert text.index("nircam-flicker") < text.index("snowballs-few-groups")
     assert cli.main(["issues", "--header", "--json", str(path)]) == 0
     (rows,) = json.loads(capsys.readouterr().out).values()
     assert {row["measured"] for row in rows} == {None}
     assert {row["id"] for row in rows} >= {"nircam-flicker", "snowballs-few-groups"}
+
+
+def test_a_file_of_several_slits_is_told_once(slit_hdus, tmp_path, capsys):
+    path = tmp_path / "a_cal.fits"
+    slit_hdus().writeto(path)
+    assert cli.main(["issues", str(path)]) == 0
+    text = capsys.readouterr().out
+    assert text.count("wcs-offset") == 1
+    assert cli.main(["issues", "--json", str(path)]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 1
+
+
+def test_real_slits_of_irs2_have_issues(real, capsys):
+    path = real / "spec" / "jw02565007001_03101_00002_nrs2_cal.fits"
+    assert cli.main(["issues", str(path)]) == 0
+    assert "nirspec-mos-outliers" in capsys.readouterr().out
 
 
 def test_what_the_data_do_not_show_comes_last(tmp_path):
