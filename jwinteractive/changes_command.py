@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
-import jwinteractive
 from jwinteractive.changes import as_json, as_text, what_changed
+from jwinteractive.data import Exposure
+from jwinteractive.detectors import DETECTORS
+from jwinteractive.errors import InputError
+from jwinteractive.fitsfile import opened_fits
+from jwinteractive.io import read_association
 
 __all__ = ["add_options", "run"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what can be asked of changes to the command's options."""
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="of any stage")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="any product")
     parser.add_argument("--json", action="store_true", help="tell the result as JSON")
 
 
 def run(asked: argparse.Namespace) -> int:
     """Say what changed since each file was made."""
     told = {}
-    for path in asked.files:
-        exposure = jwinteractive.open([path]).exposures[0].exposure
+    for path in _files(asked.files):
+        exposure = _mode_of(path)
         found = what_changed(path, exposure)
         told[path.name] = as_json(found)
         if not asked.json:
@@ -30,3 +35,25 @@ def run(asked: argparse.Namespace) -> int:
     if asked.json:
         print(json.dumps(told, indent=1, default=str))
     return 0
+
+
+def _files(paths: Iterable[Path]) -> list[Path]:
+    """Files, those of an association in its place."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        members = read_association(path).science if path.suffix == ".json" else (path,)
+        found |= dict.fromkeys(members)
+    return list(found)
+
+
+def _mode_of(path: Path) -> Exposure:
+    """What changes depend on; products that hold no image, such as spectra, have that too."""
+    with opened_fits(path) as hdus:
+        header = hdus[0].header
+        said = {key: str(header.get(key) or "").strip() for key in ("INSTRUME", "EXP_TYPE")}
+    instrument = said["INSTRUME"]
+    if instrument not in (known := sorted({d.instrument for d in DETECTORS.values()})):
+        raise InputError(
+            f"{path.name}: INSTRUME = {instrument!r}: unknown: known are {', '.join(known)}"
+        )
+    return Exposure(instrument=instrument, detector="", exp_type=said["EXP_TYPE"])

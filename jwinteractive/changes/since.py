@@ -122,7 +122,8 @@ def as_text(name: str, exposure: Exposure, told: Since) -> str:
     if not made.version:
         return f"{name}: CAL_VER is missing: the official package has not made it"
     here = f"jwst {told.version} is here" if told.version else "jwst is not installed"
-    lines = [f"{name}: {exposure.exp_type}, made by jwst {made.version} ({made.date}); {here}"]
+    mode = exposure.exp_type or exposure.instrument
+    lines = [f"{name}: {mode}, made by jwst {made.version} ({made.date}); {here}"]
     if made.context and told.context and made.context != told.context:
         lines.append(f"  references were chosen by {made.context}, here by {told.context}")
     for change in told.changes:

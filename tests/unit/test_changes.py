@@ -152,6 +152,38 @@ def test_the_command_lists_what_changed_for_a_person_and_for_a_program(tmp_path,
     assert all("NRC_IMAGE" in c["modes"] or {"ALL", "NIR"} & {*c["modes"]} for c in told["changes"])
 
 
+def test_a_product_without_an_image_and_an_association_are_asked_too(tmp_path, capsys):
+    path = product(tmp_path)
+    with fits.open(path) as hdus:
+        spectrum = tmp_path / "jw1_nrca1_x1d.fits"
+        column = fits.Column("FLUX", "D", array=np.ones(3))
+        table = fits.BinTableHDU.from_columns([column], name="EXTRACT1D")
+        fits.HDUList([hdus[0], table]).writeto(spectrum)
+    members = [{"expname": name.name, "exptype": "science"} for name in (path, spectrum)]
+    together = tmp_path / "jw1_asn.json"
+    together.write_text(json.dumps({"products": [{"members": members}]}))
+    told = {}
+    for asked in (path, spectrum, together):
+        assert cli.main(["changes", str(asked)]) == 0
+        told[asked] = capsys.readouterr().out
+    assert told[spectrum] == told[path].replace(path.name, spectrum.name)
+    assert told[together] == told[path] + told[spectrum]
+
+
+def test_a_file_of_no_known_instrument_is_one_line(tmp_path, capsys):
+    path = tmp_path / "other.fits"
+    fits.PrimaryHDU(np.zeros((3, 3))).writeto(path)
+    assert cli.main(["changes", str(path)]) == 3
+    assert "other.fits: INSTRUME = '': unknown" in capsys.readouterr().err
+
+
+def test_a_file_without_a_mode_is_told_by_its_instrument(tmp_path, capsys):
+    path = product(tmp_path)
+    fits.delval(path, "EXP_TYPE")
+    assert cli.main(["changes", str(path)]) == 0
+    assert "_rate.fits: NIRCAM, made by jwst 1.10.0" in capsys.readouterr().out
+
+
 def test_a_raw_file_was_made_by_no_version(tmp_path, capsys):
     path = simulate(ngroups=3, size=(32, 32)).write(tmp_path)
     assert cli.main(["changes", str(path)]) == 0
