@@ -26,7 +26,7 @@ from jwinteractive.recipe import Recipe, Stage, mode_of
 from jwinteractive.references import References
 from jwinteractive.references.filed import FileReference, file_reference
 from jwinteractive.stages import ENABLED
-from jwinteractive.step import OFFICIAL
+from jwinteractive.step import OFFICIAL, registry
 
 __all__ = ["SOURCES", "Effective", "Traced", "trace"]
 
@@ -117,7 +117,7 @@ def trace(
     known = _recommended(stage, issues)
     fields = fields_of(type(stage.params))
     shared = {f.name for f in fields if described is None or _shared(f, described, stage)}
-    known = _of_mode(stage, exposure, shared) | known
+    known = _switched_off(stage) | _of_mode(stage, exposure, shared) | known
     rows = [_row(SKIP, _skipped(stage, described), not stage.enabled, found, known, ())]
     for f in fields:
         crds = found if f.name in shared else {}
@@ -179,6 +179,12 @@ def _recommended(stage: Stage, issues: Iterable[Known]) -> dict[str, tuple[Any, 
                 why = f"{known.id}: {known.because}"
                 found.setdefault(remedy.parameter, (remedy.value, why))
     return found
+
+
+def _switched_off(stage: Stage) -> dict[str, tuple[Any, str]]:
+    """A step that the official recipes have off, though its spec has it on; and why."""
+    off = registry[stage.step].off
+    return {SKIP: (True, f"recipe official: {off}")} if off else {}
 
 
 def _of_mode(stage: Stage, exposure: Exposure, shared: set[str]) -> dict[str, tuple[Any, str]]:

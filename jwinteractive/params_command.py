@@ -64,19 +64,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(asked: argparse.Namespace) -> int:
     """Show, take and write parameters."""
     session = jwinteractive.open(asked.file, asked.recipe, asked.refs)
-    recipe, own = session.recipe, []
+    recipe, own = session.recipe, list[Settings]()
     for path in asked.given:
+        left_out: dict[tuple[str, ...], list[str]] = {}
+        absent: list[str] = []
         for settings in _read(path):
             if settings.of_pipeline:
                 own.append(settings)
                 continue
             name = OFFICIAL + settings.alias
             if name not in recipe:
-                _say(f"{path.name}: {settings.alias} is not in the recipe: left out")
+                absent.append(settings.alias)
                 continue
             if settings.left_out:
-                _say(f"{path.name}: {settings.alias}: left out {', '.join(settings.left_out)}")
+                left_out.setdefault(settings.left_out, []).append(settings.alias)
             recipe = recipe.with_stage(name, _merged(recipe[name], settings))
+        if absent:
+            _say(f"{path.name}: not in the recipe, left out: {', '.join(absent)}")
+        for names, steps in left_out.items():  # files and hooks are the same for all
+            _say(f"{path.name}: {', '.join(steps)}: left out {', '.join(names)}")
     stages = _chosen(recipe, asked.step)
     if asked.export:
         return _export(stages, own, asked, session.exposures[0].exposure)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
-from jwinteractive.errors import InputError, suggestion
+from jwinteractive.errors import InputError, OutputError, suggestion
 from jwinteractive.official.catalogue import Described, Knob, catalogue, is_true, item_type
 from jwinteractive.official.parameters import from_official, to_official
 from jwinteractive.recipe import Stage
@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 _PIPELINES: Final = "jwst.pipeline."
+_SAID: Final = 80  # characters of a text that is none of ours
 
 
 @dc.dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Settings:
         Whether the step is off; None where nothing is said.
     left_out
         Names that the installed version of the step does not know, those that are given no value
-        but need one, and those of files and hooks, which a session sees to.
+        but need one or a truth where it has none, and those of files and hooks, which a session
+        sees to.
     """
 
     alias: str
@@ -98,15 +100,21 @@ class Settings:
     def sorted_out(cls, alias: str, given: Mapping[str, Any]) -> Self:
         """Settings of what a file holds: names that are no parameters are left out."""
         knobs = catalogue().described(alias).knob
-        # None says nothing of a parameter that always has a value
         values = {
             name: value
             for name, value in given.items()
-            if name in knobs and not (value is None and knobs[name].default is not None)
+            if name in knobs and _can_be(knobs[name], value)
         }
         skip = given.get("skip")
         rest = tuple(name for name in given if name not in values and name != "skip")
         return cls(alias, values, None if skip is None else bool(skip), rest)
+
+
+def _can_be(knob: Knob, value: Any) -> bool:
+    if value is None:  # it says nothing of a parameter that always has a value
+        return knob.default is None
+    # of other versions: False would be the name of a file in a text
+    return knob.kind == "boolean" or not isinstance(value, bool)
 
 
 # -- parameter files ----------------------------------------------------------------------------
@@ -127,8 +135,9 @@ def read_pars(path: Path | str) -> tuple[Settings, ...]:
     try:
         tree = _asdf_tree(path) if path.suffix == ".asdf" else _cfg_tree(path)
     except (OSError, ValueError, KeyError, TypeError, SyntaxError) as error:
+        why = f"it has no {error}" if isinstance(error, KeyError) else error
         raise InputError(
-            f"{path.name}: is no file of official parameters ({error}): give a .asdf or a .cfg"
+            f"{path.name}: is no file of official parameters ({why}): give a .asdf or a .cfg"
         ) from None
     pipeline = _pipeline_of(tree["class"]) or _pipeline_of(tree["name"])
     steps = tree["steps"] if tree["steps"] or pipeline else [tree]
@@ -220,18 +229,26 @@ def write_pars(path: Path | str, settings: Iterable[Settings], pipeline: str = "
     ------
     InputError
         If there are several steps and no pipeline.
+    OutputError
+        If it cannot be written.
     """
     path = Path(path)
     own, steps = _of_one_call(settings, pipeline, f"{path.name}: ")
     trees = [_tree(one, _name_in(own.alias if own else "", one.alias)) for one in steps]
     whole = trees[0] if own is None else _tree(own, own.alias) | {"steps": trees}
-    if path.suffix == ".asdf":
-        import asdf
+    text = "" if path.suffix == ".asdf" else "\n".join(_cfg_lines(whole, "")) + "\n"
+    try:
+        if text:
+            path.write_text(text)
+        else:
+            import asdf
 
-        with asdf.AsdfFile(whole) as file:
-            file.write_to(path)
-    else:
-        path.write_text("\n".join(_cfg_lines(whole, "")) + "\n")
+            with asdf.AsdfFile(whole) as file:
+                file.write_to(path)
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror or error}): choose another folder"
+        ) from None
     return path
 
 
@@ -323,9 +340,9 @@ def read_strun(line: str) -> tuple[Settings, ...]:
         If it is none, or of a step that is not installed.
     """
     try:
-        words = shlex.split(line)
+        words = shlex.split(line.replace("\\\n", " "))
     except ValueError as error:
-        raise InputError(f"{line!r}: is no command line ({error})") from None
+        raise InputError(f"{_start(line)}: is no command line ({error})") from None
     words = words[1:] if words[:1] == ["strun"] else words
     plain = [word for word in words if not word.startswith("--")]
     if not plain:
@@ -373,11 +390,20 @@ def call_text(settings: Iterable[Settings], file: str = '"FILE"', pipeline: str 
     """
     own, steps = _of_one_call(settings, pipeline)
     (one,) = steps if own is None else (own,)
-    given = [f"{k}={v!r}" for k, v in _changed(one).items()]
+    given = [f"{k}={_literal(v)}" for k, v in _changed(one).items()]
     if own is not None:
         inside = {_name_in(own.alias, step.alias): _changed(step) for step in steps}
-        given += [f"steps={inside!r}"] if inside else []
+        given += [f"steps={_literal(inside)}"] if inside else []
     return f"{one.described.cls.rpartition('.')[2]}.call({', '.join([file, *given])})"
+
+
+def _literal(value: Any) -> str:
+    """Value as Python reads it; infinity has no other literal than a number too large."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{k!r}: {_literal(v)}' for k, v in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    return repr(value).replace("inf", "1e999") if isinstance(value, float) else repr(value)
 
 
 def read_call(text: str) -> tuple[Settings, ...]:
@@ -408,8 +434,13 @@ def read_call(text: str) -> tuple[Settings, ...]:
         if isinstance(error, InputError):
             raise
         raise InputError(
-            f"{text!r}: is no call of a step: give one such as JumpStep.call(x, skip=True)"
+            f"{_start(text)}: is no call of a step: give one such as JumpStep.call(x, skip=True)"
         ) from None
+
+
+def _start(text: str) -> str:
+    """The beginning of what somebody gave, to say which it is."""
+    return repr(text) if len(text) <= _SAID else f"{text[:_SAID]!r}..."
 
 
 def _lists(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -91,11 +91,19 @@ def _ours(knob: Knob, value: Any) -> Any:
         return None
     if value is None or knob.kind in ("boolean", "option"):
         return value if value is None or knob.kind == "boolean" else str(value)
-    if knob.kind == "float":
-        return float(value)
-    if knob.kind == "integer":
-        return int(value)
+    if knob.kind in _TYPES:
+        return _number(_TYPES[knob.kind], value)
     return str(value)
+
+
+def _number(of: type, value: Any) -> Any:
+    """Number of a value; what is none is left for the check of the parameters to say."""
+    try:
+        number = of(value)
+    except (TypeError, ValueError, OverflowError):
+        return value
+    same = isinstance(value, str) or (number == value and not isinstance(value, bool))
+    return number if same else value
 
 
 def _is_none(knob: Knob, value: Any) -> bool:

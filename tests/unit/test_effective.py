@@ -147,6 +147,24 @@ def test_a_damaged_file_says_nothing(exposure, folder):
     assert of(stage(), exposure, folder)["rejection_threshold"].crds_file == ""
 
 
+def test_a_step_that_the_official_recipes_have_off_is_not_off_by_the_user(exposure):
+    recipe = Recipe.of("official_ipc").with_enabled("official_ipc", False)
+    row = of(recipe["official_ipc"], exposure)["skip"]
+    assert (row.default, row.value, row.source) == (False, True, "recommended")
+    assert "parameter files switch it off" in row.recommended_source
+
+
+def test_steps_of_a_file_tell_once_what_none_of_them_takes(path, tmp_path, capsys):
+    given = tmp_path / "given.cfg"
+    lines = ['name = "Detector1Pipeline"', 'class = "jwst.pipeline.Detector1Pipeline"', "[steps]"]
+    for step in ("jump", "ramp_fit"):
+        lines += [f"[[{step}]]", 'suffix = "mine"', "save_results = True"]
+    given.write_text("\n".join(lines))
+    assert cli.main(["params", str(path), "--import", str(given)]) == 0
+    said = capsys.readouterr().err
+    assert "given.cfg: jump, ramp_fit: left out suffix, save_results\n" in said
+
+
 def test_the_command_shows_where_values_come_from(path, folder, capsys):
     assert cli.main(["params", str(path), "--step", "jump", "--refs", str(folder)]) == 0
     text = capsys.readouterr().out

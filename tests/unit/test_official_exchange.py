@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-from jwinteractive.errors import InputError
+from jwinteractive.errors import InputError, OutputError, ParamError
 from jwinteractive.official.catalogue import catalogue
 from jwinteractive.official.exchange import (
     Settings,
@@ -179,6 +179,7 @@ def test_defaults_are_not_written_into_a_command():
         (read_call, "__import__('os').system('x')", "^step "),
         (read_call, "JumpStep.call(x, skip=open('f'))", "is no call of a step"),
         (read_strun, "", "no step in this command line"),
+        (read_call, "# a readme\n" * 99, r"^'# a readme.{60,100}'\.\.\.: is no call of a step"),
     ],
 )
 def test_what_cannot_be_read_is_said(read, text, words):
@@ -190,3 +191,36 @@ def test_a_file_that_is_none_is_said(tmp_path):
     (tmp_path / "a.asdf").write_text("no")
     with pytest.raises(InputError, match=r"a.asdf: is no file of official parameters"):
         read_pars(tmp_path / "a.asdf")
+
+
+@pytest.mark.parametrize("ending", ["asdf", "cfg"])
+def test_a_folder_that_is_not_there_is_said(ending, tmp_path):
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_pars(tmp_path / "no" / f"a.{ending}", [settings("jump")])
+
+
+def test_a_command_may_go_on_in_the_next_line():
+    (one,) = read_strun("strun jump x.fits \\\n--rejection_threshold=5 \\\n  --skip=true")
+    assert one == Settings("jump", {"rejection_threshold": 5.0}, skip=True)
+
+
+def test_infinity_comes_back_from_a_call():
+    one = Settings("jump", {"rejection_threshold": float("inf")})
+    assert read_call(call_text([one])) == (one,)
+    two = (Settings("Detector1Pipeline", {"save_results": True}), one)
+    assert read_call(call_text(two)) == two
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("rejection_threshold", "five"), ("min_diffs_single_pass", 2.5), ("expand_factor", [1.0])],
+)
+def test_a_value_of_another_kind_is_refused_by_name(name, value):
+    with pytest.raises(ParamError, match=f"{name} = "):
+        Settings("jump", {name: value}).stage()
+
+
+def test_a_truth_of_another_version_is_no_text_of_this_one():
+    one = Settings.sorted_out("persistence", {"save_persistence": False, "persistence_dnu": True})
+    assert one.values == {"persistence_dnu": True}
+    assert one.left_out == ("save_persistence",)
