@@ -7,9 +7,11 @@ differs in how both were made, and how much and where the pixels do.
 from __future__ import annotations
 
 import dataclasses as dc
+import json
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,13 +19,15 @@ import jwinteractive
 from jwinteractive.changes import Change, Made, made_of, since
 from jwinteractive.compare import Comparison, compare
 from jwinteractive.data import Array
-from jwinteractive.errors import InputError
+from jwinteractive.errors import InputError, OutputError
+from jwinteractive.io.saving import check_writable
 from jwinteractive.official.catalogue import catalogue, installed
 from jwinteractive.official.parameters import from_official
 from jwinteractive.recipe import Recipe, Stage
+from jwinteractive.session import Session
 from jwinteractive.step import OFFICIAL, registry
 
-__all__ = ["Reproduced", "as_text", "reproduce"]
+__all__ = ["Reproduced", "as_json", "as_text", "reproduce"]
 
 _PLANES: Final = ("data", "err", "dq", "groupdq", "pixeldq", "var_poisson", "var_rnoise")
 
@@ -50,6 +54,8 @@ class Reproduced:
         A is theirs, B ours.
     planes
         Arrays that differ: data, err, dq, ...
+    written
+        Files that were kept: what was made, by the product's name, and the differences as JSON.
     """
 
     made: Made
@@ -60,6 +66,7 @@ class Reproduced:
     missing: tuple[tuple[str, str], ...]
     comparison: Comparison
     planes: tuple[str, ...]
+    written: tuple[Path, ...] = ()
 
     @property
     def identical(self) -> bool:
@@ -67,7 +74,14 @@ class Reproduced:
         return not self.planes
 
 
-def reproduce(product: Path, source: Path, refs: Path | None = None) -> Reproduced:
+def reproduce(
+    product: Path,
+    source: Path,
+    refs: Path | None = None,
+    output: Path | None = None,
+    *,
+    overwrite: bool = False,
+) -> Reproduced:
     """Make a product again from an exposure that it was made of.
 
     Parameters
@@ -78,11 +92,17 @@ def reproduce(product: Path, source: Path, refs: Path | None = None) -> Reproduc
         Its raw exposure, or the rate that it was made of.
     refs
         Folder of references; None: those beside the exposure, or of CRDS.
+    output
+        Folder to keep in what was made, and ``<product>_differences.json``; None keeps nothing.
+    overwrite
+        Replace files that are there, but neither product nor exposure.
 
     Raises
     ------
     InputError
         If no official step made the product, or it is of another exposure's size or kind.
+    OutputError
+        If a file exists or cannot be written; said before the run where it can be known.
     """
     told = made_of(product)
     made = dc.replace(told, statuses={_step(s): v for s, v in told.statuses.items()})
@@ -95,13 +115,15 @@ def reproduce(product: Path, source: Path, refs: Path | None = None) -> Reproduc
     stages = tuple(_stage(stage, made, before) for stage in session.recipe)
     session = jwinteractive.open([source], Recipe(stages, name="reproduced"), refs)
     here = {stage.step.removeprefix(OFFICIAL) for stage in stages if stage.enabled}
+    if output is not None:
+        _check_room(session, output, product, source, overwrite)
     ours = session.run()
     missing = [(s, "no step of the mode's recipe") for s in made.done - before - here]
     for state in session.states():
         alias = state.step.removeprefix(OFFICIAL)
         if alias in here and state.state in ("skipped", "failed"):
             missing.append((alias, state.why))
-    return Reproduced(
+    found = Reproduced(
         made=made,
         version=installed(),
         changes=since(told, exposure),
@@ -113,6 +135,52 @@ def reproduce(product: Path, source: Path, refs: Path | None = None) -> Reproduc
             n for n in _PLANES if not _alike(getattr(theirs, n, None), getattr(ours, n, None))
         ),
     )
+    if output is None:
+        return found
+    return _keep(found, session, output, product)
+
+
+def _keep(found: Reproduced, session: Session, output: Path, product: Path) -> Reproduced:
+    """Write what was made, by the product's name, and how it differs."""
+    table = _table_of(output, product)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output) as folder:
+            names = _names(session, output, product)
+            made = session.write(folder)
+            names += [output / path.name for path in made[len(names) :]]
+            for path, name in zip(made, names, strict=True):
+                path.replace(name)
+        found = dc.replace(found, written=(*names, table))
+        table.write_text(json.dumps(as_json(product.name, found), indent=1, default=str) + "\n")
+    except OSError as error:
+        raise OutputError(
+            f"{output}: cannot be written ({error}): choose another folder"
+        ) from error
+    return found
+
+
+def _names(session: Session, output: Path, product: Path) -> list[Path]:
+    """Paths of what is made: the first has the product's name, as that of its pipeline has."""
+    return [output / product.name, *session.outputs(output)[1:]]
+
+
+def _table_of(output: Path, product: Path) -> Path:
+    return output / f"{product.stem}_differences.json"
+
+
+def _check_room(
+    session: Session, output: Path, product: Path, source: Path, overwrite: bool
+) -> None:
+    """Check, before the run, that what it makes can be kept beside what it is made of."""
+    paths = _names(session, output, product)
+    for path in paths:
+        if path.resolve() in (product.resolve(), source.resolve()):
+            raise OutputError(f"{path}: is what was given: choose another folder")
+    check_writable(paths, overwrite)
+    table = _table_of(output, product)
+    if table.exists() and not overwrite:
+        raise OutputError(f"{table}: exists: allow overwriting or choose another folder")
 
 
 def _step(status: str) -> str:
@@ -180,6 +248,29 @@ def as_text(name: str, found: Reproduced) -> str:
         ]
         lines.append("  which step it comes from cannot be told from the product alone")
     return "\n".join(lines)
+
+
+def as_json(name: str, found: Reproduced) -> dict[str, Any]:
+    """What a program reads: the same facts as `as_text` by name, and the files written."""
+    numbers, flags = found.comparison.numbers, found.comparison.flags
+    return {
+        "product": name,
+        "identical": found.identical,
+        "arrays": list(found.planes),
+        "versions": {"there": found.made.version, "here": found.version},
+        "changes": [dc.asdict(change) for change in found.changes],
+        "references": [{"type": t, "there": a, "here": b} for t, a, b in found.references],
+        "unknown": list(found.unknown),
+        "missing": [{"step": step, "why": why} for step, why in found.missing],
+        "numbers": [_row(numbers.columns, row) for row in numbers.rows],
+        "flags": [_row(flags.columns, row) for row in flags.rows],
+        "written": [str(path) for path in found.written],
+    }
+
+
+def _row(columns: tuple[str, ...], row: tuple[Any, ...]) -> dict[str, Any]:
+    plain = (value.item() if isinstance(value, np.generic) else value for value in row)
+    return dict(zip(columns, plain, strict=True))
 
 
 def _differs(found: Reproduced) -> str:

@@ -1,10 +1,12 @@
 """A product of the official pipeline is made again from its own keywords and logs."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from astropy.io import fits
 
@@ -60,3 +62,42 @@ def test_another_reference_and_an_older_version_are_named(by_hand, nircam_file, 
     assert "made by jwst 1.10.0" in said
     assert "1.11.1 jump" in said
     assert "largest difference at y, x" in said
+
+
+def test_what_was_made_is_kept_with_the_table_of_differences(
+    by_hand, nircam_file, tmp_path, capsys
+):
+    product = tmp_path / by_hand.name
+    with fits.open(by_hand) as hdus:
+        hdus["SCI"].data[10, 20] += 1
+        hdus.writeto(product)
+    kept = tmp_path / "kept"
+    asked = ["reproduce", str(product), "--from", str(nircam_file), "-o", str(kept)]
+    assert cli.main(asked) == 1
+    said = capsys.readouterr().out
+    table = kept / f"{product.stem}_differences.json"
+    assert sorted(kept.glob("*")) == sorted([kept / product.name, table])
+    assert said.splitlines()[-2:] == [str(kept / product.name), str(table)]
+    with fits.open(kept / product.name) as ours, fits.open(by_hand) as theirs:
+        np.testing.assert_array_equal(ours["SCI"].data, theirs["SCI"].data)
+    told = json.loads(table.read_text())
+    assert (told["product"], told["identical"], told["arrays"]) == (product.name, False, ["data"])
+    values = {row["quantity"]: row["value"] for row in told["numbers"]}
+    assert values["largest difference at y, x"] == "10, 20"
+
+
+def test_kept_files_replace_others_when_asked_to_and_never_the_given(
+    by_hand, nircam_file, tmp_path, capsys
+):
+    product = shutil.copy(by_hand, tmp_path)
+    asked = ["reproduce", str(product), "--from", str(nircam_file), "-o"]
+    assert cli.main([*asked, str(tmp_path), "--overwrite"]) == 6
+    assert f"{product}: is what was given" in capsys.readouterr().err
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    there = kept / f"{by_hand.stem}_differences.json"
+    there.write_text("mine")
+    assert cli.main([*asked, str(kept)]) == 6
+    assert there.read_text() == "mine"
+    assert cli.main([*asked, str(kept), "--overwrite", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(there.read_text())
