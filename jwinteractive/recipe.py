@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Self
 
 from jwinteractive.data import Cube, Product, Ramp, RateInts
@@ -40,6 +41,13 @@ SUBJECTS: Final = (DETECTOR, "image", "spectrum", "cube")
 """What products are of: counts of a detector, or what is calibrated in units of light."""
 
 
+_PARTS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "snowballs": (f"{OFFICIAL}jump", "expand_large_events"),
+        "showers": (f"{OFFICIAL}jump", "find_showers"),
+    }
+)
+"""Native steps that are parts of an official one, and what switches them on there."""
 _ENTRIES: Final = ("name", "summary", "instruments", "subjects", "exp_types", "tso")
 
 
@@ -246,7 +254,7 @@ class Recipe:
         """What differs: (step, parameter, here, there); a missing or disabled step is None.
 
         Of a step that is native in one and official in the other: its "form", and the parameters
-        that both have.
+        that both have; so of a native step that is a part of an official one.
         """
         found: list[tuple[str, str, Any, Any]] = []
         for name in dict.fromkeys([s.step for s in (*self.stages, *other.stages)]):
@@ -260,6 +268,12 @@ class Recipe:
                 )
             elif its and not mine and form in self and form not in other:
                 continue  # said of the form that is here
+            elif mine and not its:
+                its = _as_part(other, name)
+                mine = {k: v for k, v in mine.items() if k in its} if its else mine
+            elif its and not mine:
+                mine = _as_part(self, name)
+                its = {k: v for k, v in its.items() if k in mine} if mine else its
             for key in dict.fromkeys([*mine, *its]):
                 if mine.get(key) != its.get(key):
                     found.append((step, key, mine.get(key), its.get(key)))
@@ -321,6 +335,17 @@ def _settings(recipe: Recipe, name: str) -> Mapping[str, Any]:
         return {}
     stage = recipe[name]
     return {"enabled": stage.enabled, **stage.params.as_dict()}
+
+
+def _as_part(recipe: Recipe, name: str) -> Mapping[str, Any]:
+    """Settings of a native step where an official one of a recipe does its work, else none."""
+    step, switch = _PARTS.get(name, ("", ""))
+    if name in recipe or step not in recipe:
+        return {}
+    theirs = _settings(recipe, step)
+    own = {f.name for f in fields_of(registry[name].params)}
+    on = bool(theirs["enabled"] and theirs[switch])
+    return {"enabled": on} | {k: v for k, v in theirs.items() if k in own}
 
 
 def subject_of(product: Product) -> str:

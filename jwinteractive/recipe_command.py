@@ -17,6 +17,7 @@ from jwinteractive.recipe import Recipe, mode_names, recipe_names
 
 __all__ = ["add_options", "run"]
 
+_OF_A_FILE: Final = ("auto", "mode", "official", "mixed")
 _HEADS: Final = ("step", "parameter", "recipe", "official", "read in")
 
 
@@ -32,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     command("list", "Name the recipes: of modes, and of parts of the way.")
 
     p = command("show", "Print a recipe as a parameter file, every value spelt out.")
-    p.add_argument("recipe", help="a name, or a TOML file")
+    p.add_argument("recipe", help="a name, a TOML or a FITS file")
 
     p = command(
         "diff",
@@ -76,7 +77,7 @@ def _list(asked: argparse.Namespace) -> int:
 
 
 def _show(asked: argparse.Namespace) -> int:
-    recipe = Recipe.load(asked.recipe)
+    recipe = _named(asked.recipe)[0]
     if asked.json:
         stages = [
             {
@@ -117,6 +118,8 @@ def _diff(asked: argparse.Namespace) -> int:
 
 def _named(text: str) -> tuple[Recipe, Exposure | None]:
     """The recipe of a name or a parameter file, or of the mode of an exposure."""
+    if text in _OF_A_FILE:
+        raise RecipeError(f"recipe {text!r} is of an exposure: name a FITS file in its place")
     if not text.endswith((".fits", ".fits.gz", ".json")):
         return Recipe.load(text), None
     product = open_files(Path(text))[0].product
@@ -145,9 +148,12 @@ def _against_official(recipe: Recipe, exposure: Exposure) -> list[tuple[Any, ...
     rows: list[tuple[Any, ...]] = []
     for step, name, mine, its in recipe.diff(official):
         stage = next((s for s in recipe if recipe.name_of(step) == s.step), None)
+        alone = mine is None or its is None
         known = stage is not None and official.name_of(stage.step) in there
-        if not known and name != "enabled":
+        if alone and not known and name != "enabled":
             continue  # a step that the other has not: one row is enough
+        if (mine == "" and its is None) or (mine is None and its is False):
+            continue  # nothing is set, or a step that is missing here is off there
         reason = stage.reason(name) if stage else None
         read = f"{reason.source}, {reason.date}" if reason else ""
         rows.append((step, name, mine, its, read))

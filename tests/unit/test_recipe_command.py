@@ -59,6 +59,35 @@ def test_what_differs_from_the_official_defaults_is_a_table_with_sources(run):
     assert text.splitlines()[-1] == "# the order is the official one"
 
 
+def test_a_native_part_of_an_official_step_is_compared_with_that(run):
+    rows = {
+        (row["step"], row["parameter"]): row
+        for row in json.loads(run("diff", "nirspec_mos", "--json")[1])
+    }
+    assert rows["snowballs", "enabled"]["official"] is False
+    growth = rows["snowballs", "expand_factor"]
+    assert (growth["recipe"], growth["official"]) == (3.0, 2.0)
+    assert "NIRSpec MOS" in growth["read in"]
+    assert ("snowballs", "method") not in rows  # of the native step alone
+
+
+def test_what_is_set_nowhere_is_no_difference(run):
+    rows = json.loads(run("diff", "miri_imaging", "--json")[1])
+    told = {(row["step"], row["parameter"]) for row in rows}
+    assert ("dq_init", "form") in told
+    assert ("dq_init", "user_supplied_dq") not in told
+    assert ("official_picture_frame", "enabled") not in told
+    assert ("showers", "enabled") not in told  # off here, and in the official jump
+
+
+@pytest.mark.parametrize("what", ["show", "diff"])
+def test_recipes_that_depend_on_the_exposure_ask_for_one(run, nircam_file, what):
+    code, _, said = run(what, "auto")
+    assert code == 2
+    assert "'auto' is of an exposure: name a FITS file" in said
+    assert "nircam_imaging" in run(what, str(nircam_file))[1]
+
+
 def test_another_order_is_a_row_of_its_own(run, tmp_path):
     recipe = Recipe.load("niriss_soss")
     stages = list(recipe.stages)
