@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from jwinteractive.batch.job import Place, Row, numbers_of
-from jwinteractive.errors import JwinteractiveError
+from jwinteractive.errors import JwinteractiveError, ParamError, RecipeError
 from jwinteractive.plan import open_files
 from jwinteractive.saved import Saved, write_session
 from jwinteractive.session import Session
@@ -92,14 +92,22 @@ def grouped(
     """Open files, each with the recipe that is its own; return groups, and rows of what failed.
 
     ``prepare`` opens files of one recipe in a session with all settings applied.
+
+    Raises
+    ------
+    RecipeError, ParamError
+        If no file can be reduced, and the settings are wrong for all that could be read alike.
     """
     found: dict[str, list[Path]] = {}
     failed: list[Row] = []
+    wrong_settings: dict[str, JwinteractiveError] = {}
     for path in _members(paths, failed):
         try:
             session = prepare([path])
         except JwinteractiveError as error:
             failed.append(Row(str(path), "failed", str(error)))
+            if isinstance(error, RecipeError | ParamError):
+                wrong_settings[str(error)] = error
         else:
             instrument = session.exposures[0].exposure.instrument
             found.setdefault(f"{instrument}\n{session.recipe.to_toml()}", []).append(path)
@@ -109,22 +117,27 @@ def grouped(
         while left:
             session = prepare(left)
             wrong = _refused(session, to)
-            failed += [Row(str(path), "failed", why) for path, why in wrong.items()]
+            failed += [Row(str(path), "failed", str(why)) for path, why in wrong.items()]
+            wrong_settings |= {
+                str(why): why for why in wrong.values() if isinstance(why, RecipeError | ParamError)
+            }
             left = [path for path in left if path not in wrong]
             if not wrong:
                 groups.append(Group(session))
                 break
+    if not groups and len(wrong_settings) == 1:  # said once, not for each file
+        raise next(iter(wrong_settings.values()))
     return groups, failed
 
 
-def _refused(session: Session, to: str | None) -> dict[Path, str]:
+def _refused(session: Session, to: str | None) -> dict[Path, JwinteractiveError]:
     """Files whose recipe cannot run on them as they are, in whatever company; and why."""
-    found: dict[Path, str] = {}
+    found: dict[Path, JwinteractiveError] = {}
     for number, file in enumerate(session.exposures):
         try:
             session.outputs("", to, number)
         except JwinteractiveError as error:
-            found[file.path] = str(error)
+            found[file.path] = error
     return found
 
 

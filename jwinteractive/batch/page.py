@@ -122,12 +122,15 @@ def as_html(batch: Batch, place: Place) -> str:
     cards = "".join(_card(row, place) for row in batch.rows)
     means = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in _MEANS.items())
     stopped = ", stopped" if batch.cancelled else ""
+    spent = (
+        f"{batch.seconds:.0f} s, workers: {batch.workers}." if batch.workers else "Nothing was run."
+    )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Batch of {len(batch.rows)} exposures</title><style>{_STYLE}</style></head><body>
 <h1>{made} of {len(batch.rows)} exposures reduced{stopped}</h1>
-<p>{batch.seconds:.0f} s, workers: {batch.workers}.</p>
+<p>{spent}</p>
 <div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>
 <dl>{means}</dl>
 <div class="cards">{cards}</div></body></html>
@@ -135,8 +138,11 @@ def as_html(batch: Batch, place: Place) -> str:
 
 
 def _line(row: Row) -> str:
-    name, state, *rest = map(escape, _cells(row))
-    cells = "".join(f"<td>{cell}</td>" for cell in rest)
+    name, state, *figures, said = map(escape, _cells(row))
+    if said and _word(row) == "bad":  # a sentence in place of figures that there are none of
+        cells = f'<td class="said" colspan="{len(figures) + 1}">{said}</td>'
+    else:
+        cells = "".join(f"<td>{cell}</td>" for cell in figures) + f'<td class="said">{said}</td>'
     return f'<tr><td>{name}</td><td class="{_word(row)}">{state}</td>{cells}</tr>'
 
 
@@ -181,7 +187,7 @@ _STYLE: Final = """
 body{font:15px/1.45 system-ui,sans-serif;color:var(--ink);background:var(--page);margin:2rem}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .7rem;text-align:left;border-bottom:1px solid var(--line);white-space:nowrap}
-td:last-child{white-space:normal;min-width:16rem}th{color:var(--soft)}
+.said{white-space:normal}.said:not([colspan]):not(:empty){min-width:16rem}th{color:var(--soft)}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem;color:var(--soft)}dd{margin:0}
 .good{color:var(--good)}.bad{color:var(--bad)}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(260px,1fr));gap:1rem}

@@ -140,7 +140,7 @@ def run_batch(
     Raises
     ------
     ParamError
-        If the cluster does not answer.
+        If the cluster does not answer, or the number of workers is none.
     OutputError
         If products are there already, or the folder cannot be written.
     InputError
@@ -149,6 +149,8 @@ def run_batch(
         If the processes do not start.
     """
     began = time.perf_counter()
+    if workers < 0:
+        raise ParamError(f"workers = {workers}: must be at least 0, which takes a core each")
     place = Place(Path(output).absolute())
     rows = {row.path: row for row in failed}
     tasks: list[_Task] = []
@@ -178,7 +180,7 @@ def run_batch(
         for name in (name for name in todo if needs[name] > most[1]):
             why = misfit_words(name, needs[name], most[1])
             rows[name] = dc.replace(rows[name], state="does not fit", why=why)
-        said = f"{slots} workers within {most[0] / 2**20:.0f} MB"
+        said = f"{slots} worker{'' if slots == 1 else 's'} within {most[0] / 2**20:.0f} MB"
         loop = _Loop(place, to, client, slots, most[0], rows, report, cancel, began, said)
         stopped = loop.run(tasks) if slots else False
     if not stopped:
@@ -266,6 +268,8 @@ def _cluster(
     dask, distributed = _dask()
     if scheduler:
         try:
+            # a client of an address that is none is never closed
+            distributed.comm.get_address_host_port(scheduler)
             client = distributed.Client(scheduler, timeout=_ANSWER, set_as_default=False)
         except (OSError, ValueError) as error:
             raise ParamError(

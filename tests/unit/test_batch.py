@@ -28,7 +28,7 @@ from jwinteractive.batch import (
 from jwinteractive.batch import run as run_module
 from jwinteractive.batch.job import Place
 from jwinteractive.batch.quality import png
-from jwinteractive.errors import OutputError, ParamError
+from jwinteractive.errors import OutputError, ParamError, RecipeError
 from jwinteractive.io import read_provenance
 from jwinteractive.recipe import Recipe
 from jwinteractive.session import open_session
@@ -106,6 +106,31 @@ def test_products_that_are_gone_are_made_again(in_process, simulated, tmp_path):
     first = batch_of(simulated[:1], tmp_path)
     Path(first.rows[0].outputs[0]).unlink()
     assert [row.state for row in batch_of(simulated[:1], tmp_path, resume=True).rows] == ["done"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "to", "words"),
+    [("nircam_imagin", None, "no recipe 'nircam_imagin'"), ("auto", "jumb", "'jumb'")],
+)
+def test_wrong_settings_are_one_error_and_no_failure_of_each_file(simulated, recipe, to, words):
+    with pytest.raises(RecipeError, match=words):
+        grouped(simulated, lambda paths: open_session(paths, recipe), to)
+
+
+def test_a_recipe_that_is_wrong_for_some_files_fails_these_alone(simulated, miri_file):
+    def prepare(paths):
+        session = open_session(paths)
+        session.enable("superbias")
+        return session
+
+    groups, failed = grouped([simulated[0], miri_file], prepare)
+    assert [group.paths for group in groups] == [(simulated[0],)]
+    assert [row.name for row in failed] == [miri_file.name]
+
+
+def test_a_number_of_workers_below_none_is_refused(simulated, tmp_path):
+    with pytest.raises(ParamError, match="workers = -3: must be at least 0"):
+        batch_of(simulated[:1], tmp_path, workers=-3)
 
 
 def test_products_of_others_are_not_replaced_unasked(in_process, simulated, tmp_path):
@@ -219,6 +244,18 @@ def test_the_summary_needs_nothing_from_elsewhere(in_process, simulated, tmp_pat
     assert len(as_text(batch.rows).splitlines()) == 3
 
 
+def test_the_page_gives_a_reason_the_room_of_figures_and_says_when_nothing_ran(
+    in_process, simulated, tmp_path
+):
+    broken = tmp_path / "jw1_uncal.fits"
+    broken.write_text("no FITS")
+    page = write_summary(batch_of([simulated[0], broken], tmp_path), tmp_path).read_text()
+    assert re.search(r'<td class="said" colspan="\d+">jw1_uncal.fits: cannot be read', page)
+    assert "workers: 1" in page
+    again = batch_of([simulated[0], broken], tmp_path, resume=True)
+    assert "Nothing was run." in write_summary(again, tmp_path).read_text()
+
+
 def test_a_killed_worker_costs_nothing_that_is_finished(simulated, tmp_path):
     pytest.importorskip("distributed", reason="the batch extra is not installed")
     psutil = pytest.importorskip("psutil")
@@ -283,3 +320,5 @@ def test_a_scheduler_that_does_not_answer_is_said_in_one_line(simulated, tmp_pat
     monkeypatch.setattr(run_module, "_ANSWER", 0.5)
     with pytest.raises(ParamError, match=r"scheduler .* no answer .*: give an address"):
         batch_of(simulated[:1], tmp_path, scheduler="tcp://127.0.0.1:9")
+    with pytest.raises(ParamError, match=r"scheduler 'nowhere': no answer \(missing port"):
+        batch_of(simulated[:1], tmp_path, scheduler="nowhere")
