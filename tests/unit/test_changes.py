@@ -17,6 +17,7 @@ from jwinteractive.errors import InputError
 from jwinteractive.io.header import _STATUS
 from jwinteractive.known.catalogue import version_numbers
 from jwinteractive.official.modes import GUIDERS, IMAGES, SPECTRA
+from jwinteractive.recipe import Recipe, mode_names
 from jwinteractive.simulate import simulate
 
 REAL = Path(__file__).parents[3] / "shared" / "real"
@@ -216,3 +217,15 @@ def test_files_of_the_archive_list_what_is_of_them(name, there, absent, capsys):
     assert there <= steps
     assert not absent & steps
     assert told["unread"]
+
+
+def test_what_the_observatory_does_automatically_is_on_in_the_recipes_of_the_modes():
+    automatic = [c for c in changes().changes if "automatically" in c.fact]
+    modes = {mode for change in automatic for mode in change.modes}
+    assert modes == {"NIS_IMAGE", "NIS_WFSS", "NIS_SOSS"}
+    recipes = [r for r in map(Recipe.load, mode_names()) if modes & {*r.exp_types}]
+    assert len(recipes) == len(modes)
+    for change in automatic:
+        for recipe in recipes:
+            if {*change.modes} & {*recipe.exp_types}:
+                assert all(recipe[step].enabled for step in change.steps), recipe.name
