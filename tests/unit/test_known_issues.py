@@ -68,6 +68,10 @@ def test_every_spectral_mode_has_issues_of_its_own(exp_type):
 
 def test_the_header_decides_what_applies():
     assert "nircam-flicker" in names(IMAGE)
+    assert "nircam-flicker" in names(dc.replace(IMAGE, exp_type="NRC_CORON"))
+    series = dc.replace(IMAGE, exp_type="NRC_TSIMAGE")
+    assert "nircam-series-imaging-flicker" in names(series)
+    assert "nircam-flicker" not in names(series)
     assert "mrs-warm-pixels" not in names(IMAGE)
     assert "snowballs" in names(IMAGE)
     assert "snowballs-few-groups" not in names(IMAGE)
