@@ -1,6 +1,6 @@
 """Flag groups that have lost charge to their neighbours, or gained from them.
 
-Source: dossier 3.11; official step `charge_migration`; Goudfrooij et al. 2024 (PASP 136, 014503).
+Source: official step `charge_migration`; Goudfrooij et al. 2024 (PASP 136, 014503).
 The ramp fit leaves such groups out, but not when it weighs the pixel's integrations and segments:
 a star's core keeps its weight.
 """

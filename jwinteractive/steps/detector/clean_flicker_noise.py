@@ -8,7 +8,8 @@ drifts in read order over all amplifiers at once, "fourier" fits slow waves alon
 What the user draws as source or background (layers of the mask for the scene) holds for all of
 them, and so does a ``user_mask``.
 
-Source: dossier section 4; `jwinteractive.flicker`; official step `clean_flicker_noise`.
+Source: Rauscher 2024 (PASP 136, 015001); official step `clean_flicker_noise`;
+`jwinteractive.flicker`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Subtract the dark signal, group by group.
 
-Source: dossier 3.8; official step `dark_current`. A dark with finer sampling is averaged to the
+Source: official step `dark_current`. A dark with finer sampling is averaged to the
 exposure's groups, a shorter one is continued by its last difference.
 """
 

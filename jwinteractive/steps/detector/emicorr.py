@@ -1,6 +1,6 @@
 """MIRI: subtract the electromagnetic interference that the read-out picks up.
 
-Source: dossier 3.10; official step `emicorr`. A signal of period T is a wave of the pixel's phase:
+Source: official step `emicorr`. A signal of period T is a wave of the pixel's phase:
 the clocks since the first pixel was read, in units of T.
 """
 

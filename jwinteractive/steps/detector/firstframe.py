@@ -1,6 +1,6 @@
 """MIRI: drop the first group, which still settles after the reset.
 
-Source: dossier 3.9; official step `firstframe`. Recipes leave it out by default, as the official
+Source: official step `firstframe`. Recipes leave it out by default, as the official
 pipeline does since 2.0: `rscd` flags the first groups too.
 """
 

@@ -1,6 +1,6 @@
 """Undo the on-board division where the number of averaged frames is no power of two.
 
-Source: dossier 0; official step `group_scale`. The averaging on board divides by a power of two.
+Source: official step `group_scale`. The averaging on board divides by a power of two.
 """
 
 from __future__ import annotations

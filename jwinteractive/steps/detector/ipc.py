@@ -1,6 +1,6 @@
 """Undo the capacitive coupling of pixels by a small deconvolution kernel.
 
-Source: dossier 3.12; official step `ipc`. Recipes leave it out by default: it moves signal back
+Source: official step `ipc`. Recipes leave it out by default: it moves signal back
 into the pixel that collected it, but makes the read noise of neighbours anticorrelated, which no
 error plane of the pipeline holds.
 

@@ -10,8 +10,7 @@ pixel's own DN instead of DN at the median gain; `minimum_groups` always acts (t
 fixes it at 3 when it uses one core); and jumps that sigma clipping finds in every pixel of a group
 stay flagged.
 
-Sources: Brandt 2024 (arXiv:2404.01326); Anderson & Gordon 2011 (PASP 123, 1237); dossier sections
-1.3, 1.4 and 1.6.
+Sources: Brandt 2024 (arXiv:2404.01326); Anderson & Gordon 2011 (PASP 123, 1237).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """MIRI: drop the last group, which the reset of the neighbouring rows pulls down.
 
-Source: dossier 3.9; official step `lastframe`.
+Source: official step `lastframe`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Correct the non-linear response by a polynomial of each pixel.
 
-Source: dossier 3.7; official step `linearity` (stcal 1.20). The polynomial of a mean is not the
+Source: official step `linearity` (stcal 1.20). The polynomial of a mean is not the
 mean of polynomials. Light that falls evenly, ``s`` DN a frame, puts the n frames of a group at
 l + s t in corrected signal, with t of mean 0 and variance V = (n² - 1) / 12. With P the polynomial
 and Q its inverse their measured mean is Q(l) + Q''(l) s² V / 2, to the third power of s, so that

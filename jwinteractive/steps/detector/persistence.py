@@ -1,6 +1,6 @@
 """Flag groups in which a pixel may still release charge that it trapped when it was saturated.
 
-Source: dossier 3.13; official step `persistence` of 3.0, whose windows these are: no signal is
+Source: official step `persistence` of 3.0, whose windows these are: no signal is
 subtracted. Windows last longer than exposures, and are handed from one to the next:
 docs/decisions/0012-persistence-is-handed-on.md.
 """

@@ -1,6 +1,6 @@
 """NIRSpec: take off the thermal pattern that sets the edges of the frame apart from its centre.
 
-Source: dossier 3.14; official step `picture_frame`. Each group less the first one holds
+Source: official step `picture_frame`. Each group less the first one holds
 ``scale (template - its edge) + edge``: levels are medians of background pixels in the centre and
 along the edges. Background is what the draft rate of the ramps shows no light in. Differences from
 the official step: rates are clipped when the pattern is off them, and as far below as above (there

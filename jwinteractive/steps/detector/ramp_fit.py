@@ -15,8 +15,7 @@ noise, and gives variances that are not those of this mean; ``combine = "optimal
 1 / (var_P + var_R) and propagates. It also takes a NaN for a group not to be used (the official fit
 takes it for 0), and gives no rate where the read noise is unknown or a ramp has no usable group.
 
-Sources: Brandt 2024 (arXiv:2309.08753); Fixsen et al. 2000 (PASP 112, 1350); dossier sections 1.1,
-1.2, 1.6 and 1.7.
+Sources: Brandt 2024 (arXiv:2309.08753); Fixsen et al. 2000 (PASP 112, 1350).
 """
 
 from __future__ import annotations

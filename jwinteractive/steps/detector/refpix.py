@@ -1,7 +1,6 @@
 """Subtract the drifts of the read-out electronics, as the reference pixels see them.
 
-Source: dossier 3.1 (near infrared), 3.2 (SIRS), 3.3 (IRS2: in `kernels.irs2`) and 3.4 (MIRI);
-official step `refpix`.
+Source: official step `refpix`; what IRS2 does is in `kernels.irs2`.
 The near-infrared detectors are thought of as the electronics read them: a *column* below is a
 detector column, counted along the fast axis, whichever way the science frame is turned.
 """

@@ -1,6 +1,6 @@
 """MIRI: subtract the decaying signal that a reset leaves in the first groups.
 
-Source: dossier 3.9; official step `reset`.
+Source: official step `reset`.
 """
 
 from __future__ import annotations

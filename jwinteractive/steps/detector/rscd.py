@@ -1,6 +1,6 @@
 """MIRI: drop the groups that the last integration or the reset still bends.
 
-Source: dossier 3.9; official step `rscd` of jwst 3.0.
+Source: official step `rscd` of jwst 3.0.
 """
 
 from __future__ import annotations

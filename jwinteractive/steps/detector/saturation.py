@@ -1,6 +1,6 @@
 """Flag samples at saturation, and those that touch or hide one.
 
-Source: dossier 3.6; official step `saturation` (stcal 1.20), whose comparisons are made here in
+Source: official step `saturation` (stcal 1.20), whose comparisons are made here in
 the same precision. In groups that average frames a pixel may saturate within a group whose mean
 stays below the threshold: such a group is not used.
 """

@@ -7,7 +7,8 @@ is the search of the official `jump` step with ``find_showers``. It differs on p
 points: a group whose flags the official search overlooks when it takes the median (two bits at
 once) is left out of it, and many integrations are not sigma-clipped.
 
-Source: dossier section 2; figures in tests/golden/test_showers.py.
+Source: JDox, shower and snowball artifacts; official step `jump`; figures in
+tests/golden/test_showers.py.
 """
 
 from __future__ import annotations

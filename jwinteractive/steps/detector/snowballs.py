@@ -7,7 +7,8 @@ have in that group. "official" grows the ellipses of connected flags by fixed fa
 official `jump` step does with ``expand_large_events``: bit for bit but for pixels on the very
 border of an ellipse, where it is the last bit of an angle that decides officially.
 
-Source: dossier section 2; figures in tests/golden/test_snowballs.py and `jwinteractive bench`.
+Source: JDox, shower and snowball artifacts; official step `jump`; figures in
+tests/golden/test_snowballs.py and `jwinteractive bench`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Subtract the bias of each pixel.
 
-Source: dossier 3.5; official step `superbias`, which does not tell pixels of unknown bias.
+Source: official step `superbias`, which does not tell pixels of unknown bias.
 """
 
 from __future__ import annotations

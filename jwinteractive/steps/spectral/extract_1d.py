@@ -6,7 +6,7 @@ and follow the path. Sums and their errors are the official ones, but for `optim
 are those of a model of the noise unless equal ones are asked for. Forward extraction fits one
 spectrum to the pixels of all exposures of a slit: it is the same in the product of each.
 
-Source: dossier section 8; Horne 1986, PASP 98, 609.
+Source: Horne 1986, PASP 98, 609.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ officially, has fitted. What was replaced is FLUX_ESTIMATED, and by what is in t
 
 Nothing else is needed than a rate or calibrated image with a dispersion axis.
 
-Source: dossier section 7; official step `pixel_replace`.
+Source: official step `pixel_replace`.
 """
 
 from __future__ import annotations
