@@ -6,7 +6,7 @@ detector; time series and coronagraphs with the median of their integrations. Th
 differences, are measured over the set; thresholds are applied to each exposure, so that turning
 one costs a preview.
 
-Source: dossier section 6; Law et al. 2023, AJ 166, 45 for integral field units.
+Source: official step `outlier_detection`; Law et al. 2023, AJ 166, 45 for integral field units.
 """
 
 from __future__ import annotations
