@@ -39,6 +39,8 @@ exit codes: 0 done; 2 wrong option, parameter or recipe; 3 unusable input; 4 mis
 5 a step failed; 6 output cannot be written; 130 cancelled. Progress goes to stderr."""
 
 
+WORK = ".jwinteractive"
+"""Folder beside the products for what a run has finished."""
 ALONE = {
     "outliers": (
         "outlier_detection",
@@ -309,12 +311,14 @@ def _run(asked: argparse.Namespace) -> int:
     for entry in session.journal:
         if entry.kind == "note":
             _say(entry.text)
-    first = [session.slits_of(i)[0] for i in range(len(session.exposures))]
-    # slits of a file go into one file, which is written with the first of them
+    # slits of a file go into one file, and so does what a set gives together: it is written with
+    # the first of them
+    first = [_first(session, asked.to, i) for i in range(len(session.exposures))]
     plans = [
         session.outputs(asked.output, asked.to, i) if first[i] == i else []
         for i in range(len(session.exposures))
     ]
+    sets = any(p.peers for i in range(len(plans)) for p in session.plan(asked.to, i))
     _check_names(plans)
     carry = asked.carry_persistence
     numbers = _in_order(session) if carry else list(range(len(plans)))
@@ -331,9 +335,10 @@ def _run(asked: argparse.Namespace) -> int:
             todo.add(i)
         report["references"] |= _announce(session, i)
         _announce_stops(session, i, asked.to)
-        seconds = _reduce(session, i, asked, windows) if i in todo else {}
+        seconds = _reduce(session, i, asked, windows, sets) if i in todo else {}
         report["outputs"] += [str(p) for p in (*plans[i], windows) if p]
         report["steps"] += _states(session, asked.to, i, seconds)
+    shutil.rmtree(asked.output / WORK, ignore_errors=True)
     if asked.json:
         _print_json(report)
     else:
@@ -367,7 +372,9 @@ def _announce(session: Any, number: int) -> dict[str, str]:
     sources: dict[str, str] = session.sources(number)
     for note in session.exposures[number].notes:
         _say(f"{name}: {note}")
-    if sources:
+    if sources and number and sources == session.sources(number - 1):
+        _say(f"{name}: references as for {session.exposures[number - 1].name}")
+    elif sources:
         _say(f"{name}: " + ", ".join(f"{k} from {v}" for k, v in sources.items()))
     if said := session.crds_said(number):
         _say(f"{name}: CRDS gave no references: {said}")
@@ -414,18 +421,26 @@ def _take_over(
     return last[where]
 
 
+def _first(session: Any, to: str | None, number: int) -> int:
+    """Number of the exposure that the product of one is written with."""
+    from jwinteractive.products import made_of
+
+    members = (peer.number for peer in made_of(session.plan(to, number)))
+    return int(min((*session.slits_of(number), *members)))
+
+
 def _reduce(
-    session: Any, number: int, asked: argparse.Namespace, windows: Path | None
+    session: Any, number: int, asked: argparse.Namespace, windows: Path | None, sets: bool
 ) -> dict[str, float]:
     """Run and write one exposure, or all slits of a file; return the seconds of each step.
 
     Finished strips lie in a folder beside the products until these are written: a killed run goes
-    on from there.
+    on from there. What members of ``sets`` have given lies there until all are written.
     """
     from jwinteractive.store import Store
 
-    work = asked.output / ".jwinteractive"
-    session.store = Store(work)
+    work = asked.output / WORK
+    session.store = session.store if sets and session.store.folder == work else Store(work)
     try:
         with _ProgressBar() as show:
             if windows is not None:
@@ -439,7 +454,8 @@ def _reduce(
     except InputError:  # nothing in it would be of use
         shutil.rmtree(work, ignore_errors=True)
         raise
-    shutil.rmtree(work, ignore_errors=True)
+    if not sets:
+        shutil.rmtree(work, ignore_errors=True)
     return seconds
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from jwinteractive import dq
-from jwinteractive.data import Cube, Filed, Product, Ramp, Rate, RateInts, SpectrumSet
+from jwinteractive.data import Cube, Product, Ramp, Rate, RateInts, SpectrumSet
 from jwinteractive.errors import InputError, OutputError
 from jwinteractive.io import (
     Provenance,
@@ -23,11 +23,14 @@ from jwinteractive.io import (
     write_product,
     write_spectra,
 )
-from jwinteractive.plan import OpenFile, Planned
+from jwinteractive.plan import OpenFile, Peer, Planned
 from jwinteractive.references import Found
-from jwinteractive.step import Ran
+from jwinteractive.step import Ran, registry
 
-__all__ = ["copy_files", "output_paths", "provenance_of", "write_products"]
+__all__ = ["copy_files", "made_of", "output_paths", "provenance_of", "write_products"]
+
+_OPEN: Final = ("", "clear", "mirror", "n/a")
+"""Elements in the light's way that choose nothing."""
 
 
 def output_paths(folder: str | Path, file: OpenFile, plan: Sequence[Planned]) -> list[Path]:
@@ -48,7 +51,7 @@ def output_paths(folder: str | Path, file: OpenFile, plan: Sequence[Planned]) ->
     last = running[-1]
     kind = last.gives
     if last.step.filed:
-        root = file.path.name if len(last.peers) < 2 or kind is not Filed else _common(last)
+        root = _common(made_of(plan)) or file.path.name
         two = ["rate", "rateints"] if last.step.suffix == "rate" else [last.step.suffix]
         return [Path(folder) / output_name(root, s) for s in two]
     fitted = kind is Rate and not isinstance(file.product, Rate)
@@ -59,11 +62,26 @@ def output_paths(folder: str | Path, file: OpenFile, plan: Sequence[Planned]) ->
     return [Path(folder) / output_name(file.path, s) for s in suffixes]
 
 
-def _common(last: Planned) -> str:
-    """Name of what a set gives together: what the names of its members have in common."""
-    names = [peer.file.exposure.filename for peer in last.peers]
-    columns = itertools.takewhile(lambda c: len(set(c)) == 1, zip(*names, strict=False))
-    return "".join(c[0] for c in columns).rstrip("_") or names[0]
+def made_of(plan: Sequence[Planned]) -> tuple[Peer, ...]:
+    """The set whose members are together in the one product of a plan; () if it is of one alone."""
+    sets = (p for p in plan if not p.skipped and len(p.peers) > 1)
+    # a step with a kind of its own makes one of all: an image, a cube, a spectrum
+    joined = (p.peers for p in sets if registry[p.step.name].gives is not None)
+    return next(joined, ())
+
+
+def _common(members: Sequence[Peer]) -> str:
+    """Name of what a set gives together: what the names of its members share, and its filter.
+
+    Detectors that look at the same time have exposures of the same numbers in several filters.
+    """
+    if not members:
+        return ""
+    names = [peer.file.exposure.filename.split("_") for peer in members]
+    shared = [c[0] for c in zip(*names, strict=False) if len(set(c)) == 1] or names[0]
+    e = members[0].file.exposure
+    light = [x.lower() for x in (e.filter, e.pupil, e.grating) if x.lower() not in _OPEN]
+    return "_".join([*shared, *filter(None, ["-".join(light)])])
 
 
 def copy_files(
@@ -80,7 +98,11 @@ def copy_files(
     own = [ran.file_of(file.exposure), ran.second_of(file.exposure)]
     pairs = [(old, new) for old, new in zip(own, paths, strict=False) if old is not None]
     folder = paths[0].parent
-    beside = [(ran.place / name, folder / Path(name).name) for name in ran.beside]
+    main = own[0] or paths[0]
+    beside = [
+        (ran.place / name, folder / _renamed(Path(name).name, main.name, paths[0].name))
+        for name in ran.beside
+    ]
     for old, new in pairs:
         copy_recorded(old, new, provenance)
     try:
@@ -91,6 +113,21 @@ def copy_files(
             f"{folder}: cannot be written ({error.strerror or error}): choose another folder"
         ) from error
     return [new for _, new in (*pairs, *beside)]
+
+
+def _renamed(name: str, main: str, copied: str) -> str:
+    """Name of the copy of what came with a file that is itself copied by another name.
+
+    Official steps name all that a set gives after its first member.
+    """
+    pairs = enumerate(zip(name, main, strict=False))
+    common = name[: next((i for i, (a, b) in pairs if a != b), len(main))]
+    root = common[: max(common.rfind("_"), common.rfind("-"), 0)]
+    end = main.removeprefix(root)
+    for tail in (end, end.removeprefix("-1")):  # of the first of several parts
+        if root and copied.endswith(tail):
+            return copied.removesuffix(tail) + name.removeprefix(root)
+    return name
 
 
 def provenance_of(

@@ -117,7 +117,7 @@ def write_back(
 def copy_recorded(source: Path, path: Path, provenance: Provenance) -> None:
     """Copy an official file, and put the record of what was done into the copy.
 
-    What the file says by official keywords stays as it is.
+    What the file says by official keywords stays as it is, but for its name.
 
     Raises
     ------
@@ -132,6 +132,8 @@ def copy_recorded(source: Path, path: Path, provenance: Provenance) -> None:
         for card in cards:
             if card.keyword in _OUR_CARDS:
                 header[card.keyword] = (card.value, card.comment)
+        if "FILENAME" in header:
+            header["FILENAME"] = path.name
         kept = [hdu for hdu in hdus[1:] if hdu.name not in _OURS]
         first = fits.PrimaryHDU(data=hdus[0].data, header=header)
         save_hdus(path, fits.HDUList([first, *kept, *tables]))

@@ -11,6 +11,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 import jwinteractive
+from jwinteractive import cli
 from jwinteractive.data import Filed
 from jwinteractive.errors import ParamError
 from jwinteractive.official.alignment import alignment
@@ -181,7 +182,28 @@ def test_another_parameter_of_the_last_step_computes_nothing_before_it(session):
 
 def test_image_and_catalogue_are_written_by_their_proper_names(session, tmp_path):
     paths = session.write(tmp_path)
-    assert sorted(p.name.rpartition("_")[2] for p in paths) == ["cat.ecsv", "i2d.fits"]
+    root = "jw99999001001_02101_nrca1_f200w"
+    assert sorted(p.name for p in paths) == [f"{root}_cat.ecsv", f"{root}_i2d.fits"]
+    assert fits.getheader(tmp_path / f"{root}_i2d.fits")["FILENAME"] == f"{root}_i2d.fits"
+
+
+def test_the_command_writes_once_what_a_set_gives_together(folder, tmp_path, monkeypatch, capsys):
+    reduced = []
+
+    def noted(session, number, *_):
+        reduced.append(number)
+        return {}
+
+    monkeypatch.setattr(cli, "_reduce", noted)
+    files = sorted(map(str, folder.glob("*_uncal.fits")))
+    assert cli.main(["run", "mixed", *files, "-o", str(tmp_path)]) == 0
+    assert reduced == [0]
+    image = tmp_path / "jw99999001001_02101_nrca1_f200w_i2d.fits"
+    assert capsys.readouterr().out.splitlines() == [str(image)]
+    reduced.clear()
+    arguments = ["run", "mixed", *files, "-o", str(tmp_path), "--to", "official_tweakreg"]
+    assert cli.main(arguments) == 0
+    assert reduced == [0, 1, 2]
 
 
 def test_without_its_reference_a_step_names_the_type_before_long_work(folder):
