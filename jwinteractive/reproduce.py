@@ -111,6 +111,11 @@ def reproduce(
     theirs = jwinteractive.open([product], "official").exposures[0].product
     session = jwinteractive.open([source], "official", refs)
     exposure = session.exposures[0].exposure
+    if exposure.detector != theirs.exposure.detector:
+        raise InputError(
+            f"{source.name}: is of {exposure.detector}, and {product.name} of "
+            f"{theirs.exposure.detector}: name the exposure that it was made of"
+        )
     before = {_step(status) for status in exposure.done}
     stages = tuple(_stage(stage, made, before) for stage in session.recipe)
     session = jwinteractive.open([source], Recipe(stages, name="reproduced"), refs)

@@ -47,6 +47,11 @@ def test_a_product_is_made_again_bit_for_bit(by_hand, nircam_file):
     assert found.references == found.unknown == found.changes == ()
 
 
+def test_the_exposure_of_another_detector_is_refused(by_hand, miri_file, capsys):
+    assert cli.main(["reproduce", str(by_hand), "--from", str(miri_file)]) == 3
+    assert "is of MIRIMAGE, and " in capsys.readouterr().err
+
+
 def test_another_reference_and_an_older_version_are_named(by_hand, nircam_file, tmp_path, capsys):
     refs = tmp_path / "refs"
     shutil.copytree(refs_of(nircam_file), refs)
