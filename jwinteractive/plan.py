@@ -78,8 +78,11 @@ class Peer:
         return self.plan[-1].key if self.plan else self.file.key
 
 
-Peers = Callable[[Stage], tuple[Peer, ...]]
-"""The set that an exposure belongs to at a stage, with itself, in the user's order."""
+Peers = Callable[[Stage, type[Product]], tuple[Peer, ...]]
+"""The set that an exposure belongs to at a stage, with itself, in the user's order.
+
+The stage takes products of a kind.
+"""
 
 
 @dc.dataclass(frozen=True)
@@ -169,7 +172,7 @@ def _members_of(path: Path, slits: Sequence[str]) -> tuple[OpenFile, ...]:
     return tuple(found)
 
 
-def _by_itself(stage: Stage) -> tuple[Peer, ...]:
+def _by_itself(stage: Stage, kind: type[Product]) -> tuple[Peer, ...]:
     return ()
 
 
@@ -221,7 +224,7 @@ def stages_of(
         why = _skipped(stage, step, file, exposure, kind, started, references)
         together: tuple[Peer, ...] = ()
         if step.together is not None and not why:
-            together = peers(stage)
+            together = peers(stage, kind)
             why = step.alone(kind, file.exposure, stage.params) if len(together) < 2 else ""
         found: dict[str, Found] = {}
         key = parent
@@ -266,6 +269,8 @@ def _skipped(
     past = kind is type(file.product) and kind is not Ramp
     if kind not in step.takes and (past or not started):
         return f"the file is already a {kind.__name__}"
+    if past and step.fresh:
+        return step.fresh
     if step.cal_step in file.exposure.done and not step.whole:
         return "the file says it was done before"
     why = step.skips(exposure, stage.params)

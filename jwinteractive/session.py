@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from psygnal import Signal
 
 from jwinteractive.chain import Link, Progress, run_box
-from jwinteractive.data import Box, Product, Ramp
+from jwinteractive.data import Box, Product, Ramp, RateInts
 from jwinteractive.edits import Edit, Edits
 from jwinteractive.errors import InputError, JwinteractiveError, RecipeError, StepError
 from jwinteractive.io import Provenance, check_writable
@@ -510,21 +510,24 @@ class Session:
         settings: Settings | None,
         plans: dict[tuple[int, str], tuple[Planned, ...]],
         stage: Stage,
+        kind: type[Product],
     ) -> tuple[Peer, ...]:
         """The exposures that a step looks at together with one, and with it.
 
         ``plans`` keeps what was planned before, by exposure and step: each step that looks at a set
-        would else plan all those before it anew, for each exposure of each.
+        would else plan all those before it anew, for each exposure of each. ``kind`` is what the
+        step takes.
         """
         belongs = registry[stage.step].together
         assert belongs is not None
         own, recipe = self.exposures[exposure], (settings or self.settings).recipe
+        # integrations are compared with each other, whatever they were made of in this session
+        asked = kind if kind is RateInts else type(own.product)
         found = []
         for i, file in enumerate(self.exposures):
-            kind = type(own.product)
-            alike = type(file.product) is kind
+            alike = type(file.product) is type(own.product)
             if i == exposure or (
-                alike and belongs(kind, own.exposure, file.exposure, stage.params)
+                alike and belongs(asked, own.exposure, file.exposure, stage.params)
             ):
                 references = self._references(i, settings)
                 if (i, stage.step) not in plans:

@@ -217,7 +217,8 @@ class Step:
     is needed any more; ``turns`` says of which kinds and modes it makes other axes. A ``local`` one
     runs on a box too, with parameters that let it: previews do not wait for its measurement.
     ``off`` says why it is off in the recipes that have it, where that needs a word; ``refuses`` why
-    it cannot work with parameters that are each allowed.
+    it cannot work with parameters that are each allowed; ``fresh`` why it does not run on a product
+    as a file has it, where it is for what the steps before it make.
     """
 
     name: str
@@ -251,6 +252,7 @@ class Step:
     turns: Callable[[type[Product], Exposure], bool] | None = None
     off: str = ""
     refuses: Callable[[Any], str] = accepts
+    fresh: str = ""
 
     def check(self, params: Params) -> None:
         """Refuse parameters that do not go together, before anything runs.
@@ -496,6 +498,7 @@ def step(
     alone: Callable[[type[Product], Exposure, Any], str] = runs_alone,
     whole: bool = False,
     suffix: str = "",
+    fresh: str = "",
 ) -> Callable[[F], F]:
     """Register a function as a calibration step.
 
@@ -551,6 +554,9 @@ def step(
     suffix
         Of the file of its result, where that is another than of all results of the kind; "ints" is
         added for integrations.
+    fresh
+        For a step that takes what only the steps before it make: why it does not run on a product
+        of that kind as a file has it.
     """
 
     def asked(p: Any) -> Mapping[str, Any]:
@@ -588,6 +594,7 @@ def step(
                 alone=alone,
                 whole=whole,
                 suffix=suffix,
+                fresh=fresh,
             )
         )
         return function

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses as dc
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -10,6 +11,7 @@ from jwinteractive.data import Exposure, Product, Ramp, Rate, RateInts
 from jwinteractive.errors import RecipeError
 from jwinteractive.official.behaviour import SWITCHED_OFF
 from jwinteractive.official.catalogue import catalogue
+from jwinteractive.official.modes import SERIES
 from jwinteractive.official.parameters import params_of
 from jwinteractive.recipe import Recipe, Stage
 from jwinteractive.step import OFFICIAL, registry
@@ -35,14 +37,15 @@ def official_recipe(product: Product) -> Recipe:
     """What the official pipelines do to a product, from its kind on, with their defaults.
 
     Steps that are off in the package's own parameters, or in those of the observatory, are there,
-    but off.
+    but off. Time series go on with their integrations, as they do between the official pipelines.
 
     Raises
     ------
     RecipeError
         If no official pipeline is for its mode.
     """
-    return official_defaults(product.exposure, _first(product))
+    recipe = official_defaults(product.exposure, _first(product))
+    return dc.replace(recipe, stages=_as_series(recipe.stages, product, after="official_ramp_fit"))
 
 
 def official_defaults(exposure: Exposure, first: int = 1) -> Recipe:
@@ -60,12 +63,24 @@ def mixed_recipe(product: Product) -> Recipe:
         If no official pipeline is for its mode.
     """
     native = tuple(Recipe.auto(product)) if isinstance(product, Ramp) else ()
+    native = _as_series(native, product, after="gain_scale")
     there = {stage.step for stage in native}
     rest = [a for a in official_order(product.exposure, max(2, _first(product))) if a not in there]
-    stages = tuple(_native(a) if a in registry else _official(a) for a in rest)
+    read = {"extract_1d"} if "white_light" in rest else set()  # it reads official spectra
+    stages = tuple(_native(a) if a in registry and a not in read else _official(a) for a in rest)
     return Recipe(
         (*native, *stages), name="mixed", summary=_summary(product.exposure, "Native and official")
     )
+
+
+def _as_series(stages: tuple[Stage, ...], product: Product, after: str) -> tuple[Stage, ...]:
+    """Stages with `integrations` after one of them, for raw groups of a time series."""
+    names = [stage.step for stage in stages]
+    if after not in names or _kind(product.exposure) not in (*SERIES, "NRC_TSIMAGE"):
+        return stages
+    at = names.index(after) + 1
+    made = Stage("integrations", registry["integrations"].params())
+    return (*stages[:at], made, *stages[at:])
 
 
 def _first(product: Product) -> int:

@@ -137,6 +137,11 @@ def _together(kind: type[Product], one: Exposure, other: Exposure, p: Any) -> bo
 def _alone(kind: type[Product], exposure: Exposure, p: Any) -> str:
     if kind is RateInts:
         return ""
+    if exposure.tso:
+        return (
+            "a time series is compared by its integrations: put the step integrations after "
+            "ramp_fit, or open the rateints file"
+        )
     return "one exposure alone: open the others of its field with it"
 
 

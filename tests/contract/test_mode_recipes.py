@@ -18,7 +18,9 @@ from jwinteractive.step import OFFICIAL
 from jwinteractive.testing import example_exposure, example_ramp
 
 RECIPES = {name: Recipe.load(name) for name in mode_names()}
-OURS = {"snowballs", "showers", "user_flags"}  # parts of the official jump, or nobody's
+# parts of the official jump, what the official pipelines do by files, or nobody's
+OURS = {"snowballs", "showers", "integrations", "user_flags"}
+ON = {"integrations", "user_flags"}
 every_mode = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES.keys())
 
 
@@ -35,7 +37,7 @@ def alias(stage):
 def usual(stage):
     """Whether the official pipeline has the step on; of our own steps: that it is off."""
     known = catalogue().steps.get(alias(stage))
-    return not known.skipped if known and alias(stage) != "ipc" else alias(stage) == "user_flags"
+    return not known.skipped if known and alias(stage) != "ipc" else alias(stage) in ON
 
 
 @every_mode
@@ -89,6 +91,12 @@ def test_it_can_be_planned_from_raw_groups_to_its_last_step(recipe, tmp_path):
     plan = plan_of(OpenFile(tmp_path, ramp, "key"), recipe, References())
     assert [p.stage for p in plan] == list(recipe)
     assert not any(p.skipped.startswith("the file is already") for p in plan)
+
+
+@every_mode
+def test_it_goes_on_with_integrations_just_where_it_is_for_time_series(recipe):
+    series = recipe.tso or bool({*SERIES, "NRC_TSIMAGE"} & {*recipe.exp_types})
+    assert ("integrations" in recipe) == series
 
 
 @every_mode

@@ -98,6 +98,11 @@ def _alone(kind: type[Product], exposure: Exposure, p: OutlierDetectionParams) -
         return "" if exposure.nints > 1 else "one integration has nothing to be compared with"
     if p.single and p.method == "noise" and not exposure.dispaxis:
         return ""
+    if exposure.tso:
+        return (
+            "a time series is compared by its integrations: put the step integrations before this "
+            "one, or open the rateints file"
+        )
     what = "slit" if exposure.slit else "field"
     if _is_ifu(exposure):
         what = "channel and detector"
