@@ -17,6 +17,7 @@ _START = "2024-03-01T12:00:00"
 START_MJD = 60370.5
 """The same, as a modified Julian date."""
 _DAY = 86400.0
+_STARS = ("NRC_TSIMAGE", "MIR_IMAGE")  # images, of one star if they are a time series
 _SCALE = {"NIRCAM": 0.031, "NIRISS": 0.0656, "NIRSPEC": 0.1, "MIRI": 0.11, "FGS": 0.069}
 
 
@@ -52,7 +53,7 @@ def level1b(settings: Settings, window: Window, data: NDArray[np.uint16]) -> Any
         exposure.nrs_normal, exposure.nrs_reference = 16, 4
     exposure.zero_frame, exposure.data_problem = False, False
     exposure.count, exposure.prime_parallel = 1, "PRIME"
-    _pointing(model, window)
+    _pointing(model, settings, window)
     scale = model.meta.wcsinfo.cdelt1 * 3600
     dither = model.meta.dither
     dither.x_offset, dither.y_offset = (scale * moved for moved in settings.dither)
@@ -121,7 +122,23 @@ def subarray_keywords(model: Any, window: Window) -> None:
     subarray.fastaxis, subarray.slowaxis = window.detector.fastaxis, window.detector.slowaxis
 
 
-def _pointing(model: Any, window: Window) -> None:
+def _star(settings: Settings, window: Window) -> tuple[float, float] | None:
+    """Pixel (x, y), from 1, of the star that a time series of images is of; None: it is of none.
+
+    Light out of focus is a set of sources that are alike: the star is in the middle of the
+    brightest.
+    """
+    if not settings.tso or settings.exposure_type not in _STARS:
+        return None
+    top = max((rate for _, _, rate in settings.sources), default=0.0)
+    places = [(x, y) for x, y, rate in settings.sources if rate == top]
+    if not places:
+        return window.nx / 2 + 0.5, window.ny / 2 + 0.5
+    x, y = np.mean(places, axis=0) + settings.dither
+    return float(x) + 1, float(y) + 1
+
+
+def _pointing(model: Any, settings: Settings, window: Window) -> None:
     scale = _SCALE[window.detector.instrument]
     if window.detector.name.endswith("LONG"):
         scale *= 2
@@ -152,6 +169,9 @@ def _pointing(model: Any, window: Window) -> None:
         "v3yangle": 0.0,
         "vparity": -1,
     }
+    star = _star(settings, window)
+    if star is not None:  # the target, at the reference point of the aperture
+        wcs["crpix1"], wcs["crpix2"] = wcs["siaf_xref_sci"], wcs["siaf_yref_sci"] = star
     model.meta.wcsinfo.instance.update(wcs)
 
 

@@ -566,3 +566,19 @@ def test_the_official_miri_chain_returns_the_true_rates(tmp_path):
         (RampFitStep, "gain", "readnoise"),
     )
     compare(rate, sim)
+
+
+def test_the_header_of_a_series_of_images_says_where_its_star_is():
+    def reference(mode, **settings):
+        made = simulate(mode, size=(32, 48), nints=1, ngroups=2, **(QUIET | settings))
+        info = made.uncal().meta.wcsinfo
+        assert (info.siaf_xref_sci or info.crpix1) == info.crpix1
+        return info.siaf_xref_sci, info.siaf_yref_sci
+
+    star = ((20.25, 9.5, 500.0), (40.0, 20.0, 20.0))
+    assert reference("nircam-tso-imaging", sources=star) == (21.25, 10.5)
+    assert reference("miri-tso-imaging", sources=star, dither=(2.0, -1.0)) == (23.25, 9.5)
+    ring = tuple((20 + x, 10 + y, 500.0) for x, y in ((-4, 0), (4, 0), (0, -4), (0, 4)))
+    assert reference("nircam-tso-imaging", sources=ring) == (21.0, 11.0)
+    assert reference("nircam-tso-imaging") == (24.5, 16.5)
+    assert reference("nircam", sources=star) == (None, None)
