@@ -82,13 +82,18 @@ def errors_of(step: str, what: str) -> Iterator[None]:
 
 @dc.dataclass(frozen=True)
 class Progress:
-    """How far a run is: strips done of all, seconds so far and left."""
+    """How far a run is: strips done of all, seconds so far and left.
+
+    With ``step``, which is about to run on the whole of ``name``, or of a set, in a process of its
+    own, ``done`` and ``total`` count such steps; ``left`` is NaN as long as nothing tells.
+    """
 
     name: str
     done: int
     total: int
     seconds: float
     left: float
+    step: str = ""
 
 
 def wide_box(steps: Sequence[tuple[Step, Params]], exposure: Exposure, box: Box, frame: Box) -> Box:

@@ -563,9 +563,10 @@ class _ProgressBar:
         self._task = self._bar.add_task("", left="")
 
         def show(p: Any) -> None:
-            left = f"{p.left:.0f} s left"
+            left = f"{p.left:.0f} s left" if p.left == p.left else ""
+            name = f"{p.name}: {p.step}" if p.step else p.name
             self._bar.update(
-                self._task, description=p.name, completed=p.done, total=p.total, left=left
+                self._task, description=name, completed=p.done, total=p.total, left=left
             )
 
         return show

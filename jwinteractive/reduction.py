@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import dataclasses as dc
 import functools
+import math
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -107,12 +109,17 @@ class Boxes:
                 self._held.popitem(last=False)
 
 
+def _unnoticed(step: str, name: str) -> None:
+    """Take what nobody waits for."""
+
+
 @dc.dataclass(frozen=True)
 class Reduction:
     """One exposure with the references and results that its plans are computed from.
 
     ``models`` are those last measured, by step; ``boxes`` those on screen. ``tell`` takes what long
-    measurements say, ``cancel`` ends them.
+    measurements say, ``cancel`` ends them; ``begins`` takes the names of a step that writes files
+    and of the exposure, before it runs.
     """
 
     file: OpenFile
@@ -122,6 +129,7 @@ class Reduction:
     models: dict[str, Measured]
     tell: Callable[[str], None] = unheard
     cancel: threading.Event | None = None
+    begins: Callable[[str, str], None] = _unnoticed
 
     def run(
         self,
@@ -138,7 +146,16 @@ class Reduction:
             One line each.
         """
         key = plan[-1].key
-        source, links, _ = dc.replace(self, cancel=cancel).links(plan)
+        began, total, done = time.perf_counter(), len(self._to_file(plan)), 0
+
+        def begins(step: str, name: str) -> None:
+            nonlocal done
+            spent = time.perf_counter() - began
+            left = spent / done * (total - done) if done else math.nan
+            report(Progress(name, done, total, spent, left, step))
+            done += 1
+
+        source, links, _ = dc.replace(self, cancel=cancel, begins=begins).links(plan)
         return stream(
             source,
             links,
@@ -148,6 +165,17 @@ class Reduction:
             report=report,
             cancel=cancel,
         )
+
+    def _to_file(self, plan: Sequence[Planned], found: frozenset[str] = frozenset()) -> set[str]:
+        """Keys of what steps that write files have still to give for the end of a plan."""
+        keys = set(found)
+        kept = (i for i in range(len(plan), 0, -1) if plan[i - 1].key in self.store)
+        for p in plan[next(kept, 0) :]:
+            if p.step.filed and p.model_key not in keys and p.model_key not in self.store:
+                keys.add(p.model_key)
+                for peer in p.peers:
+                    keys |= self._to_file(peer.plan, frozenset(keys))
+        return keys
 
     def links(
         self, plan: Sequence[Planned], fresh: bool = False, hold: bool = False
@@ -412,6 +440,8 @@ class Reduction:
         )
 
     def _measure(self, p: Planned, link: Link, whole: Whole | Together) -> Model:
+        if p.step.filed:
+            self.begins(p.step.name, self.file.name)
         with errors_of(p.step.name, f"{p.step.name}: measuring failed"):
             model = p.step.learn(whole, p.stage.params, link.references)
         self.store.put(p.model_key, model)

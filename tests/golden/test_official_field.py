@@ -17,6 +17,7 @@ from jwinteractive.errors import ParamError
 from jwinteractive.official.alignment import alignment
 from jwinteractive.plan import stages_of
 from jwinteractive.simulate.field import SCALE, field
+from jwinteractive.store import Store
 from jwinteractive.wcs import read_wcs
 
 LAST = "official_source_catalog"
@@ -178,6 +179,15 @@ def test_another_parameter_of_the_last_step_computes_nothing_before_it(session):
     assert [f.stat().st_mtime_ns for f in files] == stamps
     assert {line.split()[1] for line in said if "instance created" in line} == {"SourceCatalogStep"}
     session.undo()
+
+
+def test_what_a_set_has_still_to_give_is_counted_once(session):
+    plan = [p for p in session.plan() if not p.skipped]
+    afresh = session.reduction(store=Store())._to_file(plan)
+    alone = {p.step.name for p in plan if p.step.filed and not p.peers} - {LAST}
+    together = [p.step.name for p in plan if p.step.filed and p.peers]
+    assert len(afresh) == len(session.exposures) * len(alone) + len(together) + 1
+    assert session.reduction()._to_file(plan) == set()
 
 
 def test_image_and_catalogue_are_written_by_their_proper_names(session, tmp_path):

@@ -224,6 +224,20 @@ def test_a_pixel_is_followed_up_its_ramp_without_a_run_of_what_comes_after(nirca
     assert [s.step for s in session.inspect(32, 30).steps][-1] == "official_gain_scale"
 
 
+def test_a_run_tells_each_official_step_that_it_comes_to(nircam_file):
+    session = jwinteractive.open(nircam_file, recipe("dq_init", "saturation", "superbias"))
+    session.run("official_dq_init")
+    told = []
+    session.progress.connect(told.append)
+    session.run()
+    at_work = [p for p in told if p.step]
+    assert [p.step for p in at_work] == ["official_saturation", "official_superbias"]
+    assert [(p.done, p.total) for p in at_work] == [(0, 2), (1, 2)]
+    assert np.isnan(at_work[0].left)
+    assert at_work[1].left > 0
+    assert {p.name for p in at_work} == {nircam_file.name}
+
+
 def test_a_run_is_cancelled_in_the_midst_of_an_official_step(nircam_file):
     session = jwinteractive.open(nircam_file, recipe("dq_init", "saturation"))
     session.run("official_dq_init")

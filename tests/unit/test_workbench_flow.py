@@ -1,6 +1,7 @@
 """The workbench as it is opened, driven, kept and closed; small real sessions, no kernel."""
 
 import asyncio
+import math
 import shutil
 import subprocess
 import sys
@@ -15,10 +16,12 @@ import ipywidgets
 from ipywidgets.widgets.widget import _instances
 
 import jwinteractive
-from jwinteractive.errors import Cancelled, InputError, OutputError
+from jwinteractive.chain import Progress
+from jwinteractive.errors import Cancelled, InputError, OutputError, StepError
 from jwinteractive.session import Session
 from jwinteractive_widgets import warned, workbench
 from jwinteractive_widgets.opening import LOCKED
+from jwinteractive_widgets.runs import Runs
 from jwinteractive_widgets.workbench import Workbench
 
 
@@ -402,3 +405,39 @@ def test_work_that_ends_after_closing_is_dropped_quietly(sent, nircam_file):
 
     asyncio.run(play())
     assert failures == []
+
+
+def running_text(bench):
+    (item,) = (i for i in bench.actions.items if i["id"] == "running")
+    return item["value"], item["tooltip"]
+
+
+def test_an_official_step_at_work_has_a_bar_and_stands_in_the_toolbar(
+    opened, nircam_file, customs, monkeypatch
+):
+    bench = opened(nircam_file)
+    monkeypatch.setattr(Runs, "busy", True)
+    for step, done in (("official_tweakreg", 2), ("official_skymatch", 3)):
+        bench._progressed(Progress("a.fits", done, 8, 4.0, math.nan, step))
+    told = [
+        (m["step"], m["fraction"], m["seconds_left"]) for m, _ in customs(bench.steps, "progress")
+    ]
+    assert told == [
+        ("official_tweakreg", 0.25, None),
+        ("official_tweakreg", 1.0, None),
+        ("official_skymatch", 0.375, None),
+    ]
+    assert running_text(bench) == ("skymatch (4 of 8 official runs)", "")
+
+
+def test_a_run_that_failed_is_said_in_the_toolbar_until_the_next_one(opened, nircam_file):
+    bench = opened(nircam_file)
+    error = StepError("JumpStep crashed (SIGSEGV)")
+    error.step = "official_jump"
+    bench._ended(error)
+    assert running_text(bench) == (
+        "official_jump failed: see the log below",
+        "JumpStep crashed (SIGSEGV)",
+    )
+    bench.session.set("jump", rejection_threshold=7.0)
+    assert running_text(bench) == ("", "")

@@ -7,6 +7,7 @@ the session says and asks the session for changes, so that the parts need not kn
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -123,7 +124,8 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         hand_over = self._background.hand_over
         self._saving: Callable[[], object] = lambda: None
         self._resting: Callable[[], object] = lambda: None
-        self._chosen = self._special = self._elsewhere = ""
+        self._chosen = self._special = self._elsewhere = self._at_work = ""
+        self._failed = ("", "")  # the run before: in a few words, and in all
         self.runs = Runs(session, hand_over, self._ended)
         self.actions = Actions(on_do=self._do, hand_over=hand_over)
         self.steps = StepList(
@@ -226,6 +228,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _changed(self, name: str) -> None:
         """Settings changed: what is stale, the form, the pictures."""
+        self._failed = ("", "")
         self._show_steps()
         self._show_form()
         self._show_actions()
@@ -247,6 +250,16 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _progressed(self, progress: Any) -> None:
         fraction = progress.done / max(progress.total, 1)
+        if self._at_work and self._at_work != progress.step:
+            self.steps.progress(self._at_work, 1.0)
+        self._at_work = progress.step
+        if progress.step:
+            left = progress.left if math.isfinite(progress.left) else None
+            self.steps.progress(progress.step, fraction, left)
+            of = f"{progress.done + 1} of {progress.total}"
+            self._elsewhere = f"{progress.step.removeprefix(OFFICIAL)} ({of} official runs)"
+            self._show_actions()
+            return
         running = [s.step for s in self._states() if s.state == "running"]
         for step in running:
             self.steps.progress(step, fraction, progress.left)
@@ -324,7 +337,12 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             ),
             _button("run-all", "Run all", "run-all", busy, run_all),
             _button("cancel", "Cancel", "stop", not busy, "Stop the run; what is finished is kept"),
-            {"id": "running", "kind": "text", "value": self._elsewhere if busy else ""},
+            {
+                "id": "running",
+                "kind": "text",
+                "value": self._elsewhere if busy else self._failed[0],
+                "tooltip": "" if busy else self._failed[1],
+            },
             {"id": "gap", "kind": "spacer"},
             _button("undo", "", "undo", not self.session.can_undo, "Undo", "u"),
             _button("redo", "", "redo", not self.session.can_redo, "Redo", "U"),
@@ -496,6 +514,7 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.session.see(compare="difference")
 
     def _start(self, work: Any) -> None:
+        self._failed = ("", "")
         if not self.runs.start(work):
             self.session.note("note", "a run is in work: cancel it first, or wait for its end")
         self._show_forms()
@@ -506,6 +525,9 @@ class Workbench(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.session.note("note", "run cancelled; what was finished is kept")
         elif error is not None:
             self._fail(error)
+            name = getattr(error, "step", "") or "run"  # the log may be out of sight
+            self._failed = (f"{name} failed: see the log below", str(error))
+        self._elsewhere = self._at_work = ""
         self._show_steps()
         self._show_forms()
         self._show_actions()
