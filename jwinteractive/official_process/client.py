@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, Final
@@ -25,6 +25,7 @@ __all__ = ["Done", "Input", "Job", "close", "run"]
 
 _WAIT: Final = 0.05  # s between looks at whether a job is still wanted
 _MOST_LINES: Final = 2000  # of a log that is kept
+_NOTHING: Final = ("", "INFO", "WARNING", "ERROR", "CRITICAL")  # lines of a level alone
 _MALLOC: Final = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 """Bytes: images of a step lie in memory that is used again; glibc else maps each one anew."""
 
@@ -211,7 +212,7 @@ class _Worker:
         """What to say of a worker that is no more."""
         code = self._process.wait()
         self.kill()
-        last = (self._said or lines or ["it said nothing"])[-1]
+        last = _last(self._said) or _last(lines) or "it said nothing"
         if code == -signal.SIGKILL:
             why = "was killed, as a process is that needs more memory than there is"
             way = "close other programs, or take fewer or smaller exposures"
@@ -237,5 +238,10 @@ def _failure(name: str, kind: str, why: str, lines: list[str]) -> StepError | Mi
         )
     if kind == "exit":
         return StepError(f"{name} wanted to end its process ({why}): the session is whole")
-    last = f"; last words: {lines[-1]}" if lines else ""
+    last = f"; last words: {words}" if (words := _last(lines)) else ""
     return StepError(f"{name} failed: {why}{last}")
+
+
+def _last(lines: Sequence[str]) -> str:
+    """The last line that says something; steps also log empty ones."""
+    return next((line for line in reversed(lines) if line.strip() not in _NOTHING), "")

@@ -20,6 +20,7 @@ class Mischief(Step):
 
     def process(self, model):
         log.info("about to do %s", self.how)
+        log.info("")
         match self.how:
             case "crash":
                 os.kill(os.getpid(), signal.SIGSEGV)
