@@ -53,7 +53,7 @@ _FURTHER: Final[Mapping[str, _Scene]] = MappingProxyType(
 )
 """What official steps take further."""
 _SIZE: Final = (64, 96)
-_NO_MEMBERS: Final = ("bkg_subtract", "master_background", "imprint")
+_NO_MEMBERS: Final = ("bkg_subtract", "master_background")
 """Steps that take other exposures away, of which none is simulated."""
 
 

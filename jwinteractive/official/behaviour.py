@@ -59,6 +59,9 @@ class Behaviour:
     parts
         What it gives is in several files, one of each channel and band, and so is what it takes of
         another such step.
+    lacks
+        Why it cannot run: exposures of other roles that it takes are not told from those of the
+        target.
     """
 
     takes: Kinds = IMAGES
@@ -69,6 +72,7 @@ class Behaviour:
     halo: int | Callable[[Any], int] = 0
     cuts: bool = False
     parts: bool = False
+    lacks: str = ""
 
     def gives_for(self, taken: type[Product], exposure: Exposure) -> type[Product]:
         """Kind of what it makes of a kind, for the mode of an exposure."""
@@ -88,6 +92,11 @@ def _grown(p: Any) -> int:
 
 _SET: Final = Behaviour(together=True)
 _MADE: Final = Behaviour(gives=Filed, together=True)
+_OF_A_REFERENCE: Final = dc.replace(
+    _MADE,
+    lacks="which exposures are of the reference star is not told here: run the official pipeline "
+    "on an association that says it",
+)
 _TABLE: Final[Mapping[str, Behaviour]] = MappingProxyType(
     {
         # of ramps, pixel by pixel
@@ -103,6 +112,10 @@ _TABLE: Final[Mapping[str, Behaviour]] = MappingProxyType(
         "gain_scale": Behaviour(takes=(Rate, RateInts)),
         "guider_cds": Behaviour(takes=RAMPS, gives=Filed),
         "clean_flicker_noise": Behaviour(takes=ANY),
+        "imprint": Behaviour(
+            lacks="which exposures are of the leaks alone is not told here: subtract them by the "
+            "official pipeline, on an association that names them"
+        ),
         # of sets
         "assign_mtwcs": _SET,
         "tweakreg": _SET,
@@ -111,10 +124,10 @@ _TABLE: Final[Mapping[str, Behaviour]] = MappingProxyType(
         "master_background": _SET,
         "resample": _MADE,
         "combine_1d": _MADE,
-        "stack_refs": _MADE,
-        "align_refs": _MADE,
-        "klip": _MADE,
-        "ami_normalize": _MADE,
+        "stack_refs": _OF_A_REFERENCE,
+        "align_refs": _OF_A_REFERENCE,
+        "klip": _OF_A_REFERENCE,
+        "ami_normalize": _OF_A_REFERENCE,
         "calwebb_wfs-image3": _MADE,
         # others than detector pixels
         "extract_2d": Behaviour(gives=Filed, cuts=True),

@@ -93,7 +93,7 @@ def _made(alias: str) -> Step:
         cal_step=alias,
         measure=_measure(described, behaviour),
         models=(Ran,),
-        skips=_one_group if alias == "ramp_fit" else never_skips,
+        skips=_one_group if alias == "ramp_fit" else _skips(behaviour.lacks),
         together=_together if behaviour.together else None,
         alone=runs_alone if behaviour.alone else _alone,
         suffix=described.suffix,
@@ -123,6 +123,10 @@ def _version(text: str) -> int:
     return found
 
 
+def _skips(why: str) -> Callable[[Exposure, Any], str]:
+    return (lambda exposure, p: why) if why else never_skips
+
+
 def _one_group(exposure: Exposure, p: Any) -> str:
     if exposure.ngroups == 1 and p.suppress_one_group:
         return "one group tells no slope: set suppress_one_group to false"
@@ -139,7 +143,7 @@ def _alone(kind: type[Product], exposure: Exposure, p: Any) -> str:
         return ""
     if exposure.tso:
         return (
-            "a time series is compared by its integrations: put the step integrations after "
+            "a time series is compared by its integrations: let the step integrations run after "
             "ramp_fit, or open the rateints file"
         )
     return "one exposure alone: open the others of its field with it"

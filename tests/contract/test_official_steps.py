@@ -1,8 +1,11 @@
 """What holds for every step of the installed official package."""
 
+import importlib
+import inspect
+
 import pytest
 
-from jwinteractive.data import Filed, Ramp, Rate
+from jwinteractive.data import Exposure, Filed, Ramp, Rate
 from jwinteractive.errors import ParamError, RecipeError
 from jwinteractive.official.catalogue import catalogue
 from jwinteractive.official.parameters import from_official, params_of, to_official
@@ -87,6 +90,19 @@ def test_there_are_all_those_of_the_package():
     assert "official_no_such" not in registry
     with pytest.raises(RecipeError, match="official_jmp"):
         registry["official_jmp"]
+
+
+@every
+def test_one_that_asks_for_products_of_other_roles_is_left_out_with_a_reason(alias):
+    module, _, name = STEPS[alias].cls.rpartition(".")
+    asked = inspect.signature(getattr(importlib.import_module(module), name).process).parameters
+    roles = [p for p in asked.values() if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]
+    step = official_steps()[f"official_{alias}"]
+    mode = Exposure(instrument="NIRSPEC", detector="NRS1", exp_type="NRS_IFU", ngroups=5)
+    if len(roles) > 2:  # itself and a product
+        assert "is not told here" in step.skips(mode, step.params())
+    elif alias != "stack_refs":  # of products of another role alone
+        assert not step.skips(mode, step.params())
 
 
 def test_what_a_step_takes_and_gives_is_said_by_mode():
