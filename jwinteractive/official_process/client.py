@@ -222,7 +222,7 @@ class _Worker:
         else:
             why = f"ended its process (code {code})"
             way = "the session is whole"
-        return StepError(f"{name} {why}; last words: {last}: {way}")
+        return StepError(f"{name} {why}: {way}; last words: {last}")
 
 
 def _failure(name: str, kind: str, why: str, lines: list[str]) -> StepError | MissingReference:
