@@ -271,7 +271,8 @@ def _skipped(
         return f"the file is already a {kind.__name__}"
     if past and step.fresh:
         return step.fresh
-    if step.cal_step in file.exposure.done and not step.whole:
+    # what is whole for this file alone, as after slits were cut out, is still done once
+    if step.cal_step in file.exposure.done and not registry[stage.step].whole:
         return "the file says it was done before"
     why = step.skips(exposure, stage.params)
     if why and step.unless:

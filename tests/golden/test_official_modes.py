@@ -128,3 +128,15 @@ def test_guiders_have_their_own_steps(uncal, kind):
 def test_a_mode_that_no_pipeline_calibrates_says_so(rate):
     with pytest.raises(RecipeError, match="no official pipeline is for EXP_TYPE = 'NRC_LED'"):
         jwinteractive.open(rate("NRC_LED"), "official")
+
+
+@pytest.mark.parametrize("recipe", ["official", "mode"])
+def test_slits_that_were_cut_out_and_calibrated_are_not_cut_out_again(real, recipe):
+    path = real / "spec" / "jw02565007001_03101_00002_nrs2_cal.fits"
+    session = jwinteractive.open(path, recipe)
+    planned = {one.step.cal_step: one.skipped for one in session.plan()}
+    done = session.input().exposure.done
+    assert {"flat_field", "photom"} <= set(done)
+    again = [step for step in done if planned.get(step) == ""]
+    assert again == []
+    assert planned["extract_1d"] == ""
