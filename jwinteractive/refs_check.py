@@ -2,7 +2,7 @@
 
 Exposures are looked at with those they belong to, as they would be run. Only headers are read. A
 native step takes nominal values where there is no file; an official one cannot, but for types that
-the mode does without.
+the mode does without. Files that an official step wants the header to name are told, too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Any, Final, Literal, get_args
 
 from jwinteractive.data import Exposure
 from jwinteractive.errors import MissingReference
+from jwinteractive.fitsfile import opened_fits
 from jwinteractive.official.behaviour import spared_types
+from jwinteractive.official.named import by_name_alone, named
 from jwinteractive.official.without import without
 from jwinteractive.plan import OpenFile, Planned
 from jwinteractive.references import Found
@@ -36,12 +38,12 @@ _NO_CRDS: Final = ", or set CRDS_PATH and CRDS_SERVER_URL"
 
 @dc.dataclass(frozen=True)
 class Wanted:
-    """A type of reference that a step asks for.
+    """A type of reference that a step asks for, or a keyword that has to name a file for it.
 
     Attributes
     ----------
     source
-        Where it comes from: override, folder, crds, simulated, nominal; "" if from nowhere.
+        Where it comes from: override, folder, crds, simulated, nominal, header; "" if from nowhere.
     path, size
         Its file, and bytes of that.
     advice
@@ -153,7 +155,8 @@ def _checked(session: Session, number: int, to: str | None) -> tuple[Checked, ..
             tuple(
                 _wanted(planned, planned.step.needs[name], found, file, crds)
                 for name, found in planned.found.items()
-            ),
+            )
+            + _named(planned, file),
         )
         for planned in plan
     )
@@ -181,6 +184,31 @@ def _wanted(planned: Planned, need: Need, found: Found, file: OpenFile, crds: st
         return Wanted(reftype, "not needed", advice="optional")
     way = _way(reftype) + crds + (f"; --ref {reftype}={NOT_APPLICABLE} {spared}" if spared else "")
     return Wanted(reftype, "missing", advice=way, without=spared)
+
+
+def _named(planned: Planned, file: OpenFile) -> tuple[Wanted, ...]:
+    """Files that the header has to name; the step runs in a folder of its own."""
+    alias = planned.step.name.removeprefix(OFFICIAL)
+    keywords = () if alias == planned.step.name else named(alias, file.exposure)
+    if planned.skipped or not keywords:
+        return ()
+    with opened_fits(file.path) as hdus:
+        header = {keyword: str(hdus[0].header.get(keyword, "")) for keyword in keywords}
+    unread = by_name_alone(alias, planned.stage.params)
+    found = []
+    for keyword, name in header.items():
+        path = Path(name)
+        if name and (unread or (path.is_absolute() and path.is_file())):
+            size = path.stat().st_size if path.is_file() else 0
+            found.append(Wanted(keyword, "there", "header", name, None if unread else path, size))
+            continue
+        advice = "name the file in the header, with its whole path"
+        if name:
+            advice += f" ({name}: not found from where the step runs)"
+        if alias == "bkg_subtract" and not name:
+            advice += "; needed with a wfss_mask, too"
+        found.append(Wanted(keyword, "missing", advice=advice))
+    return tuple(found)
 
 
 def _has_nominal(kind: type[Any], exposure: Exposure, shape: tuple[int, int]) -> bool:

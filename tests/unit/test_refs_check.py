@@ -3,13 +3,16 @@
 import json
 
 import pytest
+from astropy.io import fits
 
 import jwinteractive
 from jwinteractive.cli import main
 from jwinteractive.errors import MissingReference
 from jwinteractive.io import read_provenance
+from jwinteractive.official.named import NAMED
 from jwinteractive.recipe import Recipe
 from jwinteractive.refs_check import as_text, by_type, check
+from jwinteractive.simulate import simulate
 from jwinteractive.simulate.slits import slit_dithers
 
 
@@ -249,3 +252,47 @@ def test_the_command_makes_a_cache_and_says_how_to_use_it(miri_file, tmp_path, c
     assert main(["refs", "cache", refs, "-o", other, "--instrument", "miri", "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
     assert made["files"]["MIRI"]["rscd"] == ["jwst_miri_rscd_sim.fits"]
+
+
+@pytest.fixture
+def slitless(tmp_path):
+    made = simulate("niriss-wfss", size=(32, 48), ngroups=3)
+    return made.write(tmp_path)
+
+
+def test_files_that_the_header_has_to_name_are_told_and_a_mask_does_without_the_file_alone(
+    slitless, tmp_path
+):
+    bare = checked(slitless, "niriss_wfss")
+    for step, named in NAMED.items():
+        assert {*named} <= {*bare[f"official_{step}"].missing}
+    (told,) = (w for w in bare["official_bkg_subtract"].wanted if w.reftype == "SCATFILE")
+    assert told.advice.endswith("with its whole path; needed with a wfss_mask, too")
+    assert "SCATFILE" not in states(bare["official_flat_field"])
+    fits.setval(slitless, "SCATFILE", value="none_cat.ecsv")
+    session = jwinteractive.open([slitless], "niriss_wfss")
+    session.set("official_bkg_subtract", wfss_mask=str(tmp_path / "mask.fits"))
+    steps = {one.step: one for one in check(session)[0].steps}
+    assert states(steps["official_bkg_subtract"])["SCATFILE"] == "there"
+    assert states(steps["official_extract_2d"])["SCATFILE"] == "missing"
+    catalogue = tmp_path / "a_cat.ecsv"
+    catalogue.write_text("a catalogue")
+    fits.setval(slitless, "SCATFILE", value=str(catalogue))
+    steps = checked(slitless, "niriss_wfss")
+    assert states(steps["official_extract_2d"])["SCATFILE"] == "there"
+    assert steps["official_wfss_contam"].missing[-2:] == ("SEGMFILE", "DIRIMAGE")
+    assert "SCATFILE         header: " in as_text(checked_files(slitless, "niriss_wfss"))
+
+
+def test_the_official_step_wants_a_catalogue_named_even_with_a_mask():
+    background = pytest.importorskip("jwst.background")
+    datamodels = pytest.importorskip("stdatamodels.jwst.datamodels")
+    step = background.BackgroundStep(
+        override_bkg="N/A", override_wavelengthrange="N/A", wfss_mask="mask.fits"
+    )
+    model = datamodels.ImageModel((8, 8))
+    model.meta.instrument.name, model.meta.exposure.type = "NIRISS", "NIS_WFSS"
+    with pytest.raises(IndexError, match="No source catalog"):
+        step.process(model)
+    model.meta.source_catalog = "none_cat.ecsv"
+    assert step.process(model).meta.cal_step.bkg_subtract == "SKIPPED"
