@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jwinteractive.data import Exposure, Product, Ramp
+from jwinteractive.data import Cube, Exposure, Product, Ramp
 from jwinteractive.errors import InputError, MissingReference, RecipeError
 from jwinteractive.io import open_products, read_association, root_name
 from jwinteractive.recipe import Recipe, Stage
@@ -249,6 +249,8 @@ def stages_of(
             started, turned = True, turned or step.whole
             kind = step.given_for(kind)
             exposure = dc.replace(exposure, done=(*exposure.done, step.cal_step))
+            if kind is Cube:
+                exposure = dc.replace(exposure, dispaxis=3)  # as its file is read
         parent = key
         if stage.step == to:
             return

@@ -9,7 +9,7 @@ from typing import Final
 
 from jwinteractive.data import Exposure, Product, Ramp, Rate, RateInts
 from jwinteractive.errors import RecipeError
-from jwinteractive.official.behaviour import SWITCHED_OFF
+from jwinteractive.official.behaviour import SWITCHED_OFF, behaviour_of
 from jwinteractive.official.catalogue import catalogue
 from jwinteractive.official.modes import SERIES
 from jwinteractive.official.parameters import params_of
@@ -31,6 +31,10 @@ WITHOUT_RECIPE: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Types of exposures that have no recipe of their own, and why."""
+
+
+_WITH_SPECTRA: Final = frozenset({"combine_1d", "resample_spec", "spectral_leak", "white_light"})
+"""Steps that give the official `extract_1d` what it takes, or take what it gives."""
 
 
 def official_recipe(product: Product) -> Recipe:
@@ -66,11 +70,20 @@ def mixed_recipe(product: Product) -> Recipe:
     native = _as_series(native, product, after="gain_scale")
     there = {stage.step for stage in native}
     rest = [a for a in official_order(product.exposure, max(2, _first(product))) if a not in there]
-    read = {"extract_1d"} if "white_light" in rest else set()  # it reads official spectra
-    stages = tuple(_native(a) if a in registry and a not in read else _official(a) for a in rest)
+    filed = _in_files(rest, product.exposure)
+    stages = tuple(_native(a) if a in registry and a not in filed else _official(a) for a in rest)
     return Recipe(
         (*native, *stages), name="mixed", summary=_summary(product.exposure, "Native and official")
     )
+
+
+def _in_files(aliases: list[str], exposure: Exposure) -> set[str]:
+    """Steps that hand files to each other, which native ones do not take."""
+    found = {"extract_1d"} if _WITH_SPECTRA.intersection(aliases) else set()
+    cuts = behaviour_of("extract_2d", frozenset()).gives_for(Rate, exposure) is not Rate
+    if cuts and "extract_2d" in aliases:
+        found |= {*aliases[aliases.index("extract_2d") :]}
+    return found
 
 
 def _as_series(stages: tuple[Stage, ...], product: Product, after: str) -> tuple[Stage, ...]:

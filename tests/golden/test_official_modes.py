@@ -106,6 +106,20 @@ def test_a_mode_is_planned_from_its_raw_groups_to_its_end(uncal, kind):
     assert planned[-1] == LAST.get(kind, "extract_1d")
 
 
+@pytest.mark.parametrize("kind", sorted(SPECTRA))
+def test_native_and_official_steps_are_planned_to_a_spectrum(uncal, kind):
+    path = uncal(kind)
+    session = jwinteractive.open(path, "mixed")
+    planned = {one.step.cal_step: one for one in session.plan()}
+    assert planned["extract_1d"].skipped == ""
+
+
+def test_a_cube_that_was_made_on_the_way_is_extracted(uncal):
+    session = jwinteractive.open(uncal("NRS_IFU"), "mode")
+    last = session.plan()[-1]
+    assert (last.step.name, last.skipped) == ("extract_1d", "")
+
+
 @pytest.mark.parametrize("kind", DARKS)
 def test_a_dark_stays_a_ramp_whose_slope_is_not_fitted(uncal, kind):
     session = jwinteractive.open(uncal(kind), "official")
