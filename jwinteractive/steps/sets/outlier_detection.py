@@ -100,8 +100,8 @@ def _alone(kind: type[Product], exposure: Exposure, p: OutlierDetectionParams) -
         return ""
     if exposure.tso:
         return (
-            "a time series is compared by its integrations: put the step integrations before this "
-            "one, or open the rateints file"
+            "a time series is compared by its integrations: let the step integrations run before "
+            "this one, or open the rateints file"
         )
     what = "slit" if exposure.slit else "field"
     if _is_ifu(exposure):
