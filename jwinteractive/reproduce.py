@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from astropy.io import fits
 
 import jwinteractive
 from jwinteractive.changes import Change, Made, made_of, since
@@ -151,9 +152,9 @@ def _keep(found: Reproduced, session: Session, output: Path, product: Path) -> R
     try:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output) as folder:
-            names = _names(session, output, product)
             made = session.write(folder)
-            names += [output / path.name for path in made[len(names) :]]
+            fits.setval(made[0], "FILENAME", value=product.name)
+            names = [output / product.name, *(output / path.name for path in made[1:])]
             for path, name in zip(made, names, strict=True):
                 path.replace(name)
         found = dc.replace(found, written=(*names, table))
@@ -165,11 +166,6 @@ def _keep(found: Reproduced, session: Session, output: Path, product: Path) -> R
     return found
 
 
-def _names(session: Session, output: Path, product: Path) -> list[Path]:
-    """Paths of what is made: the first has the product's name, as that of its pipeline has."""
-    return [output / product.name, *session.outputs(output)[1:]]
-
-
 def _table_of(output: Path, product: Path) -> Path:
     return output / f"{product.stem}_differences.json"
 
@@ -178,7 +174,7 @@ def _check_room(
     session: Session, output: Path, product: Path, source: Path, overwrite: bool
 ) -> None:
     """Check, before the run, that what it makes can be kept beside what it is made of."""
-    paths = _names(session, output, product)
+    paths = [output / product.name, *session.outputs(output)[1:]]
     for path in paths:
         if path.resolve() in (product.resolve(), source.resolve()):
             raise OutputError(f"{path}: is what was given: choose another folder")

@@ -85,6 +85,7 @@ def test_what_was_made_is_kept_with_the_table_of_differences(
     assert said.splitlines()[-2:] == [str(kept / product.name), str(table)]
     with fits.open(kept / product.name) as ours, fits.open(by_hand) as theirs:
         np.testing.assert_array_equal(ours["SCI"].data, theirs["SCI"].data)
+        assert ours[0].header["FILENAME"] == product.name
     told = json.loads(table.read_text())
     assert (told["product"], told["identical"], told["arrays"]) == (product.name, False, ["data"])
     values = {row["quantity"]: row["value"] for row in told["numbers"]}
