@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Final, Literal, Self, TypeVar
 
 import numpy as np
 from astropy.io import fits
@@ -25,12 +25,19 @@ from jwinteractive.masks import Mask, read_text
 from jwinteractive.pages import release
 from jwinteractive.references.filed import NOT_APPLICABLE, FileReference
 from jwinteractive.references.headers import ANY, allowed, cards, header_of
-from jwinteractive.references.kinds import Reference
+from jwinteractive.references.kinds import Reference, kind_of
 
 __all__ = ["Found", "References"]
 
 Source = Literal["override", "folder", "crds", "simulated", "nominal"]
 R = TypeVar("R", bound=Reference)
+_CALIBRATED: Final = frozenset(
+    {
+        "area", "dark", "emicorr", "flat", "gain", "ipc", "linearity", "mask", "photom",
+        "pictureframe", "readnoise", "refpix", "reset", "rscd", "saturation", "superbias",
+    }
+)  # fmt: skip
+"""Types of reference that many a file says it is of; one is never good for another."""
 
 
 @dc.dataclass(frozen=True)
@@ -313,13 +320,41 @@ def _override(kind: type[Reference], value: Any) -> Found:
             planes["dq"] = np.zeros(value.shape[-2:], np.uint32)
         value = kind(**planes)
     else:
-        return _file(kind, Path(value), "override")
+        found = _file(kind, Path(value), "override")
+        _check_type(kind, Path(value))
+        return found
     parts = [repr(f) for f in _plain(value)] + [
         f"{a.shape}{a.dtype}" + _digest(np.ascontiguousarray(a).tobytes())
         for a in value.arrays().values()
     ]
     key = _digest("|".join(parts).encode())
     return Found(kind, f"array-{key}", "override", "array", value=value)
+
+
+def _check_type(kind: type[Reference], path: Path) -> None:
+    """Refuse a file of another type than it is named for: of the same shape it would do in silence.
+
+    Raises
+    ------
+    MissingReference
+        If its header says so, or an official step could not open it.
+    """
+    if kind_of(kind.reftype) is not None and kind.reftype not in _CALIBRATED:
+        return  # a mask, say, has many forms
+    try:
+        told = str(header_of(path).get("REFTYPE") or "").strip().lower()
+    except (OSError, ValueError) as error:
+        if not issubclass(kind, FileReference):
+            return  # it is said where its arrays are read
+        why = str(error).partition("\n")[0]
+        raise MissingReference(
+            f"{kind.reftype} reference {path}: cannot be read ({why}): name another file"
+        ) from None
+    if told in _CALIBRATED and told != kind.reftype:
+        raise MissingReference(
+            f"{kind.reftype} reference {path}: its header says that it is of type {told}: name a "
+            f"{kind.reftype} file"
+        )
 
 
 def _plain(reference: Reference) -> list[Any]:

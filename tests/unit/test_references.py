@@ -16,6 +16,7 @@ from jwinteractive.references import (
     RscdRef,
     SaturationRef,
 )
+from jwinteractive.references.filed import file_reference
 from jwinteractive.testing import example_exposure
 
 SHAPE = (40, 48)
@@ -124,6 +125,24 @@ def test_a_wrong_override_gets_one_line(value, message):
     references = References(overrides={"gain": value})
     with pytest.raises(MissingReference, match=message) as caught:
         find(references)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [GainRef, file_reference("gain"), file_reference("apcorr")])
+def test_a_file_of_another_type_is_refused_though_its_shape_would_do(tmp_path, kind):
+    path = write_gain(tmp_path / "r.fits", 8.0, REFTYPE="READNOISE")
+    references = References(overrides={kind.reftype: path})
+    with pytest.raises(MissingReference, match=r"r\.fits: its header says .* of type readnoise"):
+        references.find(kind, example_exposure(), SHAPE)
+    plain = References(overrides={kind.reftype: write_gain(tmp_path / "p.fits", REFTYPE="")})
+    assert plain.find(kind, example_exposure(), SHAPE).source == "override"
+
+
+def test_what_an_official_step_could_not_open_is_said_before_it_runs(tmp_path):
+    (tmp_path / "gain.fits").write_text("no FITS file")
+    references = References(overrides={"gain": tmp_path / "gain.fits"})
+    with pytest.raises(MissingReference, match=r"gain\.fits: cannot be read") as caught:
+        references.find(file_reference("gain"), example_exposure(), SHAPE)
     assert "\n" not in str(caught.value)
 
 
