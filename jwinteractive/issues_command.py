@@ -6,8 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-import jwinteractive
 from jwinteractive.known.listed import as_json, as_text, listed
+from jwinteractive.plan import open_files
 
 __all__ = ["add_options", "run"]
 
@@ -23,11 +23,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Say what applies to each file."""
-    session = jwinteractive.open(asked.files)
+    files = [file for path in asked.files for file in open_files(path)]
     told = {}
     # slits of a file share their header, and one after the other would tell the same
-    first = {file.path: file for file in reversed(session.exposures)}
-    for file in (f for f in session.exposures if first[f.path] is f):
+    first = {file.path: file for file in reversed(files)}
+    for file in (f for f in files if first[f.path] is f):
         rows = listed(file.product, file.path, data=not asked.header)
         told[file.name] = as_json(rows)
         if not asked.json:

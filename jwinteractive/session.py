@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from psygnal import Signal
 
@@ -94,7 +94,7 @@ def open_session(
     Raises
     ------
     InputError
-        If a file cannot be reduced.
+        If a file cannot be reduced, or one recipe is to be chosen for several instruments.
     RecipeError, ParamError
         If the recipe is unknown or wrong.
     MissingReference
@@ -107,6 +107,12 @@ def open_session(
     files = [file for path in paths for file in open_files(Path(path), slits)]
     if not files:
         raise InputError("no exposures: name at least one file")
+    instruments = dict.fromkeys(file.exposure.instrument for file in files)
+    if len(instruments) > 1 and recipe in _OF_A_MODE:
+        raise InputError(
+            f"files of {' and '.join(instruments)}: a recipe is of one instrument: open them "
+            "apart, or reduce them by jwinteractive batch, which takes the recipe of each"
+        )
     if not isinstance(recipe, Recipe):
         recipe = _recipe_of(recipe, files[0].product)
     folder = refs if isinstance(refs, str | Path) else None
@@ -117,6 +123,10 @@ def open_session(
         if not stage.enabled and (why := registry[stage.step].off):
             session.note("note", f"{stage.step} is off: {why}")
     return session
+
+
+_OF_A_MODE: Final = ("auto", "mode", "official", "mixed")
+"""Recipes that are chosen by what is opened."""
 
 
 def _recipe_of(name: str | Path, product: Product) -> Recipe:

@@ -84,3 +84,13 @@ def test_header_values_are_text_and_nothing_else(raw, tmp_path, capsys):
     with fits.open(next((tmp_path / "out").glob("*_rate.fits"))) as hdus:
         assert hdus[0].header["TARGPROP"] == "<b>1</b>"
     assert jwinteractive.open(path).exposures[0].exposure.instrument == "NIRCAM"
+
+
+def test_files_of_two_instruments_are_not_reduced_by_the_recipe_of_the_first(
+    nircam_file, miri_file, tmp_path, capsys
+):
+    files = [str(miri_file), str(nircam_file)]
+    assert main(["run", "auto", *files, "-o", str(tmp_path / "out")]) == 3
+    said = capsys.readouterr().err
+    assert "files of MIRI and NIRCAM: a recipe is of one instrument" in said
+    assert not (tmp_path / "out").exists()

@@ -211,6 +211,13 @@ def test_a_file_of_several_slits_is_told_once(slit_hdus, tmp_path, capsys):
     assert len(json.loads(capsys.readouterr().out)) == 1
 
 
+def test_files_of_several_instruments_are_asked_together(nircam_file, miri_file, capsys):
+    assert cli.main(["issues", "--header", str(nircam_file), str(miri_file)]) == 0
+    text = capsys.readouterr().out
+    assert f"{nircam_file.name}: NRC_IMAGE" in text
+    assert f"{miri_file.name}: MIR_IMAGE" in text
+
+
 def test_real_slits_of_irs2_have_issues(real, capsys):
     path = real / "spec" / "jw02565007001_03101_00002_nrs2_cal.fits"
     assert cli.main(["issues", str(path)]) == 0
