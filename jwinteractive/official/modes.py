@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["DARKS", "GUIDERS", "IFU", "IMAGES", "MASKED", "SERIES", "SPECTRA"]
+__all__ = [
+    "AS_INTEGRATIONS",
+    "DARKS",
+    "GUIDERS",
+    "IFU",
+    "IMAGES",
+    "MASKED",
+    "SERIES",
+    "SPECTRA",
+]
 
 IMAGES: Final = (
     "FGS_IMAGE", "MIR_IMAGE", "NIS_AMI", "NIS_IMAGE", "NRC_IMAGE", "NRC_CORON", "NRC_TSIMAGE",
@@ -32,3 +41,5 @@ GUIDERS: Final = (
 )  # fmt: skip
 MASKED: Final = ("NRC_CORON", "MIR_4QPM", "MIR_LYOT")
 """Images of coronagraphs."""
+AS_INTEGRATIONS: Final = (*SERIES, "NRC_TSIMAGE", *MASKED, "NIS_AMI")
+"""Those whose integrations go on, not their mean."""

@@ -11,7 +11,7 @@ from jwinteractive.data import Exposure, Product, Ramp, Rate, RateInts
 from jwinteractive.errors import RecipeError
 from jwinteractive.official.behaviour import SWITCHED_OFF, behaviour_of
 from jwinteractive.official.catalogue import catalogue
-from jwinteractive.official.modes import SERIES
+from jwinteractive.official.modes import AS_INTEGRATIONS
 from jwinteractive.official.parameters import params_of
 from jwinteractive.recipe import Recipe, Stage
 from jwinteractive.step import OFFICIAL, registry
@@ -41,7 +41,8 @@ def official_recipe(product: Product) -> Recipe:
     """What the official pipelines do to a product, from its kind on, with their defaults.
 
     Steps that are off in the package's own parameters, or in those of the observatory, are there,
-    but off. Time series go on with their integrations, as they do between the official pipelines.
+    but off. Time series, coronagraphs and AMI go on with their integrations, as they do between the
+    official pipelines.
 
     Raises
     ------
@@ -87,9 +88,9 @@ def _in_files(aliases: list[str], exposure: Exposure) -> set[str]:
 
 
 def _as_series(stages: tuple[Stage, ...], product: Product, after: str) -> tuple[Stage, ...]:
-    """Stages with `integrations` after one of them, for raw groups of a time series."""
+    """Stages with `integrations` after one of them, where raw groups go on with these."""
     names = [stage.step for stage in stages]
-    if after not in names or _kind(product.exposure) not in (*SERIES, "NRC_TSIMAGE"):
+    if after not in names or _kind(product.exposure) not in AS_INTEGRATIONS:
         return stages
     at = names.index(after) + 1
     made = Stage("integrations", registry["integrations"].params())

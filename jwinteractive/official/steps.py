@@ -27,6 +27,7 @@ from jwinteractive.errors import StepError
 from jwinteractive.official.alignment import alignment_views, cannot_align, unaligned
 from jwinteractive.official.behaviour import SWITCHED_OFF, Behaviour, behaviour_of, spared_types
 from jwinteractive.official.catalogue import Described, catalogue
+from jwinteractive.official.modes import MASKED
 from jwinteractive.official.parameters import params_of, to_official
 from jwinteractive.official.results import read_result
 from jwinteractive.official_process.client import Done, Input, Job, run
@@ -141,10 +142,10 @@ def _together(kind: type[Product], one: Exposure, other: Exposure, p: Any) -> bo
 def _alone(kind: type[Product], exposure: Exposure, p: Any) -> str:
     if kind is RateInts:
         return ""
-    if exposure.tso:
+    if exposure.tso or exposure.exp_type in MASKED:
         return (
-            "a time series is compared by its integrations: let the step integrations run after "
-            "ramp_fit, or open the rateints file"
+            "these exposures are compared by their integrations: let the step integrations run "
+            "after ramp_fit, or open the rateints file"
         )
     return "one exposure alone: open the others of its field with it"
 

@@ -8,7 +8,7 @@ from jwinteractive.errors import ParamError, RecipeError
 from jwinteractive.known import applying, as_native
 from jwinteractive.known.catalogue import SKIP
 from jwinteractive.official.catalogue import catalogue
-from jwinteractive.official.modes import IMAGES, SERIES, SPECTRA
+from jwinteractive.official.modes import AS_INTEGRATIONS, IMAGES, SERIES, SPECTRA
 from jwinteractive.official.recipes import WITHOUT_RECIPE, official_order
 from jwinteractive.plan import OpenFile, plan_of
 from jwinteractive.recipe import Recipe, mode_names, mode_of
@@ -94,8 +94,8 @@ def test_it_can_be_planned_from_raw_groups_to_its_last_step(recipe, tmp_path):
 
 
 @every_mode
-def test_it_goes_on_with_integrations_just_where_it_is_for_time_series(recipe):
-    series = recipe.tso or bool({*SERIES, "NRC_TSIMAGE"} & {*recipe.exp_types})
+def test_it_goes_on_with_integrations_just_where_the_official_pipelines_do(recipe):
+    series = recipe.tso or bool({*AS_INTEGRATIONS} & {*recipe.exp_types})
     assert ("integrations" in recipe) == series
 
 

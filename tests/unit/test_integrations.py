@@ -1,4 +1,4 @@
-"""Time series of raw groups go on with their integrations, as those opened from rateints do."""
+"""Series, coronagraphs and AMI of raw groups go on with integrations as if opened from rateints."""
 
 import dataclasses as dc
 
@@ -19,6 +19,7 @@ from jwinteractive.testing import example_exposure
 STEP = registry["integrations"]
 SPECTRA = ("nirspec-bots", "niriss-soss", "miri-lrs-slitless", "nircam-grism-tso")
 IMAGES = ("nircam-tso-imaging", "miri-tso-imaging")
+MASKED = ("nircam-coronagraphy", "miri-coronagraphy")
 OFF = "nircam-grism-tso"  # its recipe has the outliers switched off
 SMALL = {"size": (48, 64), "nints": 6, "ngroups": 8, "seed": 2, "cosmic_rays": 2000.0}
 BOX = Box(11, 30, 17, 40)
@@ -102,7 +103,20 @@ def test_all_that_calibrates_a_time_series_takes_its_integrations(raw, mode, rec
     assert not plan[-1].skipped
 
 
-@pytest.mark.parametrize("mode", [*SPECTRA, *IMAGES])
+@pytest.mark.parametrize("mode", [*MASKED, "niriss-ami"])
+@pytest.mark.parametrize("recipe", ["mode", "mixed", "official"])
+def test_so_does_what_compares_coronagraphs_and_observes_fringes(raw, mode, recipe):
+    plan = planned(jwinteractive.open(raw(mode), recipe))
+    names = list(plan)
+    later = names[names.index("integrations") + 1 :]
+    flat = plan["official_flat_field"]
+    assert (flat.takes, flat.skipped) == (RateInts, "")
+    found = [n for n in later if n.endswith(("outlier_detection", "ami_analyze"))]
+    assert len(found) == 1
+    assert (plan[found[0]].takes, plan[found[0]].skipped) == (RateInts, "")
+
+
+@pytest.mark.parametrize("mode", [*SPECTRA, *IMAGES, *MASKED])
 def test_its_outliers_are_those_of_the_rateints_file(raw, tmp_path, mode):
     session = native(raw(mode))
     written = session.write(tmp_path, "gain_scale")

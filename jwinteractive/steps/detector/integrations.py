@@ -1,13 +1,13 @@
 """Rates of the integrations in the place of their mean: what time series go on with.
 
-Officially the detector's steps leave two files, and what calibrates a time series opens the one of
-the integrations. Here the rate carries them, and this is where they are taken on: what follows
-works as on that file. The mean stays as the fit gave it. What is flagged from here on is flagged in
-the integrations alone, as officially.
+Officially the detector's steps leave two files, and what calibrates a time series, a coronagraph or
+an interferogram opens the one of the integrations. Here the rate carries them, and this is where
+they are taken on: what follows works as on that file. The mean stays as the fit gave it. What is
+flagged from here on is flagged in the integrations alone, as officially.
 
 Why a step: docs/decisions/0026-series-go-on-with-their-integrations.md.
 
-Source: official pipelines of the second stage, which take ``_rateints`` of time series.
+Source: official pipelines of the second stage, which take ``_rateints`` of these.
 """
 
 from __future__ import annotations

@@ -98,10 +98,10 @@ def _alone(kind: type[Product], exposure: Exposure, p: OutlierDetectionParams) -
         return "" if exposure.nints > 1 else "one integration has nothing to be compared with"
     if p.single and p.method == "noise" and not exposure.dispaxis:
         return ""
-    if exposure.tso:
+    if exposure.tso or exposure.exp_type in _CORON:
         return (
-            "a time series is compared by its integrations: let the step integrations run before "
-            "this one, or open the rateints file"
+            "these exposures are compared by their integrations: let the step integrations run "
+            "before this one, or open the rateints file"
         )
     what = "slit" if exposure.slit else "field"
     if _is_ifu(exposure):
