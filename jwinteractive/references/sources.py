@@ -105,7 +105,16 @@ class References:
         self._lock = threading.RLock()
 
     def with_override(self, reftype: str, value: Any) -> References:
-        """Copy in which ``reftype`` comes from ``value`` (None: no override any more)."""
+        """Copy in which ``reftype`` comes from ``value`` (None: no override any more).
+
+        Raises
+        ------
+        MissingReference
+            If it is a file that is no such reference.
+        """
+        named = isinstance(value, str | Path) and value != NOT_APPLICABLE
+        if named and Path(value).is_file():
+            _check_type(reftype, Path(value))
         overrides = {k: v for k, v in self.overrides.items() if k != reftype}
         if value is not None:
             overrides[reftype] = value
@@ -321,7 +330,7 @@ def _override(kind: type[Reference], value: Any) -> Found:
         value = kind(**planes)
     else:
         found = _file(kind, Path(value), "override")
-        _check_type(kind, Path(value))
+        _check_type(kind.reftype, Path(value))
         return found
     parts = [repr(f) for f in _plain(value)] + [
         f"{a.shape}{a.dtype}" + _digest(np.ascontiguousarray(a).tobytes())
@@ -331,29 +340,27 @@ def _override(kind: type[Reference], value: Any) -> Found:
     return Found(kind, f"array-{key}", "override", "array", value=value)
 
 
-def _check_type(kind: type[Reference], path: Path) -> None:
+def _check_type(reftype: str, path: Path) -> None:
     """Refuse a file of another type than it is named for: of the same shape it would do in silence.
 
     Raises
     ------
     MissingReference
-        If its header says so, or an official step could not open it.
+        If its header says so, or there is none.
     """
-    if kind_of(kind.reftype) is not None and kind.reftype not in _CALIBRATED:
+    if kind_of(reftype) is not None and reftype not in _CALIBRATED:
         return  # a mask, say, has many forms
     try:
         told = str(header_of(path).get("REFTYPE") or "").strip().lower()
     except (OSError, ValueError) as error:
-        if not issubclass(kind, FileReference):
-            return  # it is said where its arrays are read
         why = str(error).partition("\n")[0]
         raise MissingReference(
-            f"{kind.reftype} reference {path}: cannot be read ({why}): name another file"
+            f"{reftype} reference {path}: cannot be read ({why}): name another file"
         ) from None
-    if told in _CALIBRATED and told != kind.reftype:
+    if told in _CALIBRATED and told != reftype:
         raise MissingReference(
-            f"{kind.reftype} reference {path}: its header says that it is of type {told}: name a "
-            f"{kind.reftype} file"
+            f"{reftype} reference {path}: its header says that it is of type {told}: name a "
+            f"{reftype} file"
         )
 
 

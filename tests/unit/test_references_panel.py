@@ -61,7 +61,7 @@ def test_a_folder_and_a_file_are_taken_and_edits_can_be_undone(bench, refs, tmp_
     assert "cannot run: official_dq_init" in panel.table.value
 
 
-def test_what_is_not_there_is_refused_and_changes_nothing(bench):
+def test_what_is_not_there_or_another_type_is_refused_and_changes_nothing(bench, refs):
     panel, before = bench.references, bench.session.settings
     panel.folder.value = "/nowhere"
     assert 'role="alert"' in panel.text.value
@@ -69,6 +69,10 @@ def test_what_is_not_there_is_refused_and_changes_nothing(bench):
     panel.reftype.value, panel.file.value = "gain", "nowhere.fits"
     panel.use.click()
     assert "gain: nowhere.fits: no such file" in panel.text.value
+    assert bench.session.settings is before or bench.session.settings == before
+    panel.file.value = str(next(refs.glob("*readnoise*")))
+    panel.use.click()
+    assert "its header says that it is of type readnoise" in panel.text.value
     assert bench.session.settings is before or bench.session.settings == before
     panel.file.value = "N/A"
     panel.use.click()
