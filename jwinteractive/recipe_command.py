@@ -123,7 +123,10 @@ def _named(text: str) -> tuple[Recipe, Exposure | None]:
     if not text.endswith((".fits", ".fits.gz", ".json")):
         return Recipe.load(text), None
     product = open_files(Path(text))[0].product
-    return Recipe.of_mode(product), product.exposure
+    try:
+        return Recipe.of_mode(product), product.exposure
+    except RecipeError:  # the steps of its detector, which are what is run
+        return Recipe.auto(product), product.exposure
 
 
 def _exposure_of(recipe: Recipe) -> Exposure:
