@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from psygnal import Signal
 
 from jwinteractive.chain import Link, Progress, run_box
-from jwinteractive.data import Box, Product, Ramp, RateInts
+from jwinteractive.data import Box, Product, Ramp
 from jwinteractive.edits import Edit, Edits
 from jwinteractive.errors import InputError, JwinteractiveError, RecipeError, StepError
 from jwinteractive.io import Provenance, check_writable
@@ -531,13 +531,11 @@ class Session:
         belongs = registry[stage.step].together
         assert belongs is not None
         own, recipe = self.exposures[exposure], (settings or self.settings).recipe
-        # integrations are compared with each other, whatever they were made of in this session
-        asked = kind if kind is RateInts else type(own.product)
         found = []
         for i, file in enumerate(self.exposures):
             alike = type(file.product) is type(own.product)
             if i == exposure or (
-                alike and belongs(asked, own.exposure, file.exposure, stage.params)
+                alike and belongs(kind, own.exposure, file.exposure, stage.params)
             ):
                 references = self._references(i, settings)
                 if (i, stage.step) not in plans:

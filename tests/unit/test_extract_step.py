@@ -694,3 +694,17 @@ def test_jupiter_is_extracted_without_errors(real):
     assert np.isfinite(made.flux).sum() > 600
     assert np.isnan(made.err).all()
     assert made.exposure.unit == "Jy"
+
+
+def test_nods_of_raw_groups_have_one_spectrum_as_those_of_calibrated_files_have(tmp_path):
+    paths = []
+    for nod in (1, 2):
+        made = simulate("miri-lrs-slit", size=(48, 64), ngroups=5, seed=nod)
+        paths.append(made.write(tmp_path / str(nod)))
+    recipe = Recipe.of("ramp_fit", "extract_1d").with_params(
+        "extract_1d", extraction_type="forward"
+    )
+    session = jwinteractive.open(paths, recipe)
+    assert [len(p.peers) for p in session.plan()] == [0, 2]
+    session.set("extract_1d", extraction_type="box")
+    assert [len(p.peers) for p in session.plan()] == [0, 1]
