@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: env lab test check lint types docs modes tutorials binder bench screenshots chromium clean
+.PHONY: env lab test test-browser test-notebooks check lint types docs modes tutorials binder bench screenshots chromium clean
 
 env: $(STAMP)
 
@@ -20,8 +20,14 @@ lab: env
 
 test: env chromium check
 	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/browser
+	@$(MAKE) --no-print-directory -j 2 test-browser test-notebooks
+
+test-browser: env chromium
 	$(BIN)/pytest tests/browser
-	$(BIN)/pytest -n 2 --dist loadfile --nbval-lax -p no:cacheprovider notebooks
+
+# of the processor, these take what the browser leaves
+test-notebooks: env
+	nice -n 19 $(BIN)/pytest --nbval-lax -p no:cacheprovider notebooks
 
 check: env
 	@$(MAKE) --no-print-directory -j 2 docs lint types
