@@ -43,8 +43,7 @@ def step_pages() -> Iterator[tuple[str, str]]:
         heading(1, "Steps"),
         "Each is a pure function with typed parameters; this is what the panels, the command line "
         "and the parameter files know of them. [Official steps](../official/index.md) have pages "
-        "of their own. Numbers after *dossier* are sections of the developers' own collection of "
-        "algorithms.",
+        "of their own.",
     ]
     for name, title in _GROUPS.items():
         rows = [(f"[{s.name}]({s.name}.md)", s.summary) for s in groups[name]]
