@@ -63,12 +63,16 @@ bench: env
 screenshots: env chromium
 	$(BIN)/pytest -q tests/browser/test_workbench.py tests/browser/test_mask_studio.py \
 		tests/browser/test_flicker.py tests/browser/test_outliers.py tests/browser/test_spectra.py \
-		-k "knob or every_tool or judged or counted or dragged"
+		tests/browser/test_official.py tests/browser/test_known.py tests/browser/test_batch.py \
+		-k "knob or every_tool or judged or counted or dragged or compared_in or remedy or applied_to"
 	cp build/screenshots/workbench-light.png docs/images/workbench.png
 	cp build/screenshots/studio-light.png docs/images/mask-studio.png
 	cp build/screenshots/flicker-methods-light.png docs/images/flicker.png
 	cp build/screenshots/outliers-light.png docs/images/outliers.png
 	cp build/screenshots/spectra-line-light.png docs/images/spectra.png
+	cp build/screenshots/official-compared.png docs/images/official.png
+	cp build/screenshots/known-light.png docs/images/issues.png
+	cp build/screenshots/batch-light.png docs/images/batch.png
 
 chromium: env
 	@tools/chromium.sh $(BIN)/playwright

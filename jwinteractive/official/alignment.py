@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses as dc
 import math
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
@@ -208,11 +209,19 @@ def _table(s: Shown) -> Table:
     if not isinstance(s.model, Ran):
         raise InputError("alignment: the step did not run yet: run it to see how it aligned")
     rows = []
-    for one in alignment(s.model.log, s.model.members):
+    found = alignment(s.model.log, s.model.members)
+    for name, one in zip(_short([one.name for one in found]), found, strict=True):
         x, y = one.shift or (math.nan, math.nan)
         numbers = (1000 * x, 1000 * y, math.nan if one.rms is None else 1000 * one.rms)
         told = ("" if math.isnan(value) else f"{value:.1f}" for value in numbers)
         counts = ("" if n is None else n for n in (one.sources, one.matches, one.used))
-        rows.append((one.name, *counts, *told, one.what))
+        rows.append((name, *counts, *told, one.what))
     columns = ("exposure", "sources", "matches", "used", "dx (mas)", "dy (mas)", "rms (mas)", "")
     return Table(title="alignment", columns=columns, rows=tuple(rows))
+
+
+def _short(names: Sequence[str]) -> list[str]:
+    """Names without the parts at their beginning that all have: a table is narrow."""
+    parts = [name.split("_") for name in names]
+    shared = len(os.path.commonprefix(parts)) if len(parts) > 1 else 0
+    return ["_".join(one[shared:] or one) for one in parts]

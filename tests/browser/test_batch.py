@@ -7,8 +7,8 @@ import pytest
 
 
 @pytest.fixture
-def screen(open_bench, nircam_file, request):
-    return open_bench(nircam_file, request.node.name, (1500, 1150))
+def screen(open_bench, nircam_file):
+    return open_bench(nircam_file, "programme", (1500, 1150))
 
 
 def test_the_recipe_is_applied_to_all_exposures_and_each_is_told(screen, browser, tmp_path):

@@ -8,7 +8,7 @@ FLAGGED = "int((wb.canvas.picture.glance.product.groupdq & 4).astype(bool).sum()
 
 @pytest.fixture
 def screen(open_bench, nircam_file, request):
-    return open_bench(nircam_file, request.node.name, (1500, 1150), recipe="official")
+    return open_bench(nircam_file, request.node.name, (1500, 1400), recipe="official")
 
 
 def choose(screen):
