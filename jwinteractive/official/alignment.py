@@ -8,8 +8,8 @@ are those of jwst, stcal and tweakwcs 0.9.
 from __future__ import annotations
 
 import dataclasses as dc
+import itertools
 import math
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
@@ -223,5 +223,6 @@ def _table(s: Shown) -> Table:
 def _short(names: Sequence[str]) -> list[str]:
     """Names without the parts at their beginning that all have: a table is narrow."""
     parts = [name.split("_") for name in names]
-    shared = len(os.path.commonprefix(parts)) if len(parts) > 1 else 0
+    alike = itertools.takewhile(lambda p: len(set(p)) == 1, zip(*parts, strict=False))
+    shared = len(list(alike)) if len(parts) > 1 else 0
     return ["_".join(one[shared:] or one) for one in parts]
