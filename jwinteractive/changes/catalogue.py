@@ -33,7 +33,7 @@ class Change:
     fact
         What changed, one sentence.
     build
-        Of the observatory, where it is known; else "".
+        Of the observatory, of the version; "" where it is not known.
     date
         Day of the version (ISO); "" where it is not known.
     """
@@ -61,14 +61,11 @@ class Changes:
     changes
         In order of versions.
     unread
-        Versions (from, before) whose notes were not at hand: nobody knows what they changed.
-    partly
-        Versions of which only the main changes are known.
+        Versions (from, to) whose notes were not at hand: nobody knows what they changed.
     """
 
     changes: tuple[Change, ...]
     unread: tuple[tuple[str, str], ...]
-    partly: tuple[str, ...]
 
 
 @functools.cache
@@ -91,20 +88,22 @@ def load(text: str) -> Changes:
             name: Source(table["title"], table["date"].isoformat(), table.get("url", ""))
             for name, table in tables["source"].items()
         }
-        released = tables.get("released", {})
-        found = [_change(table, sources, released) for table in tables["change"]]
+        released, builds = tables.get("released", {}), tables.get("builds", {})
+        found = [_change(table, sources, released, builds) for table in tables["change"]]
         unread = tuple((low, high) for low, high in tables["unread"])
-        partly = tuple(tables["partly"])
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"catalogue of changes: no valid TOML ({error})") from None
     except KeyError as error:
         raise InputError(f"catalogue of changes: an entry has no {error}: add it") from None
     found.sort(key=lambda change: version_numbers(change.version))
-    return Changes(tuple(found), unread, partly)
+    return Changes(tuple(found), unread)
 
 
 def _change(
-    table: Mapping[str, Any], sources: Mapping[str, Source], released: Mapping[str, Any]
+    table: Mapping[str, Any],
+    sources: Mapping[str, Source],
+    released: Mapping[str, Any],
+    builds: Mapping[str, str],
 ) -> Change:
     name, version = table["source"], table["version"]
     if name not in sources:
@@ -117,6 +116,6 @@ def _change(
         after=tuple(table.get("after", table["steps"])),
         fact=table["fact"],
         source=sources[name],
-        build=table.get("build", ""),
+        build=builds.get(version, ""),
         date=day.isoformat() if day else "",
     )

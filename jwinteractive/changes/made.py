@@ -20,9 +20,15 @@ _COMPLETE: Final = "COMPLETE"
 _LATER: Final = MappingProxyType(
     {
         "S_AMIANA": "ami_analyze",
+        "S_COMB1D": "combine_1d",
         "S_CONTAM": "wfss_contam",
         "S_IFUCUB": "cube_build",
+        "S_MTWCS": "assign_mtwcs",
         "S_PSFALI": "align_refs",
+        "S_SPLEAK": "spectral_leak",
+        "S_SRCCAT": "source_catalog",
+        "S_TSPHOT": "tso_photometry",
+        "S_WHTLIT": "white_light",
     }
 )
 """Status keywords of steps that make products of another kind."""

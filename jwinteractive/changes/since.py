@@ -36,9 +36,7 @@ class Since:
     changes
         Those of the product, oldest first.
     unread
-        Versions (from, before) between the two of which nothing is known.
-    partly
-        Versions between the two of which only the main changes are known.
+        Versions (from, to) between the two of which nothing is known.
     """
 
     made: Made
@@ -46,7 +44,6 @@ class Since:
     context: str
     changes: tuple[Change, ...]
     unread: tuple[tuple[str, str], ...]
-    partly: tuple[str, ...]
 
 
 def since(made: Made, exposure: Exposure, version: str = "") -> tuple[Change, ...]:
@@ -92,9 +89,8 @@ def what_changed(path: Path, exposure: Exposure, version: str = "") -> Since:
         unread=tuple(
             (first, last)
             for first, last in known.unread
-            if low and low < version_numbers(last) and version_numbers(first) <= high
+            if low and low < min(version_numbers(last), high) and version_numbers(first) <= high
         ),
-        partly=tuple(v for v in known.partly if low and low < version_numbers(v) <= high),
     )
 
 
@@ -139,13 +135,12 @@ def as_text(name: str, exposure: Exposure, told: Since) -> str:
 
 def notes(told: Since) -> list[str]:
     """What is not known."""
+    here = version_numbers(told.version)
     found = []
-    for low, high in told.unread:
-        last = version_numbers(told.version) < version_numbers(high)
-        end = f"to {told.version}" if last else f"on, before {high}"
-        found.append(f"no notes at hand from {low} {end}")
-    if told.partly:
-        found.append(f"only the main changes are known of {', '.join(told.partly)}")
+    for first, last in told.unread:
+        end = told.version if here < version_numbers(last) else last
+        which = f"of {first}" if first == end else f"from {first} to {end}"
+        found.append(f"no notes at hand {which}")
     return found
 
 

@@ -31,7 +31,7 @@ def test_a_remedy_is_applied_and_undone_and_a_value_taken_from_where_it_comes(sc
         screen.shoot(f"known-{theme.lower()}")
     changed = page.get_by_text("What changed since jwst 1.10.0 made this file")
     changed.click()
-    page.get_by_text("no notes at hand from 2.0.1").scroll_into_view_if_needed()
+    page.get_by_text("no notes at hand of 1.18.1").scroll_into_view_if_needed()
     for theme in ("Light", "Dark"):
         screen.theme(theme)
         screen.shoot(f"changes-{theme.lower()}")

@@ -34,8 +34,7 @@ LOG = """2026-01-02T03:04:05 - stpipe.step - INFO - Step Detector1Pipeline param
     ramp_fit:
       algorithm: OLS_C"""
 MADE = """
-unread = [["1.7.0", "1.8.0"]]
-partly = []
+unread = [["1.7.0", "1.7.2"]]
 [source.page]
 title = "A page"
 date = 2026-01-02
@@ -45,7 +44,10 @@ modes = ["NIRCAM"]
 steps = ["jump"]
 fact = "It differs."
 source = "page"
+[builds]
+"1.8.0" = "9.0"
 """
+SHUTTERS = Exposure(instrument="NIRSPEC", detector="NRS1", exp_type="NRS_MSASPEC")
 
 
 def product(folder, version="1.10.0", logs=None):
@@ -73,7 +75,7 @@ def product(folder, version="1.10.0", logs=None):
 
 
 def test_every_change_names_modes_steps_and_sources_that_there_are():
-    modes = {"ALL", "NIR", "NIRSPEC", "MIRI", *IMAGES, *SPECTRA, *GUIDERS}
+    modes = {"ALL", "NIR", "NIRCAM", "NIRISS", "NIRSPEC", "MIRI", *IMAGES, *SPECTRA, *GUIDERS}
     steps = {*_STATUS.values(), *_LATER.values()}
     for change in changes().changes:
         assert modes.issuperset(change.modes), change
@@ -85,8 +87,26 @@ def test_every_change_names_modes_steps_and_sources_that_there_are():
 def test_versions_without_notes_hold_no_changes():
     for change in changes().changes:
         own = version_numbers(change.version)
-        for low, high in changes().unread:
-            assert not version_numbers(low) <= own < version_numbers(high)
+        for first, last in changes().unread:
+            assert not version_numbers(first) <= own <= version_numbers(last)
+
+
+def test_every_version_with_changes_has_its_day_and_its_build():
+    for change in changes().changes:
+        assert change.date, change
+        assert change.build or change.version == "1.13.4", change  # which the observatory left out
+    days = [change.date for change in changes().changes]
+    assert days == sorted(days)
+
+
+def test_no_change_is_told_twice():
+    told = [
+        (c.version, mode, step, c.fact)
+        for c in changes().changes
+        for mode in c.modes
+        for step in c.steps
+    ]
+    assert len(told) == len(set(told))
 
 
 def test_a_file_says_its_version_statuses_references_and_parameters(tmp_path):
@@ -126,12 +146,44 @@ def test_a_change_of_another_mode_is_not_listed():
     assert ["Showers" in f for f in facts] == [False, True]
 
 
-def test_versions_of_which_nothing_is_known_are_told(tmp_path):
-    told = what_changed(product(tmp_path, "1.15.0"), IMAGE, "3.0.0")
-    text = as_text("it", IMAGE, told)
-    assert "no notes at hand from 1.14.1 on, before 2.0.0" in text
-    assert "no notes at hand from 2.0.1 to 3.0.0" in text
-    assert "1.12.2" not in text
+@pytest.mark.parametrize(
+    ("made", "here", "said"),
+    [
+        ("1.4.6", "1.6.0", ["no notes at hand from 0.1.0 to 1.5.3"]),
+        ("1.5.3", "1.14.0", []),
+        ("1.13.4", "1.15.0", ["no notes at hand of 1.14.1"]),
+        ("1.14.1", "3.0.0", ["no notes at hand of 1.18.1"]),
+        ("1.18.1", "3.0.0", []),
+        ("2.0.1", "3.0.0", []),
+        ("3.0.0", "3.1.0", ["no notes at hand from 3.0.1 to 3.1.0"]),
+        ("3.1.0", "3.1.0", []),
+        ("3.1.0", "3.0.0", []),
+    ],
+)
+def test_versions_between_the_two_of_which_nothing_is_known_are_told(tmp_path, made, here, said):
+    text = as_text("it", IMAGE, what_changed(product(tmp_path, made), IMAGE, here))
+    assert [line.strip() for line in text.splitlines() if "no notes" in line] == said
+
+
+def test_a_spectrum_of_shutters_by_1_15_is_told_what_moves_its_numbers():
+    done = ("assign_wcs", "wavecorr", "flat_field", "barshadow", "photom", "resample", "ramp_fit")
+    statuses: dict[str, str] = dict.fromkeys(done, "COMPLETE")
+    found = since(Made("1.15.0", statuses=statuses), SHUTTERS, "3.0.0")
+    facts = {(c.version, step): c.fact for c in found for step in c.steps}
+    assert "Poisson" in facts["1.15.1", "ramp_fit"]
+    assert "missing" in facts["1.16.1", "resample"]
+    assert "long slits" in facts["1.18.0", "barshadow"]
+    assert "negative flat" in facts["1.19.0", "flat_field"]
+    assert ("1.15.0", "wavecorr") not in facts
+    earlier = since(Made("1.14.0", statuses=statuses), SHUTTERS, "3.0.0")
+    assert {("1.15.0", "wavecorr")} == {(c.version, *c.steps) for c in earlier if "sign" in c.fact}
+
+
+def test_a_mosaic_is_told_of_the_catalogue_beside_it():
+    made = Made("1.20.0", statuses={"resample": "COMPLETE"})
+    found = {c.version: c.fact for c in since(made, IMAGE, "3.0.0") if "source_catalog" in c.steps}
+    assert "Jy" in found["1.20.1"]
+    assert "separated" in found["3.0.0"]
 
 
 def test_the_context_is_that_of_the_local_cache(tmp_path):
@@ -196,7 +248,8 @@ def test_a_raw_file_was_made_by_no_version(tmp_path, capsys):
     [('source = "page"', 'source = "pag"', "did you mean 'page'"), ("fact", "fakt", "no 'fact'")],
 )
 def test_a_wrong_catalogue_is_refused(old, new, said):
-    assert load(MADE).changes[0].after == ("jump",)
+    change = load(MADE).changes[0]
+    assert (change.after, change.build) == (("jump",), "9.0")
     with pytest.raises(InputError, match=said):
         load(MADE.replace(old, new))
 
@@ -206,7 +259,11 @@ def test_a_wrong_catalogue_is_refused(old, new, said):
     ("name", "there", "absent"),
     [
         ("ami/jw01093015001_03102_00001_nis_cal.fits", {"jump", "ramp_fit"}, {"pathloss"}),
-        ("spec/jw02565007001_03101_00002_nrs2_cal.fits", set(), {"jump", "residual_fringe"}),
+        (
+            "spec/jw02565007001_03101_00002_nrs2_cal.fits",
+            {"barshadow", "flat_field", "saturation"},
+            {"tweakreg", "residual_fringe", "cube_build"},
+        ),
     ],
 )
 def test_files_of_the_archive_list_what_is_of_them(name, there, absent, capsys):
@@ -216,7 +273,7 @@ def test_files_of_the_archive_list_what_is_of_them(name, there, absent, capsys):
     steps = {step for change in told["changes"] for step in change["steps"]}
     assert there <= steps
     assert not absent & steps
-    assert told["unread"]
+    assert ["1.18.1", "1.18.1"] in told["unread"]
 
 
 def test_what_the_observatory_does_automatically_is_on_in_the_recipes_of_the_modes():
