@@ -19,6 +19,7 @@ from jwinteractive.io import (
     copy_recorded,
     output_name,
     read_provenance,
+    root_name,
     write_back,
     write_product,
     write_spectra,
@@ -33,8 +34,10 @@ _OPEN: Final = ("", "clear", "mirror", "n/a")
 """Elements in the light's way that choose nothing."""
 
 
-def output_paths(folder: str | Path, file: OpenFile, plan: Sequence[Planned]) -> list[Path]:
-    """Paths of the products of a plan.
+def output_paths(
+    folder: str | Path, file: OpenFile, plan: Sequence[Planned], slit: str = ""
+) -> list[Path]:
+    """Paths of the products of a plan; ``slit`` is one of several whose products are apart.
 
     Raises
     ------
@@ -51,7 +54,8 @@ def output_paths(folder: str | Path, file: OpenFile, plan: Sequence[Planned]) ->
     last = running[-1]
     kind = last.gives
     if last.step.filed:
-        root = _common(made_of(plan)) or file.path.name
+        root = _common(made_of(plan)) or root_name(file.path)
+        root += f"_{slit.lower()}" if slit else ""
         two = ["rate", "rateints"] if last.step.suffix == "rate" else [last.step.suffix]
         return [Path(folder) / output_name(root, s) for s in two]
     fitted = kind is Rate and not isinstance(file.product, Rate)

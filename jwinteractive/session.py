@@ -916,7 +916,18 @@ class Session:
         InputError
             If a rate is asked of one group.
         """
-        return output_paths(folder, self._file(exposure), self.plan(to, exposure))
+        exposure = self._number(exposure)
+        if not self._running(to, exposure)[-1].step.filed:
+            return output_paths(folder, self._file(exposure), self.plan(to, exposure))
+        slits = self.slits_of(exposure)
+        return [p for i in slits for p in self._filed_paths(folder, to, i, len(slits) > 1)]
+
+    def _filed_paths(
+        self, folder: str | Path, to: str | None, number: int, several: bool
+    ) -> list[Path]:
+        file = self._file(number)
+        slit = file.exposure.slit if several else ""
+        return output_paths(folder, file, self.plan(to, number), slit)
 
     def write(
         self,
@@ -928,8 +939,9 @@ class Session:
     ) -> list[Path]:
         """Run up to a step and write its products, in the official format, into a folder.
 
-        Slits go into one file with the others of theirs that are open. One that cannot be
-        reduced is left out, and the journal says so.
+        Slits go into one file with the others of theirs that are open; those of an official step
+        into a file each, with the name of the slit. One that cannot be reduced is left out, and
+        the journal says so.
 
         Raises
         ------
@@ -941,18 +953,15 @@ class Session:
         exposure = self._number(exposure)
         paths = self.outputs(folder, to, exposure)
         check_writable(paths, overwrite)
-        file, last = self._file(exposure), self._running(to, exposure)[-1]
-        plan = self.plan(to, exposure)  # now: knobs may turn while it runs
-        used, recipe = self._used(plan, exposure), self.recipe.name
-        if last.step.filed:
-            self.run(to, exposure)
-            ran = self.store.get(last.model_key)
-            assert isinstance(ran, Ran)  # the run has just made it
-            written = copy_files(ran, file, paths, self._recorded(plan, used, recipe))
+        if self._running(to, exposure)[-1].step.filed:
+            written = self._copy_slits(folder, to, exposure)
         else:
-            product, *others = self._run_slits(to, exposure)
+            plan = self.plan(to, exposure)  # now: knobs may turn while it runs
+            used, recipe = self._used(plan, exposure), self.recipe.name
+            product, *others = self._run_slits(to, exposure).values()
             provenance = self._recorded(plan, used, recipe)
-            written = write_products(product, paths, provenance, file.name, overwrite, others)
+            name = self._file(exposure).name
+            written = write_products(product, paths, provenance, name, overwrite, others)
         self.note("save", f"written: {', '.join(str(p) for p in written)}")
         return written
 
@@ -967,8 +976,23 @@ class Session:
                 found.setdefault(file.exposure.slit, i)
         return list(found.values())
 
-    def _run_slits(self, to: str | None, exposure: int) -> list[Product]:
-        """Run all slits of the file of an exposure; those that fail are left out.
+    def _copy_slits(self, folder: str | Path, to: str | None, exposure: int) -> list[Path]:
+        """Run all slits of the file of an exposure and copy what official steps have written."""
+        slits = self.slits_of(exposure)
+        plans = {i: self.plan(to, i) for i in slits}  # now: knobs may turn while it runs
+        paths = {i: self._filed_paths(folder, to, i, len(slits) > 1) for i in slits}
+        used, recipe = {i: self._used(plans[i], i) for i in slits}, self.recipe.name
+        written: list[Path] = []
+        for i in self._run_slits(to, exposure):
+            last = [p for p in plans[i] if not p.skipped][-1]
+            ran = self.store.get(last.model_key)
+            assert isinstance(ran, Ran)  # the run has just made it
+            provenance = self._recorded(plans[i], used[i], recipe)
+            written += copy_files(ran, self._file(i), paths[i], provenance)
+        return written
+
+    def _run_slits(self, to: str | None, exposure: int) -> dict[int, Product]:
+        """Run all slits of the file of an exposure, by number; those that fail are left out.
 
         Raises
         ------
@@ -977,12 +1001,12 @@ class Session:
         """
         numbers = self.slits_of(exposure)
         if len(numbers) == 1:
-            return [self.run(to, exposure)]
-        products: list[Product] = []
+            return {numbers[0]: self.run(to, exposure)}
+        products: dict[int, Product] = {}
         failed: list[JwinteractiveError] = []
         for number in numbers:
             try:
-                products.append(self.run(to, number))
+                products[number] = self.run(to, number)
             except (InputError, RecipeError, StepError) as error:
                 failed.append(error)
                 self.note("warning", f"{self._file(number).name}: left out: {error}")

@@ -4,15 +4,18 @@ import hashlib
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 import jwinteractive
 from jwinteractive import dq
+from jwinteractive.cli import main
 from jwinteractive.data import Box
 from jwinteractive.errors import Cancelled, RecipeError
 from jwinteractive.official.behaviour import behaviour_of
 from jwinteractive.official.catalogue import catalogue
 from jwinteractive.recipe import Recipe
 from jwinteractive.rivals import compare_rivals
+from jwinteractive.simulate.slits import slit_dithers
 
 DETECTOR = (
     "dq_init", "saturation", "superbias", "refpix", "linearity", "dark_current", "jump", "ramp_fit",
@@ -251,3 +254,32 @@ def test_a_run_is_cancelled_in_the_midst_of_an_official_step(nircam_file):
     assert session.is_kept("official_dq_init")
     session.logged.disconnect(cancel)
     assert session.run().groupdq.any()
+
+
+def test_slits_of_one_file_are_a_file_each_by_name(tmp_path):
+    from stdatamodels.jwst import datamodels
+
+    one = slit_dithers(1, (26, 64)).write(tmp_path / "cal")[0]
+    path = one.with_name("two_cal.fits")
+    with datamodels.open(one) as model, datamodels.open(one) as other:
+        model.slits.append(other.slits[0].instance)
+        model.slits[1].name, model.slits[1].data = "S200A2", other.slits[0].data * 3
+        model.save(path)
+    session = jwinteractive.open(path, recipe("pixel_replace"))
+    assert len(session.exposures) == 2
+    expected = session.outputs(tmp_path / "out", None, 1)
+    written = session.write(tmp_path / "out", None, 1)
+    assert written == expected
+    assert [p.name for p in written] == [
+        "two_s200a1_pixel_replace.fits", "two_s200a2_pixel_replace.fits"
+    ]  # fmt: skip
+    for number, name in enumerate(("S200A1", "S200A2")):
+        with fits.open(written[number]) as hdus:
+            assert [h.header["SLTNAME"] for h in hdus if h.name == "SCI"] == [name]
+            made = session.run(None, number)
+            np.testing.assert_array_equal(hdus["SCI"].data, made.native().data)
+    out = tmp_path / "by command"
+    text = tmp_path / "recipe.toml"
+    text.write_text(session.recipe.to_toml())
+    assert main(["run", str(text), str(path), "-o", str(out)]) == 0
+    assert {p.name for p in out.iterdir()} == {p.name for p in written}
