@@ -192,6 +192,9 @@ def spared_types(alias: str, exposure: Exposure) -> tuple[str, ...]:
         case "extract_1d" if kind != "NIS_SOSS":
             slitless = ("extract1d",) if kind.endswith("_WFSS") else ()
             return ("pastasoss", "specprofile", "speckernel", "psf", *slitless)
+        case "master_background_mos":  # has these steps inside
+            inside = ("flat_field", "photom", "extract_1d")
+            return tuple(t for each in inside for t in spared_types(each, exposure))
         case "bkg_subtract" if not kind.endswith(("_WFSS", "_SOSS")):
             return ("bkg", "wavelengthrange")
         case "refpix":  # its own type is asked for by one mode of read-out alone

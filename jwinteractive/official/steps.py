@@ -16,7 +16,7 @@ import functools
 import inspect
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,7 +94,7 @@ def _made(alias: str) -> Step:
         cal_step=alias,
         measure=_measure(described, behaviour),
         models=(Ran,),
-        skips=_one_group if alias == "ramp_fit" else _skips(behaviour.lacks),
+        skips=_SKIPS.get(alias) or _skips(behaviour.lacks),
         together=_together if behaviour.together else None,
         alone=runs_alone if behaviour.alone else _alone,
         suffix=described.suffix,
@@ -132,6 +132,33 @@ def _one_group(exposure: Exposure, p: Any) -> str:
     if exposure.ngroups == 1 and p.suppress_one_group:
         return "one group tells no slope: set suppress_one_group to false"
     return ""
+
+
+def _no_background(exposure: Exposure, p: Any) -> str:
+    if exposure.exp_type == "NRS_MSASPEC":
+        return (
+            "the step takes nothing off slits of NIRSpec MOS: their background is taken off by "
+            "master_background_mos, before they are calibrated"
+        )
+    if p.user_background:
+        return ""
+    return (
+        "which exposures are of the background is not told here: give its spectrum as "
+        "user_background, or subtract it by the official pipeline, on an association that says it"
+    )
+
+
+def _calibrated(exposure: Exposure, p: Any) -> str:
+    if "photom" in exposure.done:
+        return "the slits are calibrated: this background is of slits before their flat field"
+    return ""
+
+
+_SKIPS: Final[Mapping[str, Callable[[Exposure, Any], str]]] = {
+    "ramp_fit": _one_group,
+    "master_background": _no_background,
+    "master_background_mos": _calibrated,
+}
 
 
 def _together(kind: type[Product], one: Exposure, other: Exposure, p: Any) -> bool:

@@ -23,13 +23,14 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from jwinteractive.official_process.jobs import Done, Input, Job
+from jwinteractive.official_process.sources import by_source, wants_sources
 from jwinteractive.spent import spent
 from jwinteractive.wcs import slit_number
 
@@ -39,6 +40,7 @@ MEMORY: Final = "JWINTERACTIVE_OFFICIAL_MEMORY"
 """Environment variable: bytes that the process may use."""
 _IDLE: Final = 5.0  # s without a job until memory is given back
 _LIBRARIES: Final = frozenset({"TweakRegStep", "SkyMatchStep", "ResampleStep", "AssignMTWcsStep"})
+_RECORDED_AS: Final = {"master_background_mos": "master_background"}
 _DISPERSED: Final = ("NRS_", "MIR_MRS", "MIR_LRS", "_WFSS", "SOSS", "GRISM")
 
 
@@ -62,7 +64,7 @@ def perform(job: Job) -> Done:
         gc.collect()
         gc.freeze()  # what was imported stays: steps collect garbage often
     cls = getattr(sys.modules[module], name)
-    step = cls(**job.params)
+    step = cls(**_known(cls, job.params))
     step._reference_files_used = []
     os.chdir(job.folder)  # some steps write where they are
     step.output_dir = str(job.folder)
@@ -71,9 +73,14 @@ def perform(job: Job) -> Done:
         models = [_opened(each) for one in job.inputs for each in _parts(one)]
         # a product in several files is as many models of one input
         many = job.together or len(models) > 1
-        given = _gathered(models, name) if many else models[0]
+        process = step.process
+        given = models[0]
+        if many and wants_sources(name, models):
+            process, given = by_source(step), models
+        elif many:
+            given = _gathered(models, name)
         with spent() as cost:
-            result = step.process(given)
+            result = process(given)
     files, skipped = _written(result, job, step)
     return Done(
         files=files,
@@ -82,6 +89,13 @@ def perform(job: Job) -> Done:
         peak=cost.peak,
         skipped=skipped,
     )
+
+
+def _known(cls: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters that a step has; references of steps inside it are found when these ask."""
+    types = cls.reference_file_types  # of one with steps inside a property: it has none itself
+    own = {f"override_{each}" for each in (() if isinstance(types, property) else types)}
+    return {k: v for k, v in params.items() if k in own or not k.startswith("override_")}
 
 
 # -- what goes in -----------------------------------------------------------------------------
@@ -212,8 +226,9 @@ def _written(result: Any, job: Job, step: Any) -> tuple[tuple[Path, ...], bool]:
 
     def save(model: Any, name: str, suffix: str) -> None:
         nonlocal skipped
-        status = model.meta.cal_step.instance.get(step.class_alias or "", "")
-        skipped = skipped or status == "SKIPPED"
+        alias = step.class_alias or ""
+        status = model.meta.cal_step.instance.get(_RECORDED_AS.get(alias, alias), "")
+        skipped = skipped or status in ("SKIPPED", "FAILED")  # so it calls one without background
         _finish(model, step)
         path = job.folder / f"{name}_{suffix}.fits"
         model.save(str(path), overwrite=True)
