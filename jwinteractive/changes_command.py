@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 from jwinteractive.changes import as_json, as_text, what_changed
 from jwinteractive.data import Exposure
 from jwinteractive.detectors import DETECTORS
+from jwinteractive.each import each_told
 from jwinteractive.errors import InputError
 from jwinteractive.fitsfile import opened_fits
-from jwinteractive.io import read_association
 
 __all__ = ["add_options", "run"]
 
@@ -24,26 +23,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(asked: argparse.Namespace) -> int:
-    """Say what changed since each file was made."""
+    """Say what changed since each file was made; what cannot be read is said, too."""
     told = {}
-    for path in _files(asked.files):
+
+    def tell(path: Path) -> None:
         exposure = _mode_of(path)
         found = what_changed(path, exposure)
         told[path.name] = as_json(found)
         if not asked.json:
             print(as_text(path.name, exposure, found))
+
+    code = each_told(asked.files, tell)
     if asked.json:
         print(json.dumps(told, indent=1, default=str))
-    return 0
-
-
-def _files(paths: Iterable[Path]) -> list[Path]:
-    """Files, those of an association in its place."""
-    found: dict[Path, None] = {}
-    for path in paths:
-        members = read_association(path).science if path.suffix == ".json" else (path,)
-        found |= dict.fromkeys(members)
-    return list(found)
+    return code
 
 
 def _mode_of(path: Path) -> Exposure:

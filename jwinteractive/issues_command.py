@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from jwinteractive.each import each_told
 from jwinteractive.known.listed import as_json, as_text, listed
 from jwinteractive.plan import open_files
 
@@ -22,16 +23,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(asked: argparse.Namespace) -> int:
-    """Say what applies to each file."""
-    files = [file for path in asked.files for file in open_files(path)]
+    """Say what applies to each file; what cannot be read is said, too."""
     told = {}
-    # slits of a file share their header, and one after the other would tell the same
-    first = {file.path: file for file in reversed(files)}
-    for file in (f for f in files if first[f.path] is f):
+
+    def tell(path: Path) -> None:
+        file, *_ = open_files(path)  # slits of a file share their header, and would tell the same
         rows = listed(file.product, file.path, data=not asked.header)
         told[file.name] = as_json(rows)
         if not asked.json:
             print(as_text(file.name, file.exposure, rows))
+
+    code = each_told(asked.files, tell)
     if asked.json:
         print(json.dumps(told, indent=1))
-    return 0
+    return code

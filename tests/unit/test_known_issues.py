@@ -218,6 +218,26 @@ def test_files_of_several_instruments_are_asked_together(nircam_file, miri_file,
     assert f"{miri_file.name}: MIR_IMAGE" in text
 
 
+@pytest.mark.parametrize("command", ["issues", "changes"])
+def test_a_file_that_cannot_be_read_is_a_line_and_stops_no_other(
+    command, nircam_file, tmp_path, capsys
+):
+    bad, gone = tmp_path / "bad.fits", tmp_path / "gone.fits"
+    bad.write_text("no FITS")
+    members = [{"expname": p.name, "exptype": "science"} for p in (bad, nircam_file)]
+    (tmp_path / nircam_file.name).symlink_to(nircam_file)
+    (tmp_path / "a_asn.json").write_text(json.dumps({"products": [{"members": members}]}))
+    for files in ([bad, nircam_file, gone], [nircam_file, gone, bad], [tmp_path / "a_asn.json"]):
+        assert cli.main([command, *map(str, files)]) == 3
+        said = capsys.readouterr()
+        assert said.out.count(f"{nircam_file.name}: ") == 1
+        assert said.err.count("jwinteractive: error: ") == len(said.err.splitlines())
+        assert said.err.count("bad.fits: cannot be read as FITS") == 1
+        assert said.err.count("gone.fits: no such file") == (gone in files)
+    assert cli.main([command, "--json", str(gone), str(nircam_file)]) == 3
+    assert len(json.loads(capsys.readouterr().out)) == 1
+
+
 def test_real_slits_of_irs2_have_issues(real, capsys):
     path = real / "spec" / "jw02565007001_03101_00002_nrs2_cal.fits"
     assert cli.main(["issues", str(path)]) == 0
