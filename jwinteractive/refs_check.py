@@ -176,7 +176,11 @@ def _wanted(planned: Planned, need: Need, found: Found, file: OpenFile, crds: st
     if issubclass(need.kind, FileReference):
         alias = planned.step.name.removeprefix(OFFICIAL)
         if reftype in spared_types(alias, exposure):
-            return Wanted(reftype, "not needed", advice=f"{exposure.exp_type} goes without")
+            return Wanted(
+                reftype,
+                "not needed",
+                advice=f"{exposure.exp_type or exposure.instrument} goes without",
+            )
         spared = without(alias, reftype)
     elif _has_nominal(need.kind, exposure, file.product.shape):
         return Wanted(reftype, "nominal", "nominal", advice="for real values " + _way(reftype))
@@ -231,14 +235,14 @@ def _crds(said: str) -> str:
 
 
 def as_text(checked: tuple[CheckedFiles, ...]) -> str:
-    """Tell it in lines; exposures are named where there are several."""
-    several = sum(len(files.exposures) for files in checked) > 1
-    lines = []
+    """Tell it in lines; exposures are named where there are several, together if all is alike."""
+    told: dict[tuple[str, ...], list[str]] = {}
     for files in checked:
-        if several:
-            lines.append(f"== {', '.join(files.exposures)}")
-        lines += _lines(files)
-    return "\n".join(lines)
+        told.setdefault(tuple(_lines(files)), []).extend(files.exposures)
+    if sum(map(len, told.values())) < 2:
+        return "\n".join(line for lines in told for line in lines)
+    parts = ([f"== {', '.join(names)}", *lines] for lines, names in told.items())
+    return "\n".join(line for part in parts for line in part)
 
 
 def _lines(files: CheckedFiles) -> list[str]:

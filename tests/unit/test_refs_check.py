@@ -150,6 +150,18 @@ def test_every_slit_of_a_file_is_asked_about(slit_hdus, tmp_path):
     assert as_text((files,)).startswith("== two_cal.fits [3], two_cal.fits [5]\n")
 
 
+def test_files_of_which_the_same_is_to_be_told_are_told_together(tmp_path):
+    made = slit_dithers(2, (26, 64)).write(tmp_path / "cal")
+    (one,) = checked_files(made[0], Recipe.of("official_extract_1d"))
+    (other,) = checked_files(made[1], Recipe.of("official_extract_1d"))
+    (else_,) = checked_files(made[1], Recipe.of("official_pixel_replace"))
+    text = as_text((one, else_, other)).splitlines()
+    heads = [line for line in text if line.startswith("== ")]
+    first, second = (f"{p.name} [S200A1]" for p in made)
+    assert heads == [f"== {first}, {second}", f"== {second}"]
+    assert text.count("official_extract_1d: CANNOT RUN") == 1
+
+
 def test_exposures_that_need_different_files_are_told_apart(nircam_file, bare):
     with_set, alone = checked_files([nircam_file, bare], Recipe.of("official_saturation"))
     assert with_set.exposures == (nircam_file.name,)
