@@ -15,6 +15,7 @@ import jwinteractive
 from jwinteractive.batch_command import add_options as add_batch_options
 from jwinteractive.changes_command import add_options as add_changes_options
 from jwinteractive.errors import (
+    AlreadyThere,
     InputError,
     JwinteractiveError,
     OutputError,
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(asked.do(asked) or 0)
     except JwinteractiveError as error:
-        _say(f"error: {error}")
+        _say(f"error: {_told(error, asked)}")
         return error.exit_code
     except KeyboardInterrupt:
         _say("cancelled; finished results are kept and are not computed again")
@@ -70,6 +71,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output left
         sys.stderr.close()
         return 0
+
+
+def _told(error: JwinteractiveError, asked: argparse.Namespace) -> str:
+    """Message with the options of the command that are a way out."""
+    if not isinstance(error, AlreadyThere) or not hasattr(asked, "overwrite"):
+        return str(error)
+    going_on = ", --resume to go on with what is finished," * hasattr(asked, "resume")
+    itself = str(error).startswith(f"{asked.output}: ")  # no product of a folder
+    other = "" if itself else "another folder with --output"
+    return error.told(f"give --overwrite{going_on}", other)
 
 
 def _say(text: str) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from jwinteractive import dq
 from jwinteractive.data import Array, Box, Exposure
 from jwinteractive.detectors import TICK
-from jwinteractive.errors import InputError, OutputError
+from jwinteractive.errors import AlreadyThere, InputError, OutputError
 from jwinteractive.views import Curve, Drawing, Frame, Plot, Table
 
 if TYPE_CHECKING:
@@ -707,7 +707,7 @@ def write_table(
         with path.open("w" if overwrite else "x", encoding="utf-8", newline="") as file:
             table.write(file, format=kind)
     except FileExistsError as error:
-        raise OutputError(f"{path} exists: choose another name, or overwrite it") from error
+        raise AlreadyThere.of(path) from error
     except OSError as error:
         raise OutputError(
             f"{path} cannot be written ({error.strerror}): choose another folder"

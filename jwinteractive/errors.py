@@ -9,6 +9,7 @@
     ├── MissingReference 4       no reference file of a type, or one that does not fit
     ├── StepError        5       a step that failed while it ran
     ├── OutputError      6       a product that cannot be written
+    │   └── AlreadyThere         because a file has its name
     └── Cancelled        130     somebody pressed cancel
 
 Every message is one line: the thing, the value, the rule, the way out.
@@ -18,9 +19,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, Self
 
 __all__ = [
+    "AlreadyThere",
     "Cancelled",
     "InputError",
     "JwinteractiveError",
@@ -77,6 +80,23 @@ class OutputError(JwinteractiveError, OSError):
     """A product that cannot be written where it was asked for."""
 
     exit_code = 6
+
+
+class AlreadyThere(OutputError):
+    """A file that exists, and that nobody has allowed to replace.
+
+    Where that is allowed is known to who asked: an option of a command, a box of a panel.
+    """
+
+    @classmethod
+    def of(cls, path: Path, other: str = "another name") -> Self:
+        """Return the error for a file, or a folder, in place of which another may be chosen."""
+        return cls(f"{path}: exists: allow overwriting or choose {other}")
+
+    def told(self, how: str, other: str = "") -> str:
+        """Message with how it is allowed here, and what else may be chosen."""
+        thing, _, rule = str(self).rpartition(": exists: ")
+        return f"{thing}: exists: {how} or choose {other or rule.partition(' or choose ')[2]}"
 
 
 class Cancelled(JwinteractiveError):

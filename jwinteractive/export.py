@@ -6,7 +6,7 @@ import json
 import uuid
 from pathlib import Path
 
-from jwinteractive.errors import OutputError
+from jwinteractive.errors import AlreadyThere, OutputError
 from jwinteractive.notebook import notebook
 from jwinteractive.script import script
 from jwinteractive.session import Session
@@ -67,7 +67,7 @@ def _write(session: Session, path: Path, ending: str, text: str, overwrite: bool
     if path.is_dir():
         raise OutputError(f"{path}: is a folder: choose another name")
     if path.exists() and not overwrite:
-        raise OutputError(f"{path}: exists: allow overwriting or choose another name")
+        raise AlreadyThere.of(path)
     draft = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -47,7 +47,8 @@ def opened_fits(path: Path) -> Iterator[fits.HDUList]:
                 for hdu in hdus:  # a card that is no FITS becomes a string
                     hdu.verify("silentfix+ignore")
         except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
-            reason = str(error).partition("\n")[0].rstrip(". ")
+            # astropy goes on with options of its own, which nobody can set here
+            reason = str(error).partition("\n")[0].partition(". If this")[0].rstrip(". ")
             raise InputError(
                 f"{path.name}: cannot be read as FITS ({reason}): copy or download it again"
             ) from None

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from jwinteractive.errors import InputError, OutputError, ParamError
+from jwinteractive.errors import AlreadyThere, InputError, ParamError
 from jwinteractive.masks import FORMS, Mask, Written, diff, read_mask, write_mask
 from jwinteractive.masks.formats import form_of
 from jwinteractive.masks.places import Like
@@ -225,7 +225,7 @@ def _check_output(asked: argparse.Namespace) -> None:
     if not asked.to:
         form_of(asked.output)
     if asked.output.exists() and not asked.overwrite:
-        raise OutputError(f"{asked.output}: exists: use --overwrite or choose another name")
+        raise AlreadyThere.of(asked.output)
 
 
 def _write(mask: Mask, asked: argparse.Namespace) -> Written:

@@ -20,7 +20,7 @@ import jwinteractive
 from jwinteractive.changes import Change, Made, made_of, since
 from jwinteractive.compare import Comparison, compare
 from jwinteractive.data import Array
-from jwinteractive.errors import InputError, OutputError
+from jwinteractive.errors import AlreadyThere, InputError, OutputError
 from jwinteractive.io.saving import check_writable
 from jwinteractive.official.catalogue import catalogue, installed
 from jwinteractive.official.parameters import from_official
@@ -181,7 +181,7 @@ def _check_room(
     check_writable(paths, overwrite)
     table = _table_of(output, product)
     if table.exists() and not overwrite:
-        raise OutputError(f"{table}: exists: allow overwriting or choose another folder")
+        raise AlreadyThere.of(table, "another folder")
 
 
 def _step(status: str) -> str:

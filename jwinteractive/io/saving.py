@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from astropy.io import fits
 
-from jwinteractive.errors import OutputError
+from jwinteractive.errors import AlreadyThere, OutputError
 from jwinteractive.io import provenance as record
 from jwinteractive.io.provenance import Provenance, read_provenance
 from jwinteractive.silence import silence
@@ -72,7 +72,7 @@ def check_writable(paths: Iterable[Path | str], overwrite: bool = False) -> None
         if path.is_dir():
             raise OutputError(f"{path}: is a folder: choose another name")
         if path.exists() and not overwrite:
-            raise OutputError(f"{path}: exists: allow overwriting or choose another name")
+            raise AlreadyThere.of(path)
         folder = next(p for p in path.absolute().parents if p.exists())
         if not folder.is_dir():
             raise OutputError(f"{path}: {folder} is a file, not a folder: choose another folder")

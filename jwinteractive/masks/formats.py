@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from jwinteractive import dq
-from jwinteractive.errors import InputError, OutputError, ParamError, suggestion
+from jwinteractive.errors import AlreadyThere, InputError, OutputError, ParamError, suggestion
 from jwinteractive.fitsfile import unpacker
 from jwinteractive.masks import coordinates, ds9, exported
 from jwinteractive.masks.images import read_image, without
@@ -215,7 +215,7 @@ def write_mask(
     if origin not in (0, 1):
         raise ParamError(f"origin = {origin}: pixels count from 0 or 1")
     if path.exists() and not overwrite:
-        raise OutputError(f"{path}: exists: allow overwriting or choose another name")
+        raise AlreadyThere.of(path)
     names = None if flags is None else tuple(flags)
     made: Any
     match kind:

@@ -53,7 +53,10 @@ def test_run_again_does_nothing_and_another_setting_does_not_overwrite(run, nirc
     other = ("run", "auto", nircam_file, "-o", tmp_path, "--set", "jump.rejection_threshold=9")
     code, _, err = run(*other)
     assert code == 6
-    assert "exists" in err
+    assert "exists: give --overwrite or choose another folder with --output\n" in err
+    code, _, err = run("batch", *other[1:])
+    assert code == 6
+    assert "give --overwrite, --resume to go on with what is finished, or choose another" in err
     assert run(*other, "--overwrite")[0] == 0
 
 

@@ -377,7 +377,7 @@ def test_an_empty_table_is_written_with_its_columns(tmp_path):
 def test_a_table_never_overwrites_unasked_and_names_what_is_wrong(tmp_path):
     plot = a_plot([0], [1])
     path = write_table(plot, tmp_path / "a.csv")
-    with pytest.raises(OutputError, match="exists: choose another name"):
+    with pytest.raises(OutputError, match="exists: allow overwriting or choose another name"):
         write_table(plot, path)
     write_table(a_plot([0], [9]), path, overwrite=True)
     assert "9.0" in path.read_text()

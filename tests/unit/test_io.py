@@ -364,7 +364,7 @@ def broken(raw, tmp_path, how):
     [
         ("folder", "is a folder"),
         ("absent", "no such file"),
-        ("text", "cannot be read as FITS"),
+        ("text", r"does not appear to be a valid FITS file\): copy or download it again$"),
         ("empty", "cannot be read as FITS"),
         ("cut pixels", "is cut short: SCI ends at byte"),
         ("cut header", "is cut short in the header after SCI"),

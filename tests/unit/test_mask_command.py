@@ -142,7 +142,7 @@ def test_convert_writes_each_form_and_says_what_it_loses(run, file, mask, name, 
         assert back.same(mask)
     code, _, err = run("mask", "convert", file, out, "--to", form)
     assert code == 6
-    assert "exists: use --overwrite" in err
+    assert "exists: give --overwrite or choose another name\n" in err
     assert run("mask", "convert", file, out, "--to", form, "--overwrite")[0] == 0
 
 

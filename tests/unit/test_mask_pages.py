@@ -33,7 +33,7 @@ def test_the_ending_follows_the_form_and_what_is_lost_is_said(files):
     files.buttons["save"].click()
     assert "not in the file" in files.outcome.value
     files.buttons["save"].click()
-    assert "exists" in files.outcome.value
+    assert "exists: tick &#x27;overwrite a file that exists&#x27; or" in files.outcome.value
     files.overwrite.value = True
     files.buttons["save"].click()
     assert "written" in files.outcome.value

@@ -73,7 +73,7 @@ def test_nothing_is_overwritten_before_the_box_is_ticked(panel, session):
     (path,) = session.outputs(panel.folder.value, "linearity")
     before = path.stat().st_mtime_ns
     panel.buttons["products"].click()
-    assert "exists: allow overwriting" in panel.outcome.value
+    assert "exists: tick &#x27;overwrite files that exist&#x27; or" in panel.outcome.value
     assert 'role="alert"' in panel.outcome.value
     assert path.stat().st_mtime_ns == before
     panel.overwrite.value = True
@@ -92,7 +92,7 @@ def test_a_saved_session_opens_again_and_is_not_replaced_unasked(panel, session,
     assert jwinteractive.open(folder).recipe == session.recipe
     session.folder = None
     panel.buttons["session"].click()
-    assert "exists: allow overwriting" in panel.outcome.value
+    assert "exists: tick &#x27;overwrite files that exist&#x27; or" in panel.outcome.value
 
 
 def test_recipe_script_and_notebook_are_written_for_the_whole_recipe(panel, session, tmp_path):

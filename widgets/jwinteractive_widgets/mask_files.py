@@ -9,7 +9,7 @@ from typing import Any
 
 import ipywidgets as w
 
-from jwinteractive.errors import JwinteractiveError
+from jwinteractive.errors import AlreadyThere, JwinteractiveError
 from jwinteractive.masks import Mask, MaskDiff, diff
 from jwinteractive.masks.formats import FORMS, Written, read_mask, write_mask
 from jwinteractive.session import Session
@@ -166,7 +166,9 @@ class MaskFiles(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self._wait(False)
             if not isinstance(error, JwinteractiveError):
                 self._fail(error)
-            text = escape(str(error).partition("\n")[0])
+            over = f"tick {self.overwrite.description!r}"
+            told = error.told(over) if isinstance(error, AlreadyThere) else str(error)
+            text = escape(told.partition("\n")[0])
             self.outcome.value = f'<div class="jwi-takehome-error" role="alert">{text}</div>'
 
         self._background.submit(lambda _: work(), ended, failed, "files")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 
 from jwinteractive.data import Product, Ramp, RateInts
-from jwinteractive.errors import JwinteractiveError, OutputError
+from jwinteractive.errors import AlreadyThere, JwinteractiveError, OutputError
 from jwinteractive.export import write_notebook, write_recipe, write_script
 from jwinteractive.io import root_name
 from jwinteractive.saved import SESSION_FILE
@@ -209,7 +209,7 @@ class TakeHome(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
         def write() -> list[Path]:
             if (folder / SESSION_FILE).exists() and not overwrite:
-                raise OutputError(f"{folder}: exists: allow overwriting or choose another folder")
+                raise AlreadyThere.of(folder, "another folder")
             kept = self.session.folder
             try:
                 return [self.session.save(folder)]
@@ -301,6 +301,8 @@ class TakeHome(w.VBox):  # type: ignore[misc]  # ipywidgets has no types
         text = str(error).partition("\n")[0] or type(error).__name__
         if not isinstance(error, JwinteractiveError):
             text = f"{type(error).__name__}: {text}"
+        elif isinstance(error, AlreadyThere):
+            text = error.told(f"tick {self.overwrite.description!r}")
         self._show(f'<div class="jwi-takehome-error" role="alert">{escape(text)}</div>')
         self._say(text)
 
