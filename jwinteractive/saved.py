@@ -20,6 +20,7 @@ from jwinteractive.look import Look
 from jwinteractive.masks import Mask, read_text, to_text
 from jwinteractive.recipe import Recipe
 from jwinteractive.references import References
+from jwinteractive.references.filed import from_anywhere
 
 __all__ = ["SESSION_FILE", "STORE_FOLDER", "Saved", "read_session", "write_session"]
 
@@ -130,7 +131,7 @@ def _masks(folder: Path, masks: Iterable[Mask]) -> list[str]:
 def _override(folder: Path, reftype: str, value: Any) -> str:
     """Word for an override in a session file; an array goes into the folder."""
     if isinstance(value, str | Path):
-        return str(Path(value).absolute())
+        return from_anywhere(value)
     if not isinstance(value, np.ndarray):
         raise OutputError(
             f"override of {reftype}: a {type(value).__name__} has no file; "

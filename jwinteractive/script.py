@@ -9,6 +9,7 @@ import numpy as np
 from jwinteractive.errors import OutputError
 from jwinteractive.masks import to_text
 from jwinteractive.recipe import Recipe
+from jwinteractive.references.filed import from_anywhere
 from jwinteractive.session import Session
 from jwinteractive.step import registry
 
@@ -81,7 +82,7 @@ def opening(session: Session) -> list[str]:
         lines += [f"    slits={slits!r},"]
     lines += [")"]
     lines += [
-        f"session.use({reftype!r}, {str(Path(value).absolute())!r})"
+        f"session.use({reftype!r}, {from_anywhere(value)!r})"
         for reftype, value in overrides.items()
     ]
     for mask in masks:

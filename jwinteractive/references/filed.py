@@ -11,7 +11,13 @@ from jwinteractive.data import Array, Box, Exposure
 from jwinteractive.errors import MissingReference
 from jwinteractive.references.kinds import Reference, kind_of
 
-__all__ = ["NIRSPEC_WCS", "NOT_APPLICABLE", "FileReference", "file_reference"]
+__all__ = [
+    "NIRSPEC_WCS",
+    "NOT_APPLICABLE",
+    "FileReference",
+    "file_reference",
+    "from_anywhere",
+]
 
 NOT_APPLICABLE = "N/A"
 """In place of a file: the official step goes on without one."""
@@ -78,3 +84,8 @@ def file_reference(reftype: str) -> type[FileReference]:
         body |= {"selects": kind.selects, "of_pixels": kind.of_pixels}
     made: Any = type(f"FileReference_{reftype}", (FileReference,), body)
     return dc.dataclass(frozen=True, kw_only=True)(made)
+
+
+def from_anywhere(value: str | Path) -> str:
+    """Name of a reference for who is in another folder: its path, or that none applies."""
+    return NOT_APPLICABLE if value == NOT_APPLICABLE else str(Path(value).absolute())

@@ -219,6 +219,14 @@ def test_a_written_recipe_is_the_recipe(edited, tmp_path):
     assert edited.journal[-1].text == f"written: {path}"
 
 
+def test_a_reference_that_does_not_apply_does_not_in_the_script_either(session, other_file):
+    session.use("ipc", "N/A")
+    session.use("gain", other_file)
+    text = script(session)
+    assert "session.use('ipc', 'N/A')" in text
+    assert f"session.use('gain', {str(other_file)!r})" in text
+
+
 @pytest.mark.parametrize(
     ("write", "name"),
     [(write_recipe, "a.toml"), (write_script, "a.py"), (write_notebook, "a.ipynb")],

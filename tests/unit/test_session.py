@@ -166,6 +166,18 @@ def test_a_saved_session_opens_with_its_results(nircam_file, tmp_path):
     assert not list((tmp_path / "s").rglob("*.pkl"))
 
 
+def test_a_reference_that_does_not_apply_does_not_in_the_saved_session_either(
+    nircam_file, tmp_path
+):
+    session = jwinteractive.open(nircam_file)
+    session.use("ipc", "N/A")
+    session.run("dq_init")
+    again = jwinteractive.open(session.save(tmp_path / "s"))
+    assert again.references.overrides == {"ipc": "N/A"}
+    (attempt,) = again.history
+    assert attempt.settings.references.overrides == {"ipc": "N/A"}
+
+
 def test_a_session_folder_holds_no_pickle_and_takes_none(nircam_file, tmp_path):
     session = jwinteractive.open(nircam_file)
     session.use("gain", np.full((64, 72), 2.0, np.float32))
