@@ -1,4 +1,4 @@
-"""Slits of several files by source, as the official third stage takes them, and back again.
+"""Slits and spectra of several files by source, as the official third stage takes them.
 
 A step of a set that knows no file of slits gets those of one source after the other; what it makes
 of them goes back into the files, where the next step and the session look for them.
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-__all__ = ["by_source", "wants_sources"]
+__all__ = ["are_tables", "by_source", "in_one_file", "wants_sources"]
 
 _STEPS: Final = frozenset({"OutlierDetectionStep"})  # others of sets sort slits themselves
 _PLANES: Final = ("data", "err", "dq", "var_rnoise", "var_poisson", "var_flat")
@@ -50,6 +50,20 @@ def by_source(step: Any) -> Callable[[Sequence[Any]], list[Any]]:
         return list(models)
 
     return process
+
+
+def are_tables(models: Sequence[Any]) -> bool:
+    """Whether models are slitless spectra, whose tables have a row for each source."""
+    return all(type(model).__name__ == "WFSSMultiSpecModel" for model in models)
+
+
+def in_one_file(models: Sequence[Any]) -> Any:
+    """Tables of several exposures in one model, whose sources the official step tells apart."""
+    first, *others = models
+    for model in others:
+        for table in model.spec:
+            first.spec.append(table)
+    return first
 
 
 def _source_of(slit: Any) -> str:

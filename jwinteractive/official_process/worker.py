@@ -30,7 +30,7 @@ from typing import Any, Final
 import numpy as np
 
 from jwinteractive.official_process.jobs import Done, Input, Job
-from jwinteractive.official_process.sources import by_source, wants_sources
+from jwinteractive.official_process.sources import are_tables, by_source, in_one_file, wants_sources
 from jwinteractive.spent import spent
 from jwinteractive.wcs import slit_number
 
@@ -77,6 +77,8 @@ def perform(job: Job) -> Done:
         given = models[0]
         if many and wants_sources(name, models):
             process, given = by_source(step), models
+        elif many and are_tables(models):
+            given = in_one_file(models)
         elif many:
             given = _gathered(models, name)
         with spent() as cost:

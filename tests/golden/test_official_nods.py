@@ -1,4 +1,4 @@
-"""Nods of slits go through the official steps of sets by source, as in the official third stage."""
+"""Official steps of sets take slits and slitless spectra by source, as the third stage does."""
 
 import numpy as np
 import pytest
@@ -158,3 +158,46 @@ def test_slits_that_are_not_calibrated_can_be_asked_for_their_background(nods, t
     ran = session.store.get(session.plan()[-1].model_key)
     assert ran.skipped
     assert "No background slits" in "".join(ran.log)
+
+
+@pytest.fixture
+def slitless(tmp_path):
+    """Function that writes spectra of two sources in an exposure, each a factor brighter."""
+    from jwst.datamodels.utils.wfss_multispec import make_wfss_multiexposure
+    from stdatamodels.jwst import datamodels
+
+    def made(number, factor):
+        spectra = datamodels.MultiSpecModel()
+        meta = spectra.meta
+        meta.instrument.name, meta.exposure.type = "NIRISS", "NIS_WFSS"
+        meta.exposure.exposure_time = meta.exposure.integration_time = 100.0
+        for source, flux in ((3, 1.0), (8, 10.0)):
+            one = datamodels.SpecModel()
+            table = np.zeros(20, one.get_dtype("spec_table"))
+            table["WAVELENGTH"], table["FLUX"] = np.linspace(1, 2, 20), flux * factor
+            one.spec_table = table
+            one.source_id, one.spectral_order, one.dispersion_direction = source, 1, 1
+            one.meta.group_id = f"exposure {number}"
+            spectra.spec.append(one)
+        path = tmp_path / f"a{number}_x1d.fits"
+        make_wfss_multiexposure(spectra).save(path)
+        return path
+
+    return made
+
+
+@pytest.mark.parametrize(("factors", "mean"), [((1.0, 1.5), 1.25), ((2.0,), 2.0)])
+def test_slitless_spectra_of_exposures_are_combined_by_source(slitless, tmp_path, factors, mean):
+    job = Job(
+        cls="jwst.combine_1d.combine_1d_step.Combine1dStep",
+        params={},
+        inputs=tuple(Input(slitless(k, factor)) for k, factor in enumerate(factors)),
+        folder=tmp_path / "room",
+        names=tuple(f"a{k}" for k in range(len(factors))),
+        suffix="c1d",
+        together=True,
+    )
+    (made,) = client.run(job).files
+    table = fits.getdata(made, "COMBINE1D")
+    assert list(table["SOURCE_ID"]) == [3, 8]
+    np.testing.assert_allclose(table["FLUX"], np.multiply.outer([mean, 10 * mean], np.ones(20)))
