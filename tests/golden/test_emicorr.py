@@ -379,9 +379,8 @@ def test_an_official_file_is_read_with_the_clocks_and_waves_of_the_subarray(tmp_
     found = references.find(EmicorrRef, other, (128, 136))
     assert references.load(found, other, (128, 136)).frequencies == ()
     (tmp_path / "wrong.asdf").write_text("no ASDF")
-    wrong = references.find(EmicorrRef, exposure, (64, 72), str(tmp_path / "wrong.asdf"))
     with pytest.raises(MissingReference, match="cannot be read"):
-        references.load(wrong, exposure, (64, 72))
+        references.find(EmicorrRef, exposure, (64, 72), str(tmp_path / "wrong.asdf"))
 
 
 def test_waves_of_another_number_than_the_frequencies_are_refused():
