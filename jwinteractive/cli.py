@@ -78,8 +78,8 @@ def _told(error: JwinteractiveError, asked: argparse.Namespace) -> str:
     if not isinstance(error, AlreadyThere) or not hasattr(asked, "overwrite"):
         return str(error)
     going_on = ", --resume to go on with what is finished," * hasattr(asked, "resume")
-    itself = str(error).startswith(f"{asked.output}: ")  # no product of a folder
-    other = "" if itself else "another folder with --output"
+    in_folder = error.path != asked.output
+    other = "another folder with --output" if in_folder else ""
     return error.told(f"give --overwrite{going_on}", other)
 
 

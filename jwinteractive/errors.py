@@ -88,15 +88,19 @@ class AlreadyThere(OutputError):
     Where that is allowed is known to who asked: an option of a command, a box of a panel.
     """
 
+    path: Path
+    other: str
+
     @classmethod
     def of(cls, path: Path, other: str = "another name") -> Self:
         """Return the error for a file, or a folder, in place of which another may be chosen."""
-        return cls(f"{path}: exists: allow overwriting or choose {other}")
+        made = cls(f"{path}: exists: allow overwriting or choose {other}")
+        made.path, made.other = path, other
+        return made
 
     def told(self, how: str, other: str = "") -> str:
         """Message with how it is allowed here, and what else may be chosen."""
-        thing, _, rule = str(self).rpartition(": exists: ")
-        return f"{thing}: exists: {how} or choose {other or rule.partition(' or choose ')[2]}"
+        return f"{self.path}: exists: {how} or choose {other or self.other}"
 
 
 class Cancelled(JwinteractiveError):

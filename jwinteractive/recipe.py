@@ -41,6 +41,8 @@ SUBJECTS: Final = (DETECTOR, "image", "spectrum", "cube")
 """What products are of: counts of a detector, or what is calibrated in units of light."""
 
 
+OF_AN_EXPOSURE: Final = ("auto", "mode", "official", "mixed")
+"""Recipes that are chosen by what is opened."""
 _PARTS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "snowballs": (f"{OFFICIAL}jump", "expand_large_events"),

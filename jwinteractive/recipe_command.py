@@ -13,11 +13,10 @@ from jwinteractive.data import Exposure
 from jwinteractive.errors import RecipeError, suggestion
 from jwinteractive.official.recipes import WITHOUT_RECIPE, official_defaults
 from jwinteractive.plan import open_files
-from jwinteractive.recipe import Recipe, mode_names, recipe_names
+from jwinteractive.recipe import OF_AN_EXPOSURE, Recipe, mode_names, recipe_names
 
 __all__ = ["add_options", "run"]
 
-_OF_A_FILE: Final = ("auto", "mode", "official", "mixed")
 _HEADS: Final = ("step", "parameter", "recipe", "official", "read in")
 
 
@@ -118,7 +117,7 @@ def _diff(asked: argparse.Namespace) -> int:
 
 def _named(text: str) -> tuple[Recipe, Exposure | None]:
     """The recipe of a name or a parameter file, or of the mode of an exposure."""
-    if text in _OF_A_FILE:
+    if text in OF_AN_EXPOSURE:
         raise RecipeError(f"recipe {text!r} is of an exposure: name a FITS file in its place")
     if not text.endswith((".fits", ".fits.gz", ".json")):
         return Recipe.load(text), None

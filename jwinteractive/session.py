@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from psygnal import Signal
 
@@ -38,7 +38,7 @@ from jwinteractive.plan import (
     stages_of,
 )
 from jwinteractive.products import copy_files, output_paths, provenance_of, write_products
-from jwinteractive.recipe import Recipe, Stage, counterpart
+from jwinteractive.recipe import OF_AN_EXPOSURE, Recipe, Stage, counterpart
 from jwinteractive.reduction import Boxes, Glance, Measured, Reduction
 from jwinteractive.references import Found, References
 from jwinteractive.saved import SESSION_FILE, STORE_FOLDER, Saved, read_session, write_session
@@ -108,7 +108,7 @@ def open_session(
     if not files:
         raise InputError("no exposures: name at least one file")
     instruments = dict.fromkeys(file.exposure.instrument for file in files)
-    if len(instruments) > 1 and recipe in _OF_A_MODE:
+    if len(instruments) > 1 and recipe in OF_AN_EXPOSURE:
         raise InputError(
             f"files of {' and '.join(instruments)}: a recipe is of one instrument: open them "
             "apart, or reduce them by jwinteractive batch, which takes the recipe of each"
@@ -123,10 +123,6 @@ def open_session(
         if not stage.enabled and (why := registry[stage.step].off):
             session.note("note", f"{stage.step} is off: {why}")
     return session
-
-
-_OF_A_MODE: Final = ("auto", "mode", "official", "mixed")
-"""Recipes that are chosen by what is opened."""
 
 
 def _recipe_of(name: str | Path, product: Product) -> Recipe:
@@ -919,15 +915,19 @@ class Session:
         exposure = self._number(exposure)
         if not self._running(to, exposure)[-1].step.filed:
             return output_paths(folder, self._file(exposure), self.plan(to, exposure))
-        slits = self.slits_of(exposure)
-        return [p for i in slits for p in self._filed_paths(folder, to, i, len(slits) > 1)]
+        plans = {i: self.plan(to, i) for i in self.slits_of(exposure)}
+        return [path for paths in self._filed_paths(folder, plans).values() for path in paths]
 
     def _filed_paths(
-        self, folder: str | Path, to: str | None, number: int, several: bool
-    ) -> list[Path]:
-        file = self._file(number)
-        slit = file.exposure.slit if several else ""
-        return output_paths(folder, file, self.plan(to, number), slit)
+        self, folder: str | Path, plans: Mapping[int, Sequence[Planned]]
+    ) -> dict[int, list[Path]]:
+        """Paths of what official steps make of the slits of a file, by number."""
+        found = {}
+        for i, plan in plans.items():
+            file = self._file(i)
+            slit = file.exposure.slit if len(plans) > 1 else ""
+            found[i] = output_paths(folder, file, plan, slit)
+        return found
 
     def write(
         self,
@@ -978,10 +978,10 @@ class Session:
 
     def _copy_slits(self, folder: str | Path, to: str | None, exposure: int) -> list[Path]:
         """Run all slits of the file of an exposure and copy what official steps have written."""
-        slits = self.slits_of(exposure)
-        plans = {i: self.plan(to, i) for i in slits}  # now: knobs may turn while it runs
-        paths = {i: self._filed_paths(folder, to, i, len(slits) > 1) for i in slits}
-        used, recipe = {i: self._used(plans[i], i) for i in slits}, self.recipe.name
+        # now: knobs may turn while it runs
+        plans = {i: self.plan(to, i) for i in self.slits_of(exposure)}
+        paths = self._filed_paths(folder, plans)
+        used, recipe = {i: self._used(plan, i) for i, plan in plans.items()}, self.recipe.name
         written: list[Path] = []
         for i in self._run_slits(to, exposure):
             last = [p for p in plans[i] if not p.skipped][-1]

@@ -236,15 +236,14 @@ def write_pars(path: Path | str, settings: Iterable[Settings], pipeline: str = "
     own, steps = _of_one_call(settings, pipeline, f"{path.name}: ")
     trees = [_tree(one, _name_in(own.alias if own else "", one.alias)) for one in steps]
     whole = trees[0] if own is None else _tree(own, own.alias) | {"steps": trees}
-    text = "" if path.suffix == ".asdf" else "\n".join(_cfg_lines(whole, "")) + "\n"
     try:
-        if text:
-            path.write_text(text)
-        else:
+        if path.suffix == ".asdf":
             import asdf
 
             with asdf.AsdfFile(whole) as file:
                 file.write_to(path)
+        else:
+            path.write_text("\n".join(_cfg_lines(whole, "")) + "\n")
     except OSError as error:
         raise OutputError(
             f"{path}: cannot be written ({error.strerror or error}): choose another folder"

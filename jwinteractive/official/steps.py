@@ -27,10 +27,10 @@ from jwinteractive.errors import StepError
 from jwinteractive.official.alignment import alignment_views, cannot_align, unaligned
 from jwinteractive.official.behaviour import SWITCHED_OFF, Behaviour, behaviour_of, spared_types
 from jwinteractive.official.catalogue import Described, catalogue
-from jwinteractive.official.modes import MASKED
 from jwinteractive.official.parameters import params_of, to_official
 from jwinteractive.official.results import read_result
 from jwinteractive.official_process.client import Done, Input, Job, run
+from jwinteractive.outliers.settings import by_integrations
 from jwinteractive.references.filed import NOT_APPLICABLE, FileReference, file_reference
 from jwinteractive.sip_views import sip_views
 from jwinteractive.step import (
@@ -169,12 +169,7 @@ def _together(kind: type[Product], one: Exposure, other: Exposure, p: Any) -> bo
 def _alone(kind: type[Product], exposure: Exposure, p: Any) -> str:
     if kind is RateInts:
         return ""
-    if exposure.tso or exposure.exp_type in MASKED:
-        return (
-            "these exposures are compared by their integrations: let the step integrations run "
-            "after ramp_fit, or open the rateints file"
-        )
-    return "one exposure alone: open the others of its field with it"
+    return by_integrations(exposure) or "one exposure alone: open the others of its field with it"
 
 
 def _overrides(

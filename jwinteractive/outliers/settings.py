@@ -5,19 +5,32 @@ Sources: the official `outlier_detection` step; dossier 6.1, 6.2, 6.4, 6.5.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from annotated_types import Interval
 
 from jwinteractive import dq as flags
+from jwinteractive.data import Exposure
 from jwinteractive.errors import ParamError
 from jwinteractive.params import Doc, Numbers, Params, Unit, When
 
-__all__ = ["OutlierParams", "bad_flags", "pair"]
+__all__ = ["CORON", "OutlierParams", "bad_flags", "by_integrations", "pair"]
 
 Sigma = Unit("sigma")
 _OFFICIAL = When("method", "official")
 _NOISE = When("method", "noise")
+CORON: Final = ("NRC_CORON", "MIR_LYOT", "MIR_4QPM")
+"""Types of exposures of coronagraphs."""
+
+
+def by_integrations(exposure: Exposure) -> str:
+    """Why an exposure is not compared with others: its integrations are, with each other; or ""."""
+    if not exposure.tso and exposure.exp_type not in CORON:
+        return ""
+    return (
+        "these exposures are compared by their integrations: let the step integrations run before "
+        "this one, or open the rateints file"
+    )
 
 
 class OutlierParams(Params):

@@ -22,7 +22,7 @@ from jwinteractive.outliers.flagged import flagged
 from jwinteractive.outliers.flags import Flags, flags_of, halo
 from jwinteractive.outliers.ifu import IfuDifferences, cut_at, ifu_outliers, measure_differences
 from jwinteractive.outliers.opened import comparable, member_of_file
-from jwinteractive.outliers.settings import OutlierParams, pair
+from jwinteractive.outliers.settings import CORON, OutlierParams, by_integrations, pair
 from jwinteractive.outliers.stack import Stack, measure_stack
 from jwinteractive.outliers.tso import coron_outliers, level_at, rolls, series_outliers
 from jwinteractive.params import Doc, Numbers
@@ -34,7 +34,6 @@ __all__ = ["OutlierDetectionParams", "outlier_detection"]
 P = TypeVar("P", Rate, RateInts)
 
 _IFU: Final = ("MIR_MRS", "NRS_IFU")
-_CORON: Final = ("NRC_CORON", "MIR_LYOT", "MIR_4QPM")
 _ALIKE: Final = ("instrument", "exp_type", "filter", "pupil", "grating", "slit", "unit")
 _SHOWN: Final = 10.0  # sigma, at the ends of the colours of a difference over noise
 _AFTER: Final = (
@@ -98,11 +97,8 @@ def _alone(kind: type[Product], exposure: Exposure, p: OutlierDetectionParams) -
         return "" if exposure.nints > 1 else "one integration has nothing to be compared with"
     if p.single and p.method == "noise" and not exposure.dispaxis:
         return ""
-    if exposure.tso or exposure.exp_type in _CORON:
-        return (
-            "these exposures are compared by their integrations: let the step integrations run "
-            "before this one, or open the rateints file"
-        )
+    if why := by_integrations(exposure):
+        return why
     what = "slit" if exposure.slit else "field"
     if _is_ifu(exposure):
         what = "channel and detector"
@@ -158,7 +154,7 @@ def _middle(series: RateInts, s: Shown) -> tuple[int, Array]:
     p: OutlierDetectionParams = s.params
     nint = len(series.data)
     i = min(s.integration, nint - 1) % nint
-    coron = series.exposure.exp_type in _CORON
+    coron = series.exposure.exp_type in CORON
     width = 0 if coron else p.rolling_window_width
     return i, level_at(series, i, width, masked=coron or rolls(nint, width))
 
@@ -222,7 +218,7 @@ def outlier_detection(
     found: Array
     if isinstance(rate, RateInts):
         snr, _ = pair("snr", p.snr)
-        if rate.exposure.exp_type in _CORON:
+        if rate.exposure.exp_type in CORON:
             found = coron_outliers(rate, snr, p.maskpt)
         else:
             found = series_outliers(rate, p.rolling_window_width, snr, p.maskpt)
